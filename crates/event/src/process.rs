@@ -1,0 +1,148 @@
+//! Records of the `process` signal.
+
+use crate::time::Timestamp;
+
+/// A process's name as the kernel keeps it: at most 15 bytes and a NUL (`task->comm`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Comm(pub [u8; 16]);
+
+impl Comm {
+    /// The bytes before the first NUL.
+    pub fn as_bytes(&self) -> &[u8] {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        self.0.get(..end).unwrap_or_default()
+    }
+}
+
+/// Who: what every record says of a process. Identity is (`pid`, `start_boottime_ns`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Thread-group id in the initial pid namespace.
+    pub pid: u32,
+    /// Start, nanoseconds of CLOCK_BOOTTIME.
+    pub start_boottime_ns: u64,
+    /// Start as wall-clock time, the same on every record of one run.
+    pub start_time: Timestamp,
+    /// Parent's pid.
+    pub ppid: u32,
+    /// Real user id in the initial user namespace.
+    pub uid: u32,
+    /// Real group id in the initial user namespace.
+    pub gid: u32,
+    /// Name of the thread-group leader.
+    pub comm: Comm,
+    /// Id of the cgroup in the unified (v2) hierarchy.
+    pub cgroup_id: u64,
+}
+
+/// Inode numbers of the namespaces a process is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Namespaces {
+    /// Pid namespace.
+    pub pid: u32,
+    /// Mount namespace.
+    pub mnt: u32,
+    /// Network namespace.
+    pub net: u32,
+    /// User namespace.
+    pub user: u32,
+    /// Cgroup namespace.
+    pub cgroup: u32,
+}
+
+/// The executed file as the kernel maps it (`mm->exe_file`), which no name can disguise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Executable<'a> {
+    /// Absolute path in the process's own mount tree.
+    pub path: &'a [u8],
+    /// The path was longer than the probe walks; its beginning is missing.
+    pub path_truncated: bool,
+    /// Device of the file system: major << 20 | minor (`dev_t` inside the kernel).
+    pub device: u32,
+    /// Inode number.
+    pub inode: u64,
+    /// An anonymous file of memfd_create(2).
+    pub is_memfd: bool,
+    /// No name is left for it (link count 0).
+    pub is_deleted: bool,
+    /// On an overlay file system, from its upper (written) layer.
+    pub is_overlay_upper: bool,
+}
+
+/// Arguments as they lie in memory, each ended by NUL; long ones keep their head and their tail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arguments<'a> {
+    /// The first bytes.
+    pub head: &'a [u8],
+    /// The last bytes; empty when `head` holds everything.
+    pub tail: &'a [u8],
+    /// True length of all arguments in bytes.
+    pub total_bytes: u64,
+}
+
+/// `exec`: a program was executed. `process_running`: it already ran at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exec<'a> {
+    /// When; for a running process when it was found.
+    pub time: Timestamp,
+    /// The process after the exec.
+    pub process: Process,
+    /// Found at start rather than seen to exec.
+    pub running: bool,
+    /// The thread that called exec, when it was not the leader.
+    pub old_pid: Option<u32>,
+    /// User who logged in (audit's loginuid), when set.
+    pub login_uid: Option<u32>,
+    /// Effective user id.
+    pub effective_uid: u32,
+    /// Effective group id.
+    pub effective_gid: u32,
+    /// Effective capabilities.
+    pub capabilities_effective: u64,
+    /// Permitted capabilities.
+    pub capabilities_permitted: u64,
+    /// The file as the caller named it (`bprm->filename`); attacker-chosen. Empty when running.
+    pub filename: &'a [u8],
+    /// The real executable.
+    pub executable: Executable<'a>,
+    /// For a script: the interpreter that the kernel started in its place. Empty otherwise.
+    pub interpreter: &'a [u8],
+    /// Working directory.
+    pub cwd: &'a [u8],
+    /// Controlling terminal's name (`pts0`). Empty when there is none.
+    pub tty: &'a [u8],
+    /// Session id.
+    pub session_id: u32,
+    /// Namespaces.
+    pub namespaces: Namespaces,
+    /// Arguments.
+    pub arguments: Arguments<'a>,
+}
+
+/// `fork`: a process (not a thread) was created. `process` is the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fork {
+    /// When.
+    pub time: Timestamp,
+    /// The new process.
+    pub process: Process,
+    /// Its parent.
+    pub parent: Process,
+}
+
+/// `exit`: a process ended (its last thread did).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exit {
+    /// When.
+    pub time: Timestamp,
+    /// The process.
+    pub process: Process,
+    /// Exit code, when it exited by itself.
+    pub exit_code: Option<u8>,
+    /// Signal that ended it.
+    pub exit_signal: Option<u8>,
+    /// It left a core dump.
+    pub core_dumped: bool,
+    /// Life time in nanoseconds.
+    pub duration_ns: u64,
+}
