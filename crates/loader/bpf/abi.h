@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What user space and every probe agree on: configuration, ledger, keys of in-kernel aggregation.
+ * The Rust side of these structs is generated from the objects' BTF; nothing is written twice.
+ */
+#ifndef CHANDRA_ABI_H
+#define CHANDRA_ABI_H
+
+#define FILTER_VALUES 8
+#define COMM_BYTES 16
+
+/* Read-only at load, so that the verifier removes what is not asked for. */
+struct config {
+	__u64 wake_interval_ns; /* a wake-up at once when the last one is longer ago than this */
+	__u64 wake_bytes; /* and when this much is pending in the ring */
+	__u64 cgroup_ids[FILTER_VALUES]; /* each stands for itself and what is below it */
+	__u32 pids[FILTER_VALUES];
+	__u32 uids[FILTER_VALUES];
+	__u16 ports[FILTER_VALUES]; /* host byte order; either end */
+	__u8 comms[FILTER_VALUES][COMM_BYTES];
+	__u8 cgroup_count;
+	__u8 pid_count;
+	__u8 uid_count;
+	__u8 port_count;
+	__u8 comm_count;
+	__u8 use_perf_buffer;
+	__u16 padding;
+	__u32 kinds; /* bit n: records of kind n are wanted */
+	__u32 group_by; /* bits of enum group_field; 0: records go to the ring */
+	__u32 excluded_pid; /* never reported: the tracer itself; 0: none */
+	__u32 flags; /* of the signal's own meaning */
+};
+
+/*
+ * The kernel side of the ledger. For every signal, exactly:
+ * seen = filtered + aggregated + sampled_out + rate_limited + lost + submitted
+ */
+struct counters {
+	__u64 seen;
+	__u64 filtered;
+	__u64 aggregated;
+	__u64 sampled_out;
+	__u64 rate_limited;
+	__u64 lost; /* the ring, or the table of groups, was full */
+	__u64 submitted;
+};
+
+enum group_field {
+	GROUP_KIND = 1 << 0,
+	GROUP_PID = 1 << 1,
+	GROUP_UID = 1 << 2,
+	GROUP_COMM = 1 << 3,
+	GROUP_CGROUP = 1 << 4,
+	GROUP_LOCAL_ADDRESS = 1 << 5,
+	GROUP_LOCAL_PORT = 1 << 6,
+	GROUP_PEER_ADDRESS = 1 << 7,
+	GROUP_PEER_PORT = 1 << 8,
+	GROUP_STATE = 1 << 9,
+	GROUP_CODE = 1 << 10,
+};
+
+/* Fields that are not grouped by stay zero. */
+struct group_key {
+	__u64 cgroup_id;
+	__u32 kind;
+	__u32 pid;
+	__u32 uid;
+	__u32 code; /* exit status, reset reason, errno, operation: the signal says which */
+	__u8 comm[COMM_BYTES];
+	__u8 local_address[16];
+	__u8 peer_address[16];
+	__u16 local_port;
+	__u16 peer_port;
+	__u8 family;
+	__u8 state;
+	__u8 padding[2];
+};
+
+/* Bucket n counts values v with 2^n <= v < 2^(n+1); bucket 0 also counts 0. */
+#define HISTOGRAM_BUCKETS 64
+struct histogram {
+	__u64 buckets[HISTOGRAM_BUCKETS];
+	__u64 sum;
+	__u64 count;
+};
+
+#endif

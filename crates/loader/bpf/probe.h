@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What every probe does the same way: keep the ledger, filter, count in the kernel or send.
+ *
+ * Invariants: a fact is `seen` once and then leaves by exactly one door (filtered, aggregated,
+ * lost, submitted). Counters are per CPU and still atomic, because a softirq may interrupt a probe
+ * that runs in process context on the same CPU.
+ */
+#ifndef CHANDRA_PROBE_H
+#define CHANDRA_PROBE_H
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include "abi.h"
+
+#define barrier_on(value) asm volatile("" : "+r"(value))
+
+/* Names a type in the object's BTF, from which its Rust twin is generated. */
+#define EXPORT(kind, name) const kind name *const volatile export_##name = 0
+
+const volatile struct config config = {};
+EXPORT(struct, config);
+EXPORT(struct, counters);
+EXPORT(struct, group_key);
+EXPORT(struct, histogram);
+EXPORT(enum, group_field);
+
+/* Ring buffer, or perf buffer where the loader says so. Bytes: as the loader sizes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+/* Bytes: 56 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} ledger SEC(".maps");
+
+/* Counts by group. Bytes: max_entries x (80 + 8 x CPUs); the loader makes it 1 when unused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct group_key);
+	__type(value, __u64);
+} groups SEC(".maps");
+
+static __u64 last_wake_ns;
+
+static __always_inline struct counters *counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ledger, &zero);
+}
+
+#define COUNT(field)                                                                               \
+	({                                                                                         \
+		struct counters *own_counters = counters();                                        \
+		if (own_counters)                                                                  \
+			__sync_fetch_and_add(&own_counters->field, 1);                             \
+	})
+
+static __always_inline bool wanted(__u32 kind)
+{
+	return config.kinds & (1u << kind);
+}
+
+/*
+ * A quiet ring wakes its reader at once; a busy one at most once per wake_interval_ns, or sooner
+ * when much is pending. The reader polls with a short timeout until it finds nothing, so that
+ * what was submitted without a wake-up does not wait.
+ */
+static __always_inline __u64 wake_flags(__u64 now)
+{
+	__u64 since = now - last_wake_ns;
+
+	if (since < config.wake_interval_ns) {
+		if (since < config.wake_interval_ns / 16)
+			return BPF_RB_NO_WAKEUP;
+		if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < config.wake_bytes)
+			return BPF_RB_NO_WAKEUP;
+	}
+	last_wake_ns = now;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline void submit(void *ctx, void *record, __u64 size, __u64 now)
+{
+	long failed;
+
+	if (config.use_perf_buffer)
+		failed = bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, record, size);
+	else
+		failed = bpf_ringbuf_output(&events, record, size, wake_flags(now));
+	if (failed)
+		COUNT(lost);
+	else
+		COUNT(submitted);
+}
+
+static __always_inline void count_group(const struct group_key *key)
+{
+	__u64 one = 1, *count = bpf_map_lookup_elem(&groups, key);
+
+	if (!count) {
+		if (!bpf_map_update_elem(&groups, key, &one, BPF_NOEXIST)) {
+			COUNT(aggregated);
+			return;
+		}
+		/* Another CPU made it first, or the table is full. */
+		count = bpf_map_lookup_elem(&groups, key);
+	}
+	if (count) {
+		__sync_fetch_and_add(count, 1);
+		COUNT(aggregated);
+	} else {
+		COUNT(lost);
+	}
+}
+
+/* The task's cgroup in the unified hierarchy. */
+static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+#define CGROUP_DEPTH 24
+
+static __always_inline bool cgroup_passes(struct task_struct *task)
+{
+	struct cgroup *cgroup;
+
+	if (!config.cgroup_count)
+		return true;
+	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	for (int depth = 0; depth < CGROUP_DEPTH && cgroup; depth++) {
+		__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+		for (int i = 0; i < FILTER_VALUES; i++)
+			if (i < config.cgroup_count && config.cgroup_ids[i] == id)
+				return true;
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+	}
+	return false;
+}
+
+static __always_inline bool pid_passes(__u32 pid)
+{
+	if (config.excluded_pid && pid == config.excluded_pid)
+		return false;
+	if (!config.pid_count)
+		return true;
+	for (int i = 0; i < FILTER_VALUES; i++)
+		if (i < config.pid_count && config.pids[i] == pid)
+			return true;
+	return false;
+}
+
+static __always_inline bool uid_passes(__u32 uid)
+{
+	if (!config.uid_count)
+		return true;
+	for (int i = 0; i < FILTER_VALUES; i++)
+		if (i < config.uid_count && config.uids[i] == uid)
+			return true;
+	return false;
+}
+
+static __always_inline bool port_passes(__u16 local, __u16 peer)
+{
+	if (!config.port_count)
+		return true;
+	for (int i = 0; i < FILTER_VALUES; i++)
+		if (i < config.port_count && (config.ports[i] == local || config.ports[i] == peer))
+			return true;
+	return false;
+}
+
+/* A name as long as a comm can be must match whole: the kernel cut it there too. */
+static __always_inline bool comm_passes(const __u8 *comm)
+{
+	const __u64 *have = (const __u64 *)comm;
+
+	if (!config.comm_count)
+		return true;
+	for (int i = 0; i < FILTER_VALUES; i++) {
+		const volatile __u64 *want = (const volatile __u64 *)config.comms[i];
+
+		if (i < config.comm_count && want[0] == have[0] && want[1] == have[1])
+			return true;
+	}
+	return false;
+}
+
+static __always_inline __u32 log2_bucket(__u64 value)
+{
+	__u32 bucket = 0;
+
+	if (value >> 32) {
+		value >>= 32;
+		bucket += 32;
+	}
+	if (value >> 16) {
+		value >>= 16;
+		bucket += 16;
+	}
+	if (value >> 8) {
+		value >>= 8;
+		bucket += 8;
+	}
+	if (value >> 4) {
+		value >>= 4;
+		bucket += 4;
+	}
+	if (value >> 2) {
+		value >>= 2;
+		bucket += 2;
+	}
+	return bucket + (value >> 1);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who did it: the fields that every record says of a process, read from its task. */
+#ifndef CHANDRA_TASK_H
+#define CHANDRA_TASK_H
+
+#include "probe.h"
+
+struct process {
+	__u64 start_boottime_ns;
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 ppid;
+	__u32 uid;
+	__u32 gid;
+	__u8 comm[COMM_BYTES];
+};
+EXPORT(struct, process);
+
+static __always_inline void read_process(struct task_struct *task, struct process *process)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	const struct cred *cred = BPF_CORE_READ(task, real_cred);
+
+	process->start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
+	process->cgroup_id = task_cgroup_id(task);
+	process->pid = BPF_CORE_READ(task, tgid);
+	process->ppid = BPF_CORE_READ(leader, real_parent, tgid);
+	process->uid = BPF_CORE_READ(cred, uid.val);
+	process->gid = BPF_CORE_READ(cred, gid.val);
+	/* The kernel pads a comm with NULs, so two of them compare as 16 bytes. */
+	bpf_core_read(process->comm, sizeof(process->comm), &leader->comm);
+}
+
+static __always_inline bool process_passes(struct task_struct *task, const struct process *process)
+{
+	return pid_passes(process->pid) && uid_passes(process->uid) &&
+	       comm_passes(process->comm) && cgroup_passes(task);
+}
+
+static __always_inline void group_by_process(struct group_key *key, const struct process *process)
+{
+	if (config.group_by & GROUP_PID)
+		key->pid = process->pid;
+	if (config.group_by & GROUP_UID)
+		key->uid = process->uid;
+	if (config.group_by & GROUP_CGROUP)
+		key->cgroup_id = process->cgroup_id;
+	if (config.group_by & GROUP_COMM)
+		__builtin_memcpy(key->comm, process->comm, sizeof(key->comm));
+}
+
+#endif

@@ -1,0 +1,23 @@
+//! The only crate that touches libbpf: it opens, loads and attaches a signal's object, reads its
+//! ring and maps, and keeps the kernel side of the ledger.
+//!
+//! Invariants: a signal that cannot load leaves the others alone, because each has an object of its
+//! own; which hook serves is found by really loading and attaching, never by asking for versions;
+//! every refusal keeps the kernel's own words.
+
+pub mod abi;
+pub mod batch;
+pub mod btf;
+pub mod capability;
+pub mod clock;
+pub mod cost;
+pub mod kernel_log;
+pub mod ledger;
+pub mod load;
+pub mod memory;
+pub mod ring;
+pub mod spec;
+pub mod tail_call;
+pub mod verdict;
+
+pub use libbpf_rs::MapCore;

@@ -1,0 +1,83 @@
+//! Memory the kernel must grant: the locked-memory limit of old kernels, and the size of rings.
+
+use std::io;
+
+/// The running kernel's release, as `uname -r` prints it, and its first two numbers.
+pub fn kernel_release() -> (String, (u32, u32)) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim().to_owned();
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (release, version)
+}
+
+/// Raises RLIMIT_MEMLOCK where BPF memory still counts against it (kernels before 5.11; since then
+/// it counts against the cgroup). Elsewhere nothing is touched.
+///
+/// # Errors
+/// The refusal of setrlimit(2), on an old kernel. Loading may still succeed: it is for the caller
+/// to mention when it does not.
+pub fn raise_memlock_limit() -> io::Result<()> {
+    // SAFETY: libbpf_set_memlock_rlim only stores a number; 0 turns its own raising off.
+    unsafe { libbpf_sys::libbpf_set_memlock_rlim(0) };
+    if kernel_release().1 >= (5, 11) {
+        return Ok(());
+    }
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the pointer is to a live rlimit for the length of the call.
+    match unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+/// Bytes of a ring when none are asked for: half a MiB for each CPU, between 1 and 8 MiB, and no
+/// more than a thousandth of memory. The reader's share of memory is twice this, because a ring is
+/// mapped twice in a row.
+pub fn default_ring_bytes(cpus: usize, memory_bytes: u64) -> usize {
+    let wanted = (cpus * MIB / 2).clamp(MIB, 8 * MIB);
+    let affordable = usize::try_from(memory_bytes / 1000).unwrap_or(usize::MAX);
+    ring_bytes(wanted.min(affordable))
+}
+
+/// The nearest size the kernel takes: a power of two of at least one page. Rounds up.
+pub fn ring_bytes(wanted: usize) -> usize {
+    wanted.max(page_bytes()).next_power_of_two()
+}
+
+/// Bytes of a page.
+pub fn page_bytes() -> usize {
+    // SAFETY: sysconf has no preconditions.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// CPUs that may ever be online, and bytes of memory.
+pub fn machine() -> (usize, u64) {
+    let cpus = libbpf_rs::num_possible_cpus().unwrap_or(1);
+    // SAFETY: sysconf has no preconditions.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    let memory = u64::try_from(pages).unwrap_or(0) * page_bytes() as u64;
+    (cpus, memory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_grow_with_cpus_within_bounds_and_memory() {
+        let gib = 1 << 30;
+        assert_eq!(default_ring_bytes(1, 16 * gib), MIB);
+        assert_eq!(default_ring_bytes(8, 16 * gib), 4 * MIB);
+        assert_eq!(default_ring_bytes(256, 512 * gib), 8 * MIB);
+        assert!(default_ring_bytes(8, gib / 2) <= MIB);
+    }
+
+    #[test]
+    fn a_ring_is_a_power_of_two_of_pages() {
+        assert_eq!(ring_bytes(1), page_bytes());
+        assert_eq!(ring_bytes(3 * page_bytes()), 4 * page_bytes());
+    }
+}

@@ -1,0 +1,34 @@
+//! What a signal asks of the kernel, as static data: the registry of `chandra-signals` is made of it.
+
+/// A signal's object and its hooks.
+#[derive(Debug)]
+pub struct SignalSpec {
+    /// Name: `process`.
+    pub name: &'static str,
+    /// The compiled BPF object.
+    pub object: &'static [u8],
+    /// Offset of `config` in the object's `.rodata`.
+    pub config_offset: usize,
+    /// Its probes send records (else they only count).
+    pub sends_records: bool,
+    /// Hooks in the order of signal.toml.
+    pub hooks: &'static [Hook],
+}
+
+/// A fact in the kernel that can be watched in more than one way.
+#[derive(Debug)]
+pub struct Hook {
+    /// Name: `exec`.
+    pub name: &'static str,
+    /// Ways, best first.
+    pub ladder: &'static [Rung],
+}
+
+/// One way to watch a hook.
+#[derive(Debug)]
+pub struct Rung {
+    /// Name: `tp_btf`, `raw_tp`, `tracepoint`, `fentry`, `kprobe`, `iter`, …
+    pub name: &'static str,
+    /// The programs it needs, all of them.
+    pub programs: &'static [&'static str],
+}

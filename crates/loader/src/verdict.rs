@@ -1,0 +1,119 @@
+//! What became of a hook, and of a signal: one of four states, with the kernel's own words.
+
+use std::fmt;
+
+/// Where a rung was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The verifier or the system call for loading.
+    Load,
+    /// Attaching.
+    Attach,
+}
+
+/// A rung that the kernel refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rung's name.
+    pub rung: &'static str,
+    /// Where.
+    pub step: Step,
+    /// errno, positive; 0 when not known.
+    pub errno: i32,
+    /// What the kernel or libbpf said.
+    pub words: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = match self.step {
+            Step::Load => "load",
+            Step::Attach => "attach",
+        };
+        write!(out, "{} refused at {step}: {}", self.rung, self.words)
+    }
+}
+
+/// The outcome for a hook or a signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works, by this rung.
+    Active(&'static str),
+    /// This kernel cannot do it.
+    Unsupported(String),
+    /// The kernel could, but did not let us.
+    Failed(String),
+    /// Not asked for.
+    Off,
+}
+
+impl Verdict {
+    /// `active`, `unsupported`, `failed` or `off`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Active(_) => "active",
+            Self::Unsupported(_) => "unsupported",
+            Self::Failed(_) => "failed",
+            Self::Off => "off",
+        }
+    }
+
+    /// Whether it works.
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Active(_))
+    }
+
+    /// The verdict on a hook whose whole ladder was refused.
+    ///
+    /// A kernel that lacks the thing says so with ENOENT, EINVAL, ENOTSUPP and the like. EPERM and
+    /// EACCES stand for missing rights, but also for kernels built without BPF trampolines, so they
+    /// count as failed only when no rung was refused for lack of the thing.
+    pub fn of_refusals(refusals: &[Refusal]) -> Self {
+        const NOT_PERMITTED: [i32; 2] = [libc::EPERM, libc::EACCES];
+        let words = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if refusals.iter().any(|refusal| is_lack(refusal.errno)) {
+            Self::Unsupported(words)
+        } else if refusals.iter().any(|refusal| NOT_PERMITTED.contains(&refusal.errno)) {
+            Self::Failed(format!("not permitted: {words}"))
+        } else {
+            Self::Failed(words)
+        }
+    }
+}
+
+fn is_lack(errno: i32) -> bool {
+    const ENOTSUPP: i32 = 524;
+    [libc::ENOENT, libc::ESRCH, libc::EINVAL, libc::EOPNOTSUPP, libc::ENODEV, ENOTSUPP].contains(&errno)
+}
+
+/// A hook with its verdict and the rungs refused before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookVerdict {
+    /// The hook's name.
+    pub hook: &'static str,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Refused rungs, best first.
+    pub refusals: Vec<Refusal>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(rung: &'static str, errno: i32) -> Refusal {
+        Refusal { rung, step: Step::Load, errno, words: "no".to_owned() }
+    }
+
+    #[test]
+    fn a_ladder_refused_only_for_rights_has_failed() {
+        let verdict = Verdict::of_refusals(&[refusal("tp_btf", libc::EPERM), refusal("raw_tp", libc::EPERM)]);
+        assert_eq!(verdict.word(), "failed");
+    }
+
+    #[test]
+    fn a_ladder_that_ends_at_a_missing_hook_is_unsupported() {
+        let verdict = Verdict::of_refusals(&[refusal("fentry", libc::EPERM), refusal("kprobe", libc::ENOENT)]);
+        assert_eq!(verdict.word(), "unsupported");
+    }
+}

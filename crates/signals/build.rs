@@ -1,0 +1,165 @@
+//! Finds the signal folders, compiles their probes, and writes the registry.
+//!
+//! A folder under `src/` with a `signal.toml` is a signal; nothing else names it.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use chandra_bpf_build::btf::{self, Exports};
+use chandra_bpf_build::{compile, generate};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignalToml {
+    summary: String,
+    default: bool,
+    class: String,
+    capabilities: Vec<String>,
+    /// What can be counted by in the kernel; see GROUP_FIELDS.
+    group_by: Vec<String>,
+    filters: Vec<String>,
+    hook: Vec<HookToml>,
+    #[serde(default)]
+    trace: Vec<TraceToml>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HookToml {
+    name: String,
+    ladder: Vec<RungToml>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RungToml {
+    rung: String,
+    programs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TraceToml {
+    name: String,
+    summary: String,
+    #[serde(default)]
+    kinds: Vec<String>,
+    hooks: Vec<String>,
+    histogram: Option<HistogramToml>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HistogramToml {
+    unit: String,
+    operations: Vec<String>,
+}
+
+/// Names in signal.toml and their bit in the probes' `enum group_field`. The last ones are what a
+/// signal may call its `code`.
+const GROUP_FIELDS: &[(&str, &str)] = &[
+    ("type", "GROUP_KIND"),
+    ("pid", "GROUP_PID"),
+    ("uid", "GROUP_UID"),
+    ("comm", "GROUP_COMM"),
+    ("cgroup", "GROUP_CGROUP"),
+    ("local_address", "GROUP_LOCAL_ADDRESS"),
+    ("local_port", "GROUP_LOCAL_PORT"),
+    ("peer_address", "GROUP_PEER_ADDRESS"),
+    ("peer_port", "GROUP_PEER_PORT"),
+    ("state", "GROUP_STATE"),
+    ("status", "GROUP_CODE"),
+    ("reason", "GROUP_CODE"),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let source = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("src");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed=src");
+    println!("cargo::rerun-if-env-changed=CLANG");
+
+    let mut folders: Vec<_> = std::fs::read_dir(&source)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("signal.toml").exists())
+        .collect();
+    folders.sort();
+
+    let mut registry = String::new();
+    let mut entries = String::new();
+    for folder in &folders {
+        let name = folder.file_name().and_then(|name| name.to_str()).ok_or("a signal's folder must be UTF-8")?;
+        let text = std::fs::read_to_string(folder.join("signal.toml"))?;
+        let signal: SignalToml = toml::from_str(&text).map_err(|error| format!("{name}/signal.toml: {error}"))?;
+        let exports = compile_probe(name, folder, &out)?;
+        let module = folder.join("mod.rs");
+        writeln!(registry, "#[path = {:?}]\npub mod {name};", module.display().to_string())?;
+        write_entry(&mut entries, name, &signal, &exports).map_err(|error| format!("{name}/signal.toml: {error}"))?;
+    }
+    writeln!(registry, "/// Every signal, by name.\npub static SIGNALS: &[Signal] = &[\n{entries}];")?;
+    std::fs::write(out.join("registry.rs"), registry)?;
+    Ok(())
+}
+
+/// Compiles a probe and writes its types; those of the shared ABI come from the loader.
+fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<dyn Error>> {
+    let headers = PathBuf::from(std::env::var("DEP_CHANDRA_BPF_HEADERS")?);
+    let libbpf_headers = PathBuf::from(std::env::var("DEP_CHANDRA_BPF_LIBBPF_HEADERS")?);
+    println!("cargo::rerun-if-changed={}", headers.display());
+    let object = out.join(format!("{name}.bpf.o"));
+    let arch = std::env::var("CARGO_CFG_TARGET_ARCH")?;
+    let probe = folder.join("probe.bpf.c");
+    compile::compile(&probe, &[folder.to_owned(), headers, libbpf_headers], &arch, &object)?;
+    let mut exports = btf::exports(&std::fs::read(&object)?)?;
+    exports.structs.retain(|item| !["config", "counters", "group_key", "histogram", "process"].contains(&item.name.as_str()));
+    exports.enums.retain(|item| item.name != "group_field");
+    std::fs::write(out.join(format!("{name}.rs")), generate::rust(&exports))?;
+    Ok(exports)
+}
+
+fn write_entry(out: &mut String, name: &str, signal: &SignalToml, exports: &Exports) -> Result<(), Box<dyn Error>> {
+    let kinds = exports.enums.iter().find(|item| item.name == format!("{name}_kind"));
+    let kinds: Vec<(String, u32)> = kinds.iter().flat_map(|item| &item.values).map(|(name, value)| {
+        (name.trim_start_matches("KIND_").to_lowercase(), *value)
+    }).collect();
+    let kind_of = |kind: &String| {
+        let known = kinds.iter().find(|(name, _)| name == kind);
+        known.map(|(_, value)| *value).ok_or_else(|| format!("no kind {kind} in enum {name}_kind"))
+    };
+    for hook in signal.trace.iter().flat_map(|trace| &trace.hooks) {
+        if !signal.hook.iter().any(|known| known.name == *hook) {
+            return Err(format!("no hook {hook}").into());
+        }
+    }
+    writeln!(out, "    Signal {{\n        spec: SignalSpec {{ name: {name:?},")?;
+    writeln!(out, "            object: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bpf.o\")),")?;
+    writeln!(out, "            config_offset: {}, sends_records: {},", exports.config_offset, !kinds.is_empty())?;
+    writeln!(out, "            hooks: &[")?;
+    for hook in &signal.hook {
+        writeln!(out, "                Hook {{ name: {:?}, ladder: &[", hook.name)?;
+        for rung in &hook.ladder {
+            writeln!(out, "                    Rung {{ name: {:?}, programs: &{:?} }},", rung.rung, rung.programs)?;
+        }
+        writeln!(out, "                ] }},")?;
+    }
+    writeln!(out, "            ],\n        }},")?;
+    writeln!(out, "        summary: {:?}, default: {}, class: {:?},", signal.summary, signal.default, signal.class)?;
+    writeln!(out, "        capabilities: &{:?}, filters: &{:?},", signal.capabilities, signal.filters)?;
+    let group_by = signal.group_by.iter().map(|field| {
+        let known = GROUP_FIELDS.iter().find(|(name, _)| name == field);
+        known.map(|(_, bit)| format!("({field:?}, group_field::{bit})")).ok_or_else(|| format!("group_by: no field {field}"))
+    });
+    writeln!(out, "        group_by: &[{}],", group_by.collect::<Result<Vec<_>, _>>()?.join(", "))?;
+    writeln!(out, "        kinds: &{kinds:?},\n        traces: &[")?;
+    for trace in &signal.trace {
+        let mask = trace.kinds.iter().map(kind_of).try_fold(0_u32, |mask, kind| kind.map(|kind| mask | 1 << kind))?;
+        writeln!(out, "            Trace {{ name: {:?}, summary: {:?}, kinds: {mask:#x}, hooks: &{:?},", trace.name, trace.summary, trace.hooks)?;
+        match &trace.histogram {
+            Some(histogram) => writeln!(out, "                histogram: Some(HistogramSpec {{ unit: {:?}, operations: &{:?} }}) }},", histogram.unit, histogram.operations)?,
+            None => writeln!(out, "                histogram: None }},")?,
+        }
+    }
+    writeln!(out, "        ],\n        decode: {name}::decode, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS,\n    }},")?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How long reads and writes take, as log2 histograms kept in the kernel. The time is that of
+ * vfs_read and vfs_write where functions can be hooked, else that of the syscalls.
+ */
+#include "event.h"
+
+EXPORT(enum, file_io_operation);
+
+/* Start of the call that each thread is in; threads die in calls. Bytes: about 90 x max_entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} started SEC(".maps");
+
+/* By operation (the key's code) and what is grouped by. Bytes: max_entries x (80 + 528 x CPUs). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct group_key);
+	__type(value, struct histogram);
+} histograms SEC(".maps");
+
+/* A new histogram must not lie on the stack: it is larger than the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct histogram);
+} empty SEC(".maps");
+
+static __always_inline int begin(void)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 now;
+
+	if (!pid_passes(thread >> 32))
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_map_update_elem(&started, &thread, &now, BPF_ANY);
+	return 0;
+}
+
+static __always_inline struct histogram *histogram_of(const struct group_key *key)
+{
+	struct histogram *histogram = bpf_map_lookup_elem(&histograms, key);
+	__u32 zero = 0;
+	void *nothing;
+
+	if (histogram)
+		return histogram;
+	nothing = bpf_map_lookup_elem(&empty, &zero);
+	if (!nothing)
+		return NULL;
+	bpf_map_update_elem(&histograms, key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&histograms, key);
+}
+
+static __always_inline int end(enum file_io_operation operation)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 *start = bpf_map_lookup_elem(&started, &thread), elapsed;
+	struct group_key key = { .code = operation };
+	struct histogram *histogram;
+	struct process process;
+
+	if (!start)
+		return 0;
+	elapsed = bpf_ktime_get_ns() - *start;
+	bpf_map_delete_elem(&started, &thread);
+	COUNT(seen);
+	read_process(task, &process);
+	if (!process_passes(task, &process)) {
+		COUNT(filtered);
+		return 0;
+	}
+	group_by_process(&key, &process);
+	histogram = histogram_of(&key);
+	if (!histogram) {
+		COUNT(lost);
+		return 0;
+	}
+	__sync_fetch_and_add(&histogram->buckets[log2_bucket(elapsed) & (HISTOGRAM_BUCKETS - 1)], 1);
+	__sync_fetch_and_add(&histogram->sum, elapsed);
+	__sync_fetch_and_add(&histogram->count, 1);
+	COUNT(aggregated);
+	return 0;
+}
+
+#define PROGRAM(section, name, call)                                                               \
+	SEC(section)                                                                               \
+	int name(void *ctx __attribute__((unused)))                                                \
+	{                                                                                          \
+		return call;                                                                       \
+	}
+
+PROGRAM("fentry/vfs_read", read_fentry, begin())
+PROGRAM("fexit/vfs_read", read_fexit, end(OPERATION_READ))
+PROGRAM("fentry/vfs_write", write_fentry, begin())
+PROGRAM("fexit/vfs_write", write_fexit, end(OPERATION_WRITE))
+
+PROGRAM("kprobe/vfs_read", read_kprobe, begin())
+PROGRAM("kretprobe/vfs_read", read_kretprobe, end(OPERATION_READ))
+PROGRAM("kprobe/vfs_write", write_kprobe, begin())
+PROGRAM("kretprobe/vfs_write", write_kretprobe, end(OPERATION_WRITE))
+
+PROGRAM("tracepoint/syscalls/sys_enter_read", enter_read, begin())
+PROGRAM("tracepoint/syscalls/sys_exit_read", exit_read, end(OPERATION_READ))
+PROGRAM("tracepoint/syscalls/sys_enter_pread64", enter_pread64, begin())
+PROGRAM("tracepoint/syscalls/sys_exit_pread64", exit_pread64, end(OPERATION_READ))
+PROGRAM("tracepoint/syscalls/sys_enter_readv", enter_readv, begin())
+PROGRAM("tracepoint/syscalls/sys_exit_readv", exit_readv, end(OPERATION_READ))
+PROGRAM("tracepoint/syscalls/sys_enter_write", enter_write, begin())
+PROGRAM("tracepoint/syscalls/sys_exit_write", exit_write, end(OPERATION_WRITE))
+PROGRAM("tracepoint/syscalls/sys_enter_pwrite64", enter_pwrite64, begin())
+PROGRAM("tracepoint/syscalls/sys_exit_pwrite64", exit_pwrite64, end(OPERATION_WRITE))
+PROGRAM("tracepoint/syscalls/sys_enter_writev", enter_writev, begin())
+PROGRAM("tracepoint/syscalls/sys_exit_writev", exit_writev, end(OPERATION_WRITE))

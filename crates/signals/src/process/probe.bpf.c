@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Processes: fork, exec and exit, and those that already run. See README.md for what each hook sees. */
+#include "event.h"
+#include "path.h"
+
+EXPORT(enum, process_kind);
+EXPORT(enum, exec_flag);
+EXPORT(struct, exec_record);
+EXPORT(struct, fork_record);
+EXPORT(struct, exit_record);
+
+/* Strings are appended below this offset; the longest one still fits behind it. */
+#define DATA_OFFSETS 16384
+
+struct exec_scratch {
+	struct exec_record record;
+	__u8 data[DATA_OFFSETS + ARGV_HEAD_BYTES];
+};
+
+/* One exec at a time per CPU: tracepoints run with preemption off. Bytes: 24,800 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} scratch SEC(".maps");
+
+/* The iterator runs where an exec may interrupt it. One reader at a time. Bytes: 24,800. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} running_scratch SEC(".maps");
+
+/* Multi-threaded processes whose end was reported: two last threads may both see themselves last. */
+struct ended {
+	__u64 start_boottime_ns;
+	__u32 pid;
+	__u32 padding;
+};
+/* Bytes: about 40,000. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, struct ended);
+	__type(value, __u8);
+} ended_processes SEC(".maps");
+
+static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struct process *process)
+{
+	struct group_key key = {};
+
+	if (!config.group_by)
+		return false;
+	group_by_process(&key, process);
+	if (config.group_by & GROUP_KIND)
+		key.kind = kind;
+	if (config.group_by & GROUP_CODE)
+		key.code = code;
+	count_group(&key);
+	return true;
+}
+
+static __always_inline __u32 append_path(struct exec_scratch *out, enum path_slot slot,
+					 __u32 offset, struct path *path, struct path *root)
+{
+	struct path_walk *walk = read_path(slot, path, root);
+	__u32 start, length;
+
+	if (!walk)
+		return 0;
+	if (walk->truncated)
+		out->record.flags |= EXEC_PATH_TRUNCATED;
+	start = walk->start;
+	length = PATH_BYTES - start;
+	barrier_on(length);
+	if (length > PATH_BYTES)
+		return 0;
+	barrier_on(offset);
+	if (bpf_probe_read_kernel(&out->data[offset & (DATA_OFFSETS - 1)], length,
+				  &walk->bytes[start & (PATH_BYTES - 1)]))
+		return 0;
+	return length;
+}
+
+static __always_inline __u32 append_string(struct exec_scratch *out, __u32 offset, __u32 limit,
+					   const char *string)
+{
+	long length;
+
+	barrier_on(offset);
+	length = bpf_probe_read_kernel_str(&out->data[offset & (DATA_OFFSETS - 1)], limit, string);
+	return length > 0 ? length - 1 : 0;
+}
+
+/*
+ * The file that runs. A memfd has no parent and its name begins with "memfd:"; an overlay inode is
+ * followed in memory by the pointer to its dentry in the upper layer (struct ovl_inode).
+ */
+static __always_inline __u32 read_executable(struct exec_scratch *out, enum path_slot slot,
+					     struct task_struct *task, __u32 offset)
+{
+	struct exec_record *record = &out->record;
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct super_block *super = BPF_CORE_READ(inode, i_sb);
+	unsigned long magic = BPF_CORE_READ(super, s_magic);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+
+	if (!file) /* a kernel thread */
+		return 0;
+	record->exe_inode = BPF_CORE_READ(inode, i_ino);
+	record->exe_device = BPF_CORE_READ(super, s_dev);
+	if (BPF_CORE_READ(inode, i_nlink) == 0)
+		record->flags |= EXEC_DELETED;
+	if (magic == OVERLAYFS_SUPER_MAGIC) {
+		void *upper = NULL;
+
+		bpf_probe_read_kernel(&upper, sizeof(upper),
+				      (void *)inode + bpf_core_type_size(struct inode));
+		if (upper)
+			record->flags |= EXEC_OVERLAY_UPPER;
+	}
+	if (BPF_CORE_READ(dentry, d_parent) == dentry) {
+		const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+		char prefix[8] = {};
+
+		bpf_probe_read_kernel(prefix, 6, name);
+		if (magic == TMPFS_MAGIC && *(__u64 *)prefix == 0x3a64666d656dULL /* "memfd:" */)
+			record->flags |= EXEC_MEMFD;
+		/* No path leads here; the name is all there is, written as /proc/PID/exe does. */
+		barrier_on(offset);
+		out->data[offset & (DATA_OFFSETS - 1)] = '/';
+		return 1 + append_string(out, offset + 1, NAME_BYTES + 1, (const char *)name);
+	}
+	return append_path(out, slot, offset, &file->f_path, &BPF_CORE_READ(task, fs)->root);
+}
+
+static __always_inline void read_arguments(struct exec_scratch *out, struct task_struct *task,
+					   __u32 *offset)
+{
+	struct exec_record *record = &out->record;
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	unsigned long start = BPF_CORE_READ(mm, arg_start);
+	__u64 total = BPF_CORE_READ(mm, arg_end) - start;
+	__u32 head = total < ARGV_HEAD_BYTES ? total : ARGV_HEAD_BYTES;
+
+	record->argv_bytes = total;
+	if (total > ARGV_HEAD_BYTES) {
+		__u64 beyond = total - ARGV_HEAD_BYTES;
+		__u32 tail = beyond < ARGV_TAIL_BYTES ? beyond : ARGV_TAIL_BYTES;
+
+		barrier_on(tail);
+		if (tail > ARGV_TAIL_BYTES)
+			tail = ARGV_TAIL_BYTES;
+		if (!bpf_probe_read_user(&out->data[*offset & (DATA_OFFSETS - 1)], tail,
+					 (void *)(start + total - tail))) {
+			record->argv_tail_length = tail;
+			*offset += tail;
+		}
+	}
+	barrier_on(head);
+	if (head > ARGV_HEAD_BYTES)
+		head = ARGV_HEAD_BYTES;
+	barrier_on(*offset);
+	if (!bpf_probe_read_user(&out->data[*offset & (DATA_OFFSETS - 1)], head, (void *)start)) {
+		record->argv_head_length = head;
+		*offset += head;
+	}
+}
+
+/* Everything of the record but what only an exec knows. Returns the bytes of strings written. */
+static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot slot,
+				       struct task_struct *task)
+{
+	struct exec_record *record = &out->record;
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
+	struct pid_namespace *pid_namespace = NULL;
+	struct upid upid;
+
+	record->flags = 0;
+	record->effective_uid = BPF_CORE_READ(cred, euid.val);
+	record->effective_gid = BPF_CORE_READ(cred, egid.val);
+	record->capabilities_effective = BPF_CORE_READ(cred, cap_effective.val);
+	record->capabilities_permitted = BPF_CORE_READ(cred, cap_permitted.val);
+	record->user_namespace = BPF_CORE_READ(cred, user_ns, ns.inum);
+	record->login_uid = -1;
+	if (bpf_core_field_exists(task->loginuid)) {
+		record->login_uid = BPF_CORE_READ(task, loginuid.val);
+		if (record->login_uid != (__u32)-1)
+			record->flags |= EXEC_LOGIN_UID;
+	}
+	record->session_id = BPF_CORE_READ(signal, pids[PIDTYPE_SID], numbers[0].nr);
+	/* A task's own pid namespace is that of its innermost pid number. */
+	if (!bpf_probe_read_kernel(&upid, sizeof(upid),
+				   (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+					   BPF_CORE_READ(pid, level) *
+						   bpf_core_type_size(struct upid)))
+		pid_namespace = upid.ns;
+	record->pid_namespace = BPF_CORE_READ(pid_namespace, ns.inum);
+	record->mnt_namespace = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
+	record->net_namespace = BPF_CORE_READ(nsproxy, net_ns, ns.inum);
+	record->cgroup_namespace = BPF_CORE_READ(nsproxy, cgroup_ns, ns.inum);
+	__builtin_memset(record->tty, 0, sizeof(record->tty));
+	if (tty)
+		bpf_core_read_str(record->tty, sizeof(record->tty), &tty->name);
+	record->filename_length = 0;
+	record->interpreter_length = 0;
+	record->argv_head_length = 0;
+	record->argv_tail_length = 0;
+	record->argv_bytes = 0;
+	record->exe_length = read_executable(out, slot, task, 0);
+	return record->exe_length;
+}
+
+static __always_inline __u32 read_cwd(struct exec_scratch *out, enum path_slot slot,
+				      struct task_struct *task, __u32 offset)
+{
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+
+	out->record.cwd_length = append_path(out, slot, offset, &fs->pwd, &fs->root);
+	return out->record.cwd_length;
+}
+
+static __always_inline int on_exec(void *ctx, struct task_struct *task, __u32 old_pid,
+				   struct linux_binprm *bprm)
+{
+	const char *filename, *interpreter;
+	struct exec_scratch *out;
+	struct exec_record *record;
+	__u32 zero = 0, strings;
+	__u64 size;
+
+	if (!wanted(KIND_EXEC))
+		return 0;
+	out = bpf_map_lookup_elem(&scratch, &zero);
+	if (!out)
+		return 0;
+	record = &out->record;
+	COUNT(seen);
+	read_process(task, &record->process);
+	if (!process_passes(task, &record->process)) {
+		COUNT(filtered);
+		return 0;
+	}
+	if (counted_by_group(KIND_EXEC, 0, &record->process))
+		return 0;
+
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->kind = KIND_EXEC;
+	record->old_pid = old_pid;
+	strings = read_task(out, PATH_SLOT_TRACEPOINT, task);
+	filename = BPF_CORE_READ(bprm, filename);
+	interpreter = BPF_CORE_READ(bprm, interp);
+	record->filename_length = append_string(out, strings, PATH_BYTES, filename);
+	strings += record->filename_length;
+	if (interpreter != filename) {
+		record->interpreter_length =
+			append_string(out, strings, INTERPRETER_BYTES, interpreter);
+		strings += record->interpreter_length;
+	}
+	strings += read_cwd(out, PATH_SLOT_TRACEPOINT, task, strings);
+	read_arguments(out, task, &strings);
+
+	size = sizeof(*record) + strings;
+	barrier_on(size);
+	if (size > sizeof(*record) + sizeof(out->data))
+		size = sizeof(*record) + sizeof(out->data);
+	submit(ctx, record, size, record->time_ns);
+	return 0;
+}
+
+/* `child` has its own thread group, or it is a thread and no process was created. */
+static __always_inline int on_fork(void *ctx, struct task_struct *parent, struct task_struct *child)
+{
+	struct fork_record record = { .kind = KIND_FORK };
+
+	if (!wanted(KIND_FORK) || BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+		return 0;
+	COUNT(seen);
+	read_process(child, &record.process);
+	if (!process_passes(child, &record.process)) {
+		COUNT(filtered);
+		return 0;
+	}
+	if (counted_by_group(KIND_FORK, 0, &record.process))
+		return 0;
+	read_process(parent, &record.parent);
+	record.time_ns = bpf_ktime_get_boot_ns();
+	submit(ctx, &record, sizeof(record), record.time_ns);
+	return 0;
+}
+
+/*
+ * The status that wait(2) will give (kernel/exit.c, wait_task_zombie). Called for every thread that
+ * ends; `live` counts those that have not begun to.
+ */
+static __always_inline int on_exit(void *ctx, struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct exit_record record = { .kind = KIND_EXIT };
+
+	if (!wanted(KIND_EXIT) || BPF_CORE_READ(signal, live.counter) != 0)
+		return 0;
+	read_process(task, &record.process);
+	if (BPF_CORE_READ(signal, nr_threads) > 1) {
+		struct ended key = {
+			.start_boottime_ns = record.process.start_boottime_ns,
+			.pid = record.process.pid,
+		};
+		__u8 seen = 1;
+
+		if (bpf_map_update_elem(&ended_processes, &key, &seen, BPF_NOEXIST))
+			return 0;
+	}
+	COUNT(seen);
+	if (!process_passes(task, &record.process)) {
+		COUNT(filtered);
+		return 0;
+	}
+	if (BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT)
+		record.status = BPF_CORE_READ(signal, group_exit_code);
+	else
+		record.status = BPF_CORE_READ(task, group_leader, exit_code);
+	if (counted_by_group(KIND_EXIT, record.status, &record.process))
+		return 0;
+	record.time_ns = bpf_ktime_get_boot_ns();
+	submit(ctx, &record, sizeof(record), record.time_ns);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(exec_btf, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return on_exec(ctx, task, old_pid, bprm);
+}
+
+SEC("raw_tp/sched_process_exec")
+int BPF_PROG(exec_raw, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return on_exec(ctx, task, old_pid, bprm);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(fork_btf, struct task_struct *parent, struct task_struct *child)
+{
+	return on_fork(ctx, parent, child);
+}
+
+SEC("raw_tp/sched_process_fork")
+int BPF_PROG(fork_raw, struct task_struct *parent, struct task_struct *child)
+{
+	return on_fork(ctx, parent, child);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(exit_btf, struct task_struct *task)
+{
+	return on_exit(ctx, task);
+}
+
+SEC("raw_tp/sched_process_exit")
+int BPF_PROG(exit_raw, struct task_struct *task)
+{
+	return on_exit(ctx, task);
+}
+
+/* Processes that run at start. Their arguments are in memory that only they map: /proc has them. */
+SEC("iter/task")
+int running_iter(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct exec_scratch *out;
+	__u32 zero = 0, strings;
+	__u64 size;
+
+	if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+		return 0;
+	out = bpf_map_lookup_elem(&running_scratch, &zero);
+	if (!out)
+		return 0;
+	read_process(task, &out->record.process);
+	if (!process_passes(task, &out->record.process))
+		return 0;
+	out->record.time_ns = bpf_ktime_get_boot_ns();
+	out->record.kind = KIND_PROCESS_RUNNING;
+	out->record.old_pid = out->record.process.pid;
+	strings = read_task(out, PATH_SLOT_ITERATOR, task);
+	strings += read_cwd(out, PATH_SLOT_ITERATOR, task, strings);
+	size = sizeof(out->record) + strings;
+	barrier_on(size);
+	if (size > sizeof(out->record) + sizeof(out->data))
+		size = sizeof(out->record) + sizeof(out->data);
+	bpf_seq_write(ctx->meta->seq, &out->record, size);
+	return 0;
+}

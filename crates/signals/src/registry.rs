@@ -1,0 +1,101 @@
+//! What a signal is to the rest of Chandra.
+
+use chandra_event::record::{Kind, Record};
+use chandra_event::time::Clock;
+use chandra_loader::spec::SignalSpec;
+
+use crate::SIGNALS;
+
+/// A signal: its folder as data.
+#[derive(Debug)]
+pub struct Signal {
+    /// What the loader needs.
+    pub spec: SignalSpec,
+    /// One line.
+    pub summary: &'static str,
+    /// On in the default profile.
+    pub default: bool,
+    /// Which ring class its records belong to.
+    pub class: &'static str,
+    /// Capabilities its hooks need.
+    pub capabilities: &'static [&'static str],
+    /// Filters that its probe applies: `pid`, `comm`, `uid`, `cgroup`, `port`.
+    pub filters: &'static [&'static str],
+    /// Fields its probe can count by, each with its bit.
+    pub group_by: &'static [(&'static str, u32)],
+    /// Kinds of records with their number in the probe.
+    pub kinds: &'static [(&'static str, u32)],
+    /// Its verbs under `chandra trace`.
+    pub traces: &'static [Trace],
+    /// Decodes one record and hands it on; see [`Decode`].
+    pub decode: Decode,
+    /// Says what the `code` of a group means.
+    pub code_text: fn(u32, &Context) -> String,
+    /// The kinds of records it decodes to.
+    pub event_kinds: &'static [&'static Kind],
+}
+
+/// Decodes a record's bytes and calls the sink with it, without copying what it can borrow.
+pub type Decode = fn(&[u8], &Context, &mut dyn FnMut(&dyn Record)) -> Result<(), DecodeError>;
+
+/// A verb under `chandra trace`.
+#[derive(Debug)]
+pub struct Trace {
+    /// Name: `tcp-connect`.
+    pub name: &'static str,
+    /// One line of help.
+    pub summary: &'static str,
+    /// Bits of the kinds it shows.
+    pub kinds: u32,
+    /// Hooks it needs; the first is the one without which it shows nothing.
+    pub hooks: &'static [&'static str],
+    /// It draws histograms instead of showing records.
+    pub histogram: Option<HistogramSpec>,
+}
+
+/// Histograms kept in a probe's map `histograms`.
+#[derive(Debug)]
+pub struct HistogramSpec {
+    /// Unit of the values: `ns`.
+    pub unit: &'static str,
+    /// Names of the operations by their code.
+    pub operations: &'static [&'static str],
+}
+
+/// What decoding needs besides the bytes; made once per run.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Boot time to wall time.
+    pub clock: Clock,
+    /// The kernel's own names of reset reasons, by number, lower case.
+    pub reset_reasons: Vec<(u32, &'static str)>,
+}
+
+/// Why a record could not be decoded. It is counted, and the next one is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Fewer bytes than its fields need.
+    #[error("a record of {0} bytes is shorter than its fields")]
+    Short(usize),
+    /// A kind that this build does not know.
+    #[error("unknown kind of record {0}")]
+    Kind(u32),
+    /// A field has a value that it cannot have.
+    #[error("{0} has an impossible value")]
+    Value(&'static str),
+}
+
+/// The signal of this name.
+pub fn signal(name: &str) -> Option<&'static Signal> {
+    SIGNALS.iter().find(|signal| signal.spec.name == name)
+}
+
+/// The verb of this name under `chandra trace`, with its signal.
+pub fn trace(name: &str) -> Option<(&'static Signal, &'static Trace)> {
+    traces().find(|(_, trace)| trace.name == name)
+}
+
+/// All verbs under `chandra trace`.
+pub fn traces() -> impl Iterator<Item = (&'static Signal, &'static Trace)> {
+    SIGNALS.iter().flat_map(|signal| signal.traces.iter().map(move |trace| (signal, trace)))
+}

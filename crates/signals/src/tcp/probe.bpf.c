@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * TCP connections, from the socket's own state machine. See README.md for hooks and their cost.
+ *
+ * A state change may come from the task that owns the socket or from a softirq, and the softirq may
+ * interrupt the task in the middle of this very program; the kernel would then skip the second run
+ * (it does not let a program recurse). So each hook has two programs: one that only handles sockets
+ * locked by a task (`owned`), one that only handles the others, which run with softirqs off.
+ */
+#include "event.h"
+
+EXPORT(enum, tcp_kind);
+EXPORT(enum, tcp_role);
+EXPORT(enum, tcp_key_state);
+EXPORT(enum, tcp_flag);
+EXPORT(struct, tcp_record);
+
+enum tcp_state {
+	STATE_ESTABLISHED = 1,
+	STATE_SYN_SENT,
+	STATE_SYN_RECEIVED,
+	STATE_FIN_WAIT_1,
+	STATE_FIN_WAIT_2,
+	STATE_TIME_WAIT,
+	STATE_CLOSE,
+	STATE_CLOSE_WAIT,
+	STATE_LAST_ACK,
+	STATE_LISTEN,
+	STATE_CLOSING,
+	STATE_NEW_SYN_RECEIVED,
+};
+
+/* What is remembered of a socket from its opening to its close. */
+struct connection {
+	struct process owner;
+	__u64 since_ns; /* of connect, then of the handshake's end */
+	__u32 opener_sequence;
+	__u32 acceptor_sequence;
+	__u32 flags; /* enum tcp_flag: owner known, opened before start, handshake seen */
+	__u8 role;
+	__u8 key_state;
+	__u8 connecting;
+	__u8 passes; /* the owner passes the filters on processes */
+};
+
+/* By socket. Bytes: 150 x max_entries, allocated at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+enum context {
+	CONTEXT_TASK,
+	CONTEXT_SOFTIRQ,
+	CONTEXT_ACCEPT, /* a function's exit may be preempted by another task's hooks */
+	CONTEXTS,
+};
+
+/* Too large for the stack together. */
+struct tcp_scratch {
+	struct tcp_record record;
+	struct connection connection;
+	struct group_key group;
+};
+
+/* Bytes: 1,000 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CONTEXTS);
+	__type(key, __u32);
+	__type(value, struct tcp_scratch);
+} scratch SEC(".maps");
+
+static __always_inline __u64 key_of(const struct sock *sk)
+{
+	return (__u64)sk;
+}
+
+static __always_inline bool runs_here(const struct sock *sk, enum context context)
+{
+	bool owned = BPF_CORE_READ(sk, sk_lock.owned) != 0;
+
+	return owned == (context == CONTEXT_TASK);
+}
+
+static __always_inline __u8 state_of(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_state);
+}
+
+static __always_inline void read_addresses(const struct sock *sk, struct tcp_record *record)
+{
+	record->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	record->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (record->family == AF_INET6) {
+		BPF_CORE_READ_INTO(&record->local_address, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&record->peer_address, sk, __sk_common.skc_v6_daddr);
+	} else {
+		__builtin_memset(record->local_address, 0, 16);
+		__builtin_memset(record->peer_address, 0, 16);
+		*(__u32 *)record->local_address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)record->peer_address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	}
+	record->net_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	record->socket_cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+/*
+ * The connection key: the sequence number of the first payload byte of each direction. The kernel
+ * counts the opener's SYN as an acknowledged byte and a FIN as a received one.
+ */
+static __always_inline void read_key(const struct sock *sk, struct connection *connection)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+	__u64 acked = BPF_CORE_READ(tp, bytes_acked);
+	__u32 sent = BPF_CORE_READ(tp, snd_una) - (__u32)acked;
+	__u32 received = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
+
+	connection->key_state = KEY_VALID;
+	if (connection->role == ROLE_OPENER) {
+		connection->opener_sequence = sent + 1;
+		connection->acceptor_sequence = received;
+		if (!acked)
+			connection->key_state = KEY_REPAIRED;
+		if (BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data))
+			connection->key_state = KEY_FAST_OPEN;
+	} else {
+		connection->opener_sequence = received;
+		connection->acceptor_sequence = sent;
+		if (BPF_CORE_READ_BITFIELD_PROBED(tp, syn_fastopen))
+			connection->key_state = KEY_FAST_OPEN;
+	}
+	if (connection->role == ROLE_UNKNOWN)
+		connection->key_state = KEY_ROLE_UNKNOWN;
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
+		connection->key_state = KEY_REPAIRED;
+	if (bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp))
+		connection->key_state = KEY_MPTCP;
+}
+
+/*
+ * Which end is this socket, met in the middle of its life? A socket that accept(2) returned is a
+ * copy of the listening one, backlog limit included; one that socket(2) made has no limit.
+ */
+static __always_inline __u8 guess_role(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_max_ack_backlog) ? ROLE_ACCEPTOR : ROLE_OPENER;
+}
+
+static __always_inline void own(struct connection *connection, struct task_struct *task)
+{
+	read_process(task, &connection->owner);
+	connection->flags |= TCP_OWNER_KNOWN;
+	connection->passes = process_passes(task, &connection->owner);
+}
+
+/* A socket of which nothing is remembered: opened before start, or its table was full. */
+static __always_inline void meet(const struct sock *sk, struct connection *connection)
+{
+	__builtin_memset(connection, 0, sizeof(*connection));
+	connection->flags = TCP_OPENED_BEFORE_START;
+	connection->role = guess_role(sk);
+	connection->passes = !(config.pid_count || config.uid_count || config.comm_count ||
+			       config.cgroup_count);
+	read_key(sk, connection);
+}
+
+static __always_inline void group_by_connection(struct group_key *key,
+						const struct tcp_record *record)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	if (record->flags & TCP_OWNER_KNOWN)
+		group_by_process(key, &record->process);
+	if (config.group_by & GROUP_KIND)
+		key->kind = record->kind;
+	if (config.group_by & GROUP_LOCAL_ADDRESS)
+		__builtin_memcpy(key->local_address, record->local_address, 16);
+	if (config.group_by & GROUP_PEER_ADDRESS)
+		__builtin_memcpy(key->peer_address, record->peer_address, 16);
+	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
+		key->family = record->family;
+	if (config.group_by & GROUP_LOCAL_PORT)
+		key->local_port = record->local_port;
+	if (config.group_by & GROUP_PEER_PORT)
+		key->peer_port = record->peer_port;
+	if (config.group_by & GROUP_STATE)
+		key->state = record->new_state;
+	if (config.group_by & GROUP_CODE)
+		key->code = record->code;
+}
+
+/*
+ * Sends the record in `out`, or counts it. Its addresses are read; what is known of the connection
+ * is copied here. Fields of another kind's meaning keep what they had: the decoder reads by kind.
+ */
+static __always_inline void tell(void *ctx, struct tcp_scratch *out,
+				 const struct connection *connection, __u32 kind, __u32 flags)
+{
+	struct tcp_record *record = &out->record;
+
+	COUNT(seen);
+	record->kind = kind;
+	record->flags = connection->flags | flags;
+	record->role = connection->role;
+	record->key_state = connection->key_state;
+	record->opener_sequence = connection->opener_sequence;
+	record->acceptor_sequence = connection->acceptor_sequence;
+	record->process = connection->owner;
+	if (!connection->passes || !port_passes(record->local_port, record->peer_port)) {
+		COUNT(filtered);
+		return;
+	}
+	if (config.group_by) {
+		group_by_connection(&out->group, record);
+		count_group(&out->group);
+		return;
+	}
+	submit(ctx, record, sizeof(*record), record->time_ns);
+}
+
+/*
+ * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
+ * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
+ */
+static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record,
+					__u8 role)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+	__u8 old = record->old_state;
+	bool fin_sent = old == STATE_FIN_WAIT_1 || old == STATE_FIN_WAIT_2 || old == STATE_CLOSING ||
+			old == STATE_LAST_ACK || old == STATE_TIME_WAIT;
+	__u64 sent = BPF_CORE_READ(tp, bytes_acked);
+	__u64 received = BPF_CORE_READ(tp, bytes_received);
+	unsigned long done = 1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+
+	if (role == ROLE_OPENER && sent)
+		sent -= 1;
+	if (fin_sent && BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) && sent)
+		sent -= 1;
+	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & done && received)
+		received -= 1;
+	record->bytes_sent = sent;
+	record->bytes_received = received;
+	record->segments_sent = BPF_CORE_READ(tp, segs_out);
+	record->segments_received = BPF_CORE_READ(tp, segs_in);
+	record->retransmits = BPF_CORE_READ(tp, total_retrans);
+	record->smoothed_rtt_us = BPF_CORE_READ(tp, srtt_us);
+	record->minimum_rtt_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
+}
+
+static __always_inline struct tcp_scratch *scratch_of(__u32 context)
+{
+	return bpf_map_lookup_elem(&scratch, &context);
+}
+
+static __always_inline int on_state(void *ctx, const struct sock *sk, int old, int new,
+				    enum context context)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct connection *connection;
+	struct tcp_record *record;
+	struct tcp_scratch *out;
+	__u64 key = key_of(sk);
+
+	if (old == new || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !runs_here(sk, context))
+		return 0;
+	out = scratch_of(context);
+	if (!out)
+		return 0;
+	record = &out->record;
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->old_state = old;
+	record->new_state = new;
+	read_addresses(sk, record);
+
+	connection = bpf_map_lookup_elem(&connections, &key);
+	if (new == STATE_SYN_SENT || new == STATE_LISTEN ||
+	    (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED &&
+	     !(connection && connection->connecting))) {
+		/* A new life of this socket, or of its memory: whatever was remembered is of another. */
+		connection = &out->connection;
+		__builtin_memset(connection, 0, sizeof(*connection));
+		connection->since_ns = record->time_ns;
+		connection->flags = TCP_HANDSHAKE_SEEN;
+		connection->passes = !(config.pid_count || config.uid_count || config.comm_count ||
+				       config.cgroup_count);
+		if (new == STATE_SYN_SENT) {
+			connection->role = ROLE_OPENER;
+			connection->connecting = true;
+		} else if (new == STATE_ESTABLISHED) {
+			connection->role = ROLE_ACCEPTOR;
+			read_key(sk, connection);
+		}
+		if (context == CONTEXT_TASK && new != STATE_ESTABLISHED)
+			own(connection, task);
+		bpf_map_update_elem(&connections, &key, connection, BPF_ANY);
+	} else if (!connection) {
+		connection = &out->connection;
+		meet(sk, connection);
+	}
+	/* The task that acts on a socket nobody was seen to accept is as good an owner as any. */
+	if (context == CONTEXT_TASK && !(connection->flags & TCP_OWNER_KNOWN))
+		own(connection, task);
+
+	record->elapsed_ns = connection->since_ns ? record->time_ns - connection->since_ns : 0;
+	if (connection->connecting && new == STATE_ESTABLISHED) {
+		connection->connecting = false;
+		connection->since_ns = record->time_ns;
+		read_key(sk, connection);
+		if (wanted(KIND_TCP_ESTABLISHED))
+			tell(ctx, out, connection, KIND_TCP_ESTABLISHED, 0);
+	}
+	if (wanted(KIND_TCP_CONNECT) && new == STATE_SYN_SENT)
+		tell(ctx, out, connection, KIND_TCP_CONNECT, 0);
+	if (wanted(KIND_TCP_STATE))
+		tell(ctx, out, connection, KIND_TCP_STATE, 0);
+	if (new != STATE_CLOSE)
+		return 0;
+
+	if (old == STATE_SYN_SENT) {
+		record->code = BPF_CORE_READ(sk, sk_err);
+		if (wanted(KIND_TCP_CONNECT_FAILED))
+			tell(ctx, out, connection, KIND_TCP_CONNECT_FAILED, 0);
+	} else if (old != STATE_LISTEN && old != STATE_SYN_RECEIVED && wanted(KIND_TCP_CLOSE)) {
+		read_totals(sk, record, connection->role);
+		tell(ctx, out, connection, KIND_TCP_CLOSE, 0);
+	}
+	bpf_map_delete_elem(&connections, &key);
+	return 0;
+}
+
+/* accept(2) returned `sk` to the current task. */
+static __always_inline int on_accept(void *ctx, const struct sock *sk)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct tcp_scratch *out = scratch_of(CONTEXT_ACCEPT);
+	struct connection *connection;
+	__u64 key = key_of(sk);
+
+	if (!out || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	out->record.time_ns = bpf_ktime_get_boot_ns();
+	out->record.elapsed_ns = 0;
+	read_addresses(sk, &out->record);
+	out->record.old_state = out->record.new_state = state_of(sk);
+	connection = bpf_map_lookup_elem(&connections, &key);
+	if (!connection) {
+		connection = &out->connection;
+		meet(sk, connection);
+		connection->role = ROLE_ACCEPTOR;
+		own(connection, task);
+		if (state_of(sk) != STATE_CLOSE)
+			bpf_map_update_elem(&connections, &key, connection, BPF_NOEXIST);
+	} else {
+		own(connection, task);
+		if (connection->flags & TCP_HANDSHAKE_SEEN)
+			out->record.elapsed_ns = out->record.time_ns - connection->since_ns;
+	}
+	if (wanted(KIND_TCP_ACCEPT))
+		tell(ctx, out, connection, KIND_TCP_ACCEPT, 0);
+	return 0;
+}
+
+/* The record's addresses and state are set; the rest is as remembered. */
+static __always_inline void tell_of_socket(void *ctx, struct tcp_scratch *out,
+					   const struct sock *sk, __u32 kind, __u32 flags)
+{
+	__u64 key = key_of(sk);
+	struct connection *connection = bpf_map_lookup_elem(&connections, &key);
+
+	if (!connection) {
+		connection = &out->connection;
+		meet(sk, connection);
+	}
+	out->record.elapsed_ns = connection->since_ns ? out->record.time_ns - connection->since_ns : 0;
+	tell(ctx, out, connection, kind, flags);
+}
+
+static __always_inline int on_retransmit(void *ctx, const struct sock *sk, enum context context)
+{
+	struct tcp_scratch *out;
+
+	if (!runs_here(sk, context))
+		return 0;
+	out = scratch_of(context);
+	if (!out)
+		return 0;
+	out->record.time_ns = bpf_ktime_get_boot_ns();
+	out->record.old_state = out->record.new_state = state_of(sk);
+	out->record.code = 0;
+	read_addresses(sk, &out->record);
+	if (wanted(KIND_TCP_CONNECT_RETRY) && out->record.old_state == STATE_SYN_SENT)
+		tell_of_socket(ctx, out, sk, KIND_TCP_CONNECT_RETRY, 0);
+	if (wanted(KIND_TCP_RETRANSMIT))
+		tell_of_socket(ctx, out, sk, KIND_TCP_RETRANSMIT, 0);
+	return 0;
+}
+
+static __always_inline bool is_connection(__u8 state)
+{
+	return state != STATE_LISTEN && state != STATE_TIME_WAIT && state != STATE_NEW_SYN_RECEIVED;
+}
+
+/* Addresses of the packet that is answered with an RST: its destination is our end. */
+static __always_inline void read_packet(const struct sk_buff *skb, struct tcp_record *record)
+{
+	const unsigned char *head = BPF_CORE_READ(skb, head);
+	const unsigned char *ip = head + BPF_CORE_READ(skb, network_header);
+	const unsigned char *tcp = head + BPF_CORE_READ(skb, transport_header);
+	__u16 ports[2] = {};
+	__u8 version = 0;
+
+	bpf_probe_read_kernel(&version, sizeof(version), ip);
+	__builtin_memset(record->local_address, 0, 16);
+	__builtin_memset(record->peer_address, 0, 16);
+	if (version >> 4 == 6) {
+		record->family = AF_INET6;
+		bpf_probe_read_kernel(record->peer_address, 16, ip + 8);
+		bpf_probe_read_kernel(record->local_address, 16, ip + 24);
+	} else {
+		record->family = AF_INET;
+		bpf_probe_read_kernel(record->peer_address, 4, ip + 12);
+		bpf_probe_read_kernel(record->local_address, 4, ip + 16);
+	}
+	bpf_probe_read_kernel(ports, sizeof(ports), tcp);
+	record->peer_port = bpf_ntohs(ports[0]);
+	record->local_port = bpf_ntohs(ports[1]);
+}
+
+static __always_inline int on_reset(void *ctx, const struct sock *sk, const struct sk_buff *skb,
+				    __u32 flags, __u32 reason, enum context context)
+{
+	struct tcp_scratch *out;
+	struct connection *connection;
+
+	if (sk ? !runs_here(sk, context) : context != CONTEXT_SOFTIRQ)
+		return 0;
+	out = scratch_of(context);
+	if (!out)
+		return 0;
+	out->record.time_ns = bpf_ktime_get_boot_ns();
+	out->record.code = reason;
+	out->record.old_state = out->record.new_state = sk ? state_of(sk) : STATE_CLOSE;
+	if (sk && is_connection(out->record.new_state)) {
+		read_addresses(sk, &out->record);
+		tell_of_socket(ctx, out, sk, KIND_TCP_RESET, flags);
+		return 0;
+	}
+	out->record.net_namespace = sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) : 0;
+	out->record.socket_cookie = 0;
+	if (skb)
+		read_packet(skb, &out->record);
+	else
+		read_addresses(sk, &out->record);
+	connection = &out->connection;
+	__builtin_memset(connection, 0, sizeof(*connection));
+	connection->passes = !(config.pid_count || config.uid_count || config.comm_count ||
+			       config.cgroup_count);
+	tell(ctx, out, connection, KIND_TCP_RESET, flags | (sk ? 0 : TCP_NO_SOCKET));
+	return 0;
+}
+
+/* Two programs per hook and rung: see the top of this file. */
+#define HOOK_BOTH(rung, hook, tracepoint, args, ...)                                               \
+	SEC(rung "/" tracepoint)                                                                   \
+	int BPF_PROG(hook##_task, HOOK_ARGUMENTS args)                                             \
+	{                                                                                          \
+		enum context context = CONTEXT_TASK;                                               \
+		return __VA_ARGS__;                                                                \
+	}                                                                                          \
+	SEC(rung "/" tracepoint)                                                                   \
+	int BPF_PROG(hook##_softirq, HOOK_ARGUMENTS args)                                          \
+	{                                                                                          \
+		enum context context = CONTEXT_SOFTIRQ;                                            \
+		return __VA_ARGS__;                                                                \
+	}
+#define HOOK_ARGUMENTS(...) __VA_ARGS__
+
+HOOK_BOTH("tp_btf", state_btf, "inet_sock_set_state",
+	  (const struct sock *sk, int old, int new), on_state(ctx, sk, old, new, context))
+HOOK_BOTH("raw_tp", state_raw, "inet_sock_set_state",
+	  (const struct sock *sk, int old, int new), on_state(ctx, sk, old, new, context))
+HOOK_BOTH("tp_btf", retransmit_btf, "tcp_retransmit_skb",
+	  (const struct sock *sk), on_retransmit(ctx, sk, context))
+HOOK_BOTH("raw_tp", retransmit_raw, "tcp_retransmit_skb",
+	  (const struct sock *sk), on_retransmit(ctx, sk, context))
+/* The reason is the third argument since 6.10; before, asking for it fails at load. */
+HOOK_BOTH("tp_btf", reset_sent_reason_btf, "tcp_send_reset",
+	  (const struct sock *sk, const struct sk_buff *skb, __u32 reason),
+	  on_reset(ctx, sk, skb, TCP_RESET_SENT | TCP_REASON_KNOWN, reason, context))
+HOOK_BOTH("tp_btf", reset_sent_btf, "tcp_send_reset",
+	  (const struct sock *sk, const struct sk_buff *skb),
+	  on_reset(ctx, sk, skb, TCP_RESET_SENT, 0, context))
+HOOK_BOTH("raw_tp", reset_sent_raw, "tcp_send_reset",
+	  (const struct sock *sk, const struct sk_buff *skb),
+	  on_reset(ctx, sk, skb, TCP_RESET_SENT, 0, context))
+HOOK_BOTH("tp_btf", reset_received_btf, "tcp_receive_reset",
+	  (const struct sock *sk), on_reset(ctx, sk, NULL, 0, 0, context))
+HOOK_BOTH("raw_tp", reset_received_raw, "tcp_receive_reset",
+	  (const struct sock *sk), on_reset(ctx, sk, NULL, 0, 0, context))
+
+/* bpf_get_func_ret (5.17) reads the result whatever arguments the function has on this kernel. */
+SEC("fexit/inet_csk_accept")
+int accept_fexit(__u64 *ctx)
+{
+	__u64 sk = 0;
+
+	if (bpf_get_func_ret(ctx, &sk) || !sk)
+		return 0;
+	return on_accept(ctx, (const struct sock *)sk);
+}
+
+SEC("kretprobe/inet_csk_accept")
+int BPF_KRETPROBE(accept_kretprobe, const struct sock *sk)
+{
+	return sk ? on_accept(ctx, sk) : 0;
+}
+
+/* Where no function can be hooked: from the descriptor that accept returned to its socket. */
+static __always_inline int on_accept_exit(void *ctx, long fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct file **files, *file = NULL;
+	struct socket *socket;
+	const struct sock *sk;
+	__u16 family;
+
+	if (fd < 0)
+		return 0;
+	files = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	return on_accept(ctx, sk);
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept")
+int accept_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_accept_exit(ctx, ctx->ret);
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept4")
+int accept4_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_accept_exit(ctx, ctx->ret);
+}
+
+/* Connections that are open at start, in every network namespace, with the process that has them. */
+SEC("iter/task_file")
+int open_iter(struct bpf_iter__task_file *ctx)
+{
+	struct connection connection = {};
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	const struct sock *sk;
+	__u16 family;
+	__u64 key;
+	__u8 state;
+
+	if (!task || !file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) ||
+	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	state = state_of(sk);
+	if (state == STATE_CLOSE || state == STATE_SYN_RECEIVED)
+		return 0;
+	key = key_of(sk);
+	connection.flags = TCP_OPENED_BEFORE_START;
+	connection.role = guess_role(sk);
+	if (state == STATE_SYN_SENT)
+		connection.connecting = true;
+	else if (state != STATE_LISTEN)
+		read_key(sk, &connection);
+	own(&connection, task);
+	bpf_map_update_elem(&connections, &key, &connection, BPF_NOEXIST);
+	/* It may have closed while it was looked at; its close then found nothing to forget. */
+	if (state_of(sk) == STATE_CLOSE)
+		bpf_map_delete_elem(&connections, &key);
+	return 0;
+}
