@@ -118,7 +118,7 @@ macro_rules! fields {
 
 /// Makes a kind of record, `pub static NAME: Kind = (signal, type)`, and its list of fields.
 ///
-/// The doc comment, one line, is the kind's summary. See the [module](crate::fields).
+/// The doc comment, one line, is the kind's summary. See the [module](mod@crate::fields).
 #[macro_export]
 macro_rules! record {
     (

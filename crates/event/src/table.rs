@@ -39,6 +39,8 @@ struct Column {
     align_right: bool,
     /// May be cut to its width on a terminal.
     free_text: bool,
+    /// Takes what is left of the line, and so stays last.
+    endless: bool,
 }
 
 /// A table of records of some kinds.
@@ -171,6 +173,7 @@ impl Column {
             width,
             align_right: false,
             free_text: false,
+            endless: false,
         }
     }
 
@@ -180,31 +183,92 @@ impl Column {
             width: field.width.max(field.column.len()),
             align_right: field.value_type.is_numeric(),
             free_text: field.value_type.is_free_text(),
+            endless: field.value_type == Type::Arguments,
         }
     }
 }
 
 /// Adds the columns that `kind` brings, each after the one that it follows in its own kind.
 ///
-/// Free text without end, such as arguments, stays last: it takes what is left of the line.
+/// Arguments stay last, whatever comes later: they take what is left of the line.
 fn add_columns(kind: &Kind, mode: Mode, leading: usize, columns: &mut Vec<Column>) {
-    let mut next = leading;
+    let before_arguments = |columns: &[Column]| {
+        columns.len() - usize::from(columns.last().is_some_and(|column| column.endless))
+    };
+    let mut next = before_arguments(columns);
     for field in kind.fields.iter().filter(|field| mode.shows(field)) {
-        let known = columns
-            .iter()
-            .skip(leading)
-            .position(|column| column.title == field.column);
-        if let Some(position) = known {
-            next = leading + position + 1;
+        let mut added = Column::of_field(field);
+        let mut known = columns.iter_mut().enumerate().skip(leading);
+        if let Some((position, column)) = known.find(|(_, column)| column.title == added.title) {
+            column.width = column.width.max(added.width);
+            next = position + 1;
             continue;
         }
-        let endless = columns.len() > leading && field.value_type == Type::Arguments;
-        let position = if endless {
+        added.endless &= before_arguments(columns) == columns.len();
+        next = if added.endless {
             columns.len()
         } else {
-            next.min(columns.len())
+            next.min(before_arguments(columns))
         };
-        columns.insert(position, Column::of_field(field));
-        next = position + 1;
+        columns.insert(next, added);
+        next += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{EXEC, FORK};
+    use crate::tcp::{TCP_ACCEPT, TCP_CONNECT};
+
+    fn field(column: &'static str, width: usize) -> Field {
+        Field {
+            path: "path",
+            column,
+            width,
+            shown: Shown::Table,
+            value_type: Type::Number,
+            summary: "A field",
+        }
+    }
+
+    fn kind(fields: Vec<Field>) -> &'static Kind {
+        Box::leak(Box::new(Kind {
+            signal: "signal",
+            name: "kind",
+            summary: "A kind",
+            fields: fields.leak(),
+        }))
+    }
+
+    fn titles(kinds: &[&'static Kind]) -> Vec<&'static str> {
+        let table = Table::new(kinds, Mode::Table, None);
+        table.columns.iter().map(|column| column.title).collect()
+    }
+
+    #[test]
+    fn arguments_are_the_last_column_wherever_their_kind_stands() {
+        let foreign = kind(vec![field("FILES", 5)]);
+        for kinds in [
+            [&EXEC, &FORK, &TCP_CONNECT, foreign],
+            [foreign, &TCP_CONNECT, &FORK, &EXEC],
+        ] {
+            assert_eq!(titles(&kinds).last(), Some(&"ARGS"));
+        }
+    }
+
+    #[test]
+    fn columns_keep_the_order_of_their_kinds_and_stand_once() {
+        assert_eq!(
+            titles(&[&TCP_CONNECT, &TCP_ACCEPT]),
+            ["TIME", "TYPE", "PID", "COMM", "LOCAL", "PEER", "QUEUED"]
+        );
+        let first = kind(vec![field("A", 1), field("C", 1)]);
+        let second = kind(vec![field("A", 9), field("B", 1), field("D", 1)]);
+        let foreign = kind(vec![field("E", 1)]);
+        let kinds = [first, second, foreign];
+        assert_eq!(titles(&kinds), ["TIME", "TYPE", "A", "B", "D", "C", "E"]);
+        let table = Table::new(&kinds, Mode::Table, None);
+        assert_eq!(table.columns[2].width, 9, "wide enough for every kind");
     }
 }
