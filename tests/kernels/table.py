@@ -128,6 +128,7 @@ def differences(kernels: list[Kernel], page: Path) -> list[str]:
         column = committed.pop(kernel.heading, None)
         if column is None:
             print(f"{kernel.heading}: no such column in {page.name}, not compared")
+        if column is None or not kernel.cells:
             continue
         for hook in sorted(column.keys() | kernel.cells.keys()):
             before, now = column.get(hook, "nothing"), kernel.cells.get(hook, "nothing")
@@ -156,7 +157,9 @@ def main(arguments: list[str]) -> int:
     if not kernels:
         failed.append("no kernel ran")
     passed = sum(not cell.endswith("✗") for kernel in kernels for cell in kernel.cells.values())
-    if write:
+    if write and failed:
+        print(f"{page} left as it was")
+    elif write:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(render(kernels))
         print(f"wrote {page}")
