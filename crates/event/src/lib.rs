@@ -5,8 +5,42 @@
 //! This crate is pure: no kernel, no unsafe code, no I/O but what a caller's writer does.
 #![forbid(unsafe_code)]
 
+mod names;
+mod text;
+
+pub mod fields;
+pub mod histogram;
+pub mod json;
 pub mod process;
 pub mod record;
+pub mod reference;
+pub mod table;
 pub mod tcp;
 pub mod time;
+pub mod unit;
 pub mod value;
+
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod samples;
+
+use record::Kind;
+
+/// Every kind of record that this crate defines, in the order of docs/reference/events.md.
+pub static KINDS: [&Kind; 12] = [
+    &process::EXEC,
+    &process::PROCESS_RUNNING,
+    &process::FORK,
+    &process::EXIT,
+    &tcp::TCP_CONNECT,
+    &tcp::TCP_ESTABLISHED,
+    &tcp::TCP_CONNECT_FAILED,
+    &tcp::TCP_ACCEPT,
+    &tcp::TCP_CLOSE,
+    &tcp::TCP_STATE,
+    &tcp::TCP_RETRANSMIT,
+    &tcp::TCP_RESET,
+];

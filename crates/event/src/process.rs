@@ -2,6 +2,13 @@
 
 use crate::time::Timestamp;
 
+mod fields;
+
+pub use fields::{
+    EXEC, EXIT, ExecFields, ExitFields, FORK, ForkFields, OwnerFields, PROCESS_RUNNING,
+    ParentFields, ProcessFields,
+};
+
 /// A process's name as the kernel keeps it: at most 15 bytes and a NUL (`task->comm`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Comm(pub [u8; 16]);
@@ -9,7 +16,11 @@ pub struct Comm(pub [u8; 16]);
 impl Comm {
     /// The bytes before the first NUL.
     pub fn as_bytes(&self) -> &[u8] {
-        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        let end = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(self.0.len());
         self.0.get(..end).unwrap_or_default()
     }
 }
@@ -80,6 +91,30 @@ pub struct Arguments<'a> {
     pub total_bytes: u64,
 }
 
+impl<'a> Arguments<'a> {
+    /// Some bytes between the head and the tail were left out.
+    pub fn is_cut(&self) -> bool {
+        !self.tail.is_empty() || self.total_bytes > self.head.len() as u64
+    }
+
+    /// The strings of the head; the last one is cut when [`is_cut`](Self::is_cut).
+    pub fn head(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        strings(self.head)
+    }
+
+    /// The strings of the tail; the first one is cut.
+    pub fn tail(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        strings(self.tail)
+    }
+}
+
+/// The strings of memory in which each is ended by NUL, the last one perhaps not.
+pub fn strings(memory: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ended = memory.strip_suffix(b"\0").unwrap_or(memory);
+    let none = memory.is_empty();
+    ended.split(|byte| *byte == 0).filter(move |_| !none)
+}
+
 /// `exec`: a program was executed. `process_running`: it already ran at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exec<'a> {
@@ -145,4 +180,24 @@ pub struct Exit {
     pub core_dumped: bool,
     /// Life time in nanoseconds.
     pub duration_ns: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_argument_is_not_the_same_as_none() {
+        let list = |memory| strings(memory).collect::<Vec<&[u8]>>();
+        assert_eq!(list(b""), [] as [&[u8]; 0]);
+        assert_eq!(list(b"\0"), [b""]);
+        assert_eq!(list(b"a\0\0"), [b"a".as_slice(), b""]);
+        assert_eq!(list(b"a\0bc"), [b"a".as_slice(), b"bc"]);
+    }
+
+    #[test]
+    fn a_name_ends_at_the_first_nul() {
+        assert_eq!(Comm(*b"sh\0left-over\0\0\0\0").as_bytes(), b"sh");
+        assert_eq!(Comm([b'x'; 16]).as_bytes(), [b'x'; 16]);
+    }
 }

@@ -1,12 +1,13 @@
 //! What every record can do: name its kind, show its fields, and offer itself typed.
 //!
-//! A record's fields are listed once, with [`record!`]; table columns, JSON,
+//! A record's fields are listed once, with [`record!`](crate::record!); table columns, JSON,
 //! filters and docs/reference/events.md are all derived from that list.
 
 use crate::process::{Exec, Exit, Fork};
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
-use crate::value::Value;
+use crate::unit::Unit;
+use crate::value::{Type, Value};
 
 /// Where a field is shown without being asked for by name. JSON always holds every field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +18,13 @@ pub enum Shown {
     Wide,
     /// In JSON only.
     Json,
+    /// In both tables and never in JSON: one column for what JSON keeps apart (`10.0.0.1:443`).
+    /// Its path names that JSON: `connection.peer` has `address` and `port` below it.
+    TableOnly,
 }
 
 /// One field of a record's kind.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// Path in JSON, `.` between objects, the unit in the name: `process.pid`, `duration_ns`.
     pub path: &'static str,
@@ -30,8 +34,22 @@ pub struct Field {
     pub width: usize,
     /// Where it is shown.
     pub shown: Shown,
+    /// What its value is, when it has one.
+    pub value_type: Type,
     /// One line for docs/reference/events.md.
     pub summary: &'static str,
+}
+
+impl Field {
+    /// The unit that its path names: nanoseconds for `duration_ns`.
+    pub fn unit(&self) -> Option<Unit> {
+        Unit::of_path(self.path).filter(|_| self.value_type.is_numeric())
+    }
+
+    /// The path of the object it lies in: `process` for `process.pid`, empty at the top.
+    pub fn object(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(object, _)| object)
+    }
 }
 
 /// A kind of record: `exec`, `tcp_close`, …
@@ -45,6 +63,57 @@ pub struct Kind {
     pub summary: &'static str,
     /// Its fields, in the order of columns.
     pub fields: &'static [Field],
+}
+
+impl Kind {
+    /// The field of this path.
+    pub fn field(&self, path: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.path == path)
+    }
+
+    /// What is wrong with the list of fields; for the tests of every crate that lists some.
+    ///
+    /// JSON is written in one pass, so an object's fields must lie together; a table finds its
+    /// columns by title, so that titles are unique.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let json: Vec<&Field> = (self.fields.iter())
+            .filter(|field| field.shown != Shown::TableOnly)
+            .collect();
+        for (index, field) in json.iter().enumerate() {
+            let before = json.get(..index).unwrap_or_default();
+            if before.iter().any(|other| other.path == field.path) {
+                faults.push(format!("{}: {} is listed twice", self.name, field.path));
+            }
+            let mut object = field.object();
+            while !object.is_empty() {
+                let inside = |other: &&&Field| {
+                    (other.path.strip_prefix(object)).is_some_and(|rest| rest.starts_with('.'))
+                };
+                let distance = before.iter().rev().position(|other| inside(&other));
+                if distance.is_some_and(|distance| distance > 0) {
+                    faults.push(format!(
+                        "{}: {} is apart from the rest of {object}",
+                        self.name, field.path
+                    ));
+                }
+                if json.iter().any(|other| other.path == object) {
+                    faults.push(format!("{}: {object} is a field and an object", self.name));
+                }
+                object = object.rsplit_once('.').map_or("", |(outer, _)| outer);
+            }
+        }
+        for (index, field) in self.fields.iter().enumerate() {
+            let before = self.fields.get(..index).unwrap_or_default();
+            if before.iter().any(|other| other.column == field.column) {
+                faults.push(format!("{}: two columns {}", self.name, field.column));
+            }
+            if field.summary.is_empty() || field.summary.contains(['|', '\n']) {
+                faults.push(format!("{}: summary of {}", self.name, field.path));
+            }
+        }
+        faults
+    }
 }
 
 /// A typed view of a record, for consumers that need more than its fields as text.
@@ -74,5 +143,65 @@ pub trait Record {
     /// The record itself, typed.
     fn event(&self) -> Event<'_> {
         Event::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KINDS;
+
+    #[test]
+    fn the_fields_of_an_object_lie_together_and_titles_are_unique() {
+        for kind in KINDS {
+            assert_eq!(kind.faults(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn faults_are_found() {
+        const fn field(path: &'static str, column: &'static str) -> Field {
+            let (width, shown, value_type) = (1, Shown::Table, Type::Number);
+            let summary = "A field";
+            Field {
+                path,
+                column,
+                width,
+                shown,
+                value_type,
+                summary,
+            }
+        }
+        static FIELDS: [Field; 4] = [
+            field("a.b", "B"),
+            field("c", "B"),
+            field("a.d", "D"),
+            field("a.d.e", "E"),
+        ];
+        let kind = Kind {
+            signal: "s",
+            name: "k",
+            summary: "A kind",
+            fields: &FIELDS,
+        };
+        assert_eq!(
+            kind.faults(),
+            [
+                "k: a.d is apart from the rest of a",
+                "k: a.d is a field and an object",
+                "k: two columns B"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_column_of_one_title_holds_one_type_in_every_kind() {
+        let all = || KINDS.iter().flat_map(|kind| kind.fields);
+        for field in all() {
+            for other in all().filter(|other| other.column == field.column) {
+                assert_eq!(field.value_type, other.value_type, "{}", field.column);
+                assert_eq!(field.unit(), other.unit(), "{}", field.column);
+            }
+        }
     }
 }

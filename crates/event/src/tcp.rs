@@ -5,6 +5,13 @@ use std::net::SocketAddr;
 use crate::process::Process;
 use crate::time::Timestamp;
 
+mod fields;
+
+pub use fields::{
+    ConnectionFields, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED,
+    TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TcpFields,
+};
+
 /// Which end of a connection this socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -12,6 +19,16 @@ pub enum Role {
     Opener,
     /// It came out of a listening socket: `acceptor`.
     Acceptor,
+}
+
+impl Role {
+    /// Its word in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Opener => "opener",
+            Role::Acceptor => "acceptor",
+        }
+    }
 }
 
 /// States of TCP (RFC 9293 and `include/net/tcp_states.h`), numbered as the kernel does.
@@ -33,6 +50,45 @@ pub enum State {
     NewSynReceived,
 }
 
+impl State {
+    /// The state that the kernel numbers so.
+    pub fn from_kernel(number: u8) -> Option<State> {
+        Some(match number {
+            1 => State::Established,
+            2 => State::SynSent,
+            3 => State::SynReceived,
+            4 => State::FinWait1,
+            5 => State::FinWait2,
+            6 => State::TimeWait,
+            7 => State::Close,
+            8 => State::CloseWait,
+            9 => State::LastAck,
+            10 => State::Listen,
+            11 => State::Closing,
+            12 => State::NewSynReceived,
+            _ => return None,
+        })
+    }
+
+    /// Its word in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Established => "established",
+            State::SynSent => "syn_sent",
+            State::SynReceived => "syn_received",
+            State::FinWait1 => "fin_wait_1",
+            State::FinWait2 => "fin_wait_2",
+            State::TimeWait => "time_wait",
+            State::Close => "close",
+            State::CloseWait => "close_wait",
+            State::LastAck => "last_ack",
+            State::Listen => "listen",
+            State::Closing => "closing",
+            State::NewSynReceived => "new_syn_received",
+        }
+    }
+}
+
 /// Why a connection has no key: its sequence numbers cannot be compared with the other end's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoKey {
@@ -46,6 +102,19 @@ pub enum NoKey {
     NotEstablished,
     /// Which end opened it is not known: `role_unknown`.
     RoleUnknown,
+}
+
+impl NoKey {
+    /// Its word in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            NoKey::FastOpen => "fast_open",
+            NoKey::Mptcp => "mptcp",
+            NoKey::Repaired => "repaired",
+            NoKey::NotEstablished => "not_established",
+            NoKey::RoleUnknown => "role_unknown",
+        }
+    }
 }
 
 /// One TCP connection, from one end.
@@ -65,6 +134,18 @@ pub struct Connection {
     pub socket_cookie: u64,
     /// It was open before the probe was; its owner was found by looking, not by watching.
     pub opened_before_start: bool,
+}
+
+impl Connection {
+    /// `ipv4` or `ipv6`: what travels, so IPv4 for IPv4-mapped addresses of an IPv6 socket.
+    pub fn family(&self) -> &'static str {
+        let is_ipv4 = |end: &SocketAddr| end.ip().to_canonical().is_ipv4();
+        if is_ipv4(&self.peer) || is_ipv4(&self.local) {
+            "ipv4"
+        } else {
+            "ipv6"
+        }
+    }
 }
 
 /// What a connection did in its life; filled on `tcp_close`.
@@ -146,4 +227,21 @@ pub struct Tcp {
     pub connection: Connection,
     /// What happened to it.
     pub happened: Happened,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_numbered_as_the_kernel_does() {
+        for number in 1..=12 {
+            assert_eq!(
+                State::from_kernel(number).map(|state| state as u8),
+                Some(number)
+            );
+        }
+        assert_eq!(State::from_kernel(0), None);
+        assert_eq!(State::from_kernel(13), None);
+    }
 }

@@ -1,0 +1,293 @@
+//! Random and hostile bytes through every output.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
+use crate::record::Record;
+use crate::table::{Mode, Table};
+use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
+use crate::time::Timestamp;
+use crate::{KINDS, json, text};
+
+/// A small deterministic generator: each state is hashed by multiplying and folding.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let wide = u128::from(self.0) * 0xd6e8_feb8_6659_fd93_u128;
+        let folded = (wide >> 64) as u64 ^ wide as u64;
+        folded ^ folded >> 29
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn any<T>(&mut self, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
+        (self.below(2) == 0).then(|| make(self))
+    }
+
+    fn u32(&mut self) -> u32 {
+        (self.next() >> 32) as u32 >> self.below(32)
+    }
+
+    fn u64(&mut self) -> u64 {
+        self.next() >> self.below(64)
+    }
+
+    fn flag(&mut self) -> bool {
+        self.below(2) == 0
+    }
+
+    /// Bytes as they may come: noise, and pieces chosen to hurt.
+    fn bytes(&mut self) -> Vec<u8> {
+        const HOSTILE: [&str; 16] = [
+            "\x1b[2J",
+            "\r",
+            "\n",
+            "\0",
+            "\"",
+            "\\",
+            "\u{9b}31m",
+            "\u{202e}",
+            "\u{200d}",
+            "☺\u{fe0f}",
+            "日本",
+            "e\u{301}",
+            "\u{e0041}",
+            "👩\u{200d}🚀",
+            "🇩🇪",
+            "\x07",
+        ];
+        let mut bytes = Vec::new();
+        for _ in 0..self.below(30) {
+            match self.below(4) {
+                0 => bytes.push(self.next() as u8),
+                1 => bytes.extend_from_slice(HOSTILE[self.below(16) as usize].as_bytes()),
+                2 => {
+                    let any = char::from_u32(self.u32() % 0x11_0000).unwrap_or('x');
+                    bytes.extend_from_slice(any.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                _ => bytes.extend_from_slice(b"text "),
+            }
+        }
+        bytes
+    }
+
+    fn process(&mut self) -> Process {
+        let mut comm = [0; 16];
+        comm.iter_mut()
+            .zip(self.bytes())
+            .for_each(|(to, from)| *to = from);
+        Process {
+            pid: self.u32(),
+            start_boottime_ns: self.u64(),
+            start_time: Timestamp(self.u64()),
+            ppid: self.u32(),
+            uid: self.u32(),
+            gid: self.u32(),
+            comm: Comm(comm),
+            cgroup_id: self.u64(),
+        }
+    }
+
+    fn end(&mut self) -> SocketAddr {
+        let port = self.next() as u16;
+        match self.below(3) {
+            0 => SocketAddr::from((self.u32().to_be_bytes(), port)),
+            1 => SocketAddr::from(([0, 0, 0, 0, 0, 0xffff, self.next() as u16, 1], port)),
+            _ => SocketAddr::from(((u128::from(self.next()) << 64 | 1).to_be_bytes(), port)),
+        }
+    }
+
+    fn state(&mut self) -> State {
+        State::from_kernel(self.below(12) as u8 + 1).unwrap()
+    }
+
+    fn happened(&mut self) -> Happened {
+        match self.below(8) {
+            0 => Happened::Connect,
+            1 => Happened::Established {
+                latency_ns: self.u64(),
+            },
+            2 => Happened::ConnectFailed {
+                error: self.u32(),
+                latency_ns: self.u64(),
+            },
+            3 => Happened::Accept {
+                queued_ns: self.any(Random::u64),
+            },
+            4 => Happened::Close(Totals {
+                bytes_sent: self.u64(),
+                bytes_received: self.u64(),
+                segments_sent: self.u64(),
+                segments_received: self.u64(),
+                retransmits: self.u64(),
+                smoothed_rtt_us: self.any(Random::u64),
+                minimum_rtt_us: self.any(Random::u64),
+                duration_ns: self.u64(),
+            }),
+            5 => Happened::StateChange {
+                old: self.state(),
+                new: self.state(),
+            },
+            6 => Happened::Retransmit {
+                state: self.state(),
+            },
+            _ => Happened::Reset {
+                sent: self.flag(),
+                state: self.any(Random::state),
+                reason: self.any(|_| "\x1b[31mbad\u{202e}"),
+            },
+        }
+    }
+
+    fn tcp(&mut self) -> Tcp {
+        let no_key = [
+            NoKey::FastOpen,
+            NoKey::Mptcp,
+            NoKey::Repaired,
+            NoKey::NotEstablished,
+        ];
+        Tcp {
+            time: Timestamp(self.u64()),
+            process: self.any(Random::process),
+            connection: Connection {
+                key: self.any(Random::next).ok_or(no_key[self.below(4) as usize]),
+                role: self.any(|random| [Role::Opener, Role::Acceptor][random.below(2) as usize]),
+                local: self.end(),
+                peer: self.end(),
+                net_namespace: self.u32(),
+                socket_cookie: self.u64(),
+                opened_before_start: self.flag(),
+            },
+            happened: self.happened(),
+        }
+    }
+}
+
+/// Calls `each` with records whose every value and byte is random.
+fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
+    let texts: [Vec<u8>; 7] = std::array::from_fn(|_| random.bytes());
+    let [filename, path, interpreter, cwd, tty, head, tail] = &texts;
+    each(&Exec {
+        time: Timestamp(random.u64()),
+        process: random.process(),
+        running: random.flag(),
+        old_pid: random.any(Random::u32),
+        login_uid: random.any(Random::u32),
+        effective_uid: random.u32(),
+        effective_gid: random.u32(),
+        capabilities_effective: random.u64(),
+        capabilities_permitted: random.u64(),
+        filename,
+        executable: Executable {
+            path,
+            path_truncated: random.flag(),
+            device: random.u32(),
+            inode: random.u64(),
+            is_memfd: random.flag(),
+            is_deleted: random.flag(),
+            is_overlay_upper: random.flag(),
+        },
+        interpreter,
+        cwd,
+        tty,
+        session_id: random.u32(),
+        namespaces: Namespaces {
+            pid: random.u32(),
+            ..Namespaces::default()
+        },
+        arguments: Arguments {
+            head,
+            tail,
+            total_bytes: random.u64(),
+        },
+    });
+    let (process, parent) = (random.process(), random.process());
+    each(&Fork {
+        time: Timestamp(random.u64()),
+        process,
+        parent,
+    });
+    each(&Exit {
+        time: Timestamp(random.u64()),
+        process,
+        exit_code: random.any(|random| random.next() as u8),
+        exit_signal: random.any(|random| random.next() as u8),
+        core_dumped: random.flag(),
+        duration_ns: random.u64(),
+    });
+    each(&random.tcp());
+}
+
+#[test]
+fn any_record_is_one_line_of_valid_json_with_nothing_hidden() {
+    let mut random = Random::new(7);
+    for _ in 0..3000 {
+        each(&mut random, &mut |record| {
+            let mut out = Vec::new();
+            json::write_line(record, Some("n"), &mut out);
+            let line = String::from_utf8(out).unwrap();
+            let body = line.strip_suffix('\n').unwrap();
+            assert!(!body.chars().any(text::is_hidden), "{body}");
+            let value: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(value["type"], record.kind().name);
+            assert!(!body.contains("{}"), "{body}");
+            assert!(!body.contains(":null"), "{body}");
+        });
+    }
+}
+
+#[test]
+fn any_record_is_one_line_of_a_table_within_the_terminal() {
+    let mut random = Random::new(8);
+    for round in 0..1000 {
+        let width = (round % 4 > 0).then_some(round % 200);
+        let mode = if random.flag() {
+            Mode::Table
+        } else {
+            Mode::Wide
+        };
+        let mut table = Table::new(&KINDS, mode, width);
+        each(&mut random, &mut |record| {
+            let mut out = Vec::new();
+            table.write_record(record, &mut out);
+            let line = String::from_utf8(out).unwrap();
+            let line = line.strip_suffix('\n').unwrap();
+            assert!(!line.chars().any(char::is_control), "{line}");
+            if let Some(width) = width {
+                assert!(line.width() <= width, "{} > {width}: {line}", line.width());
+            }
+        });
+    }
+}
+
+#[test]
+fn a_table_without_a_terminal_is_never_cut() {
+    let mut random = Random::new(9);
+    let mut table = Table::new(&KINDS, Mode::Wide, None);
+    for _ in 0..1000 {
+        each(&mut random, &mut |record| {
+            let mut out = Vec::new();
+            table.write_record(record, &mut out);
+            let line = String::from_utf8(out).unwrap();
+            record.visit(&mut |field, value| {
+                if field.column == "LOCAL" || field.column == "ARGS" {
+                    let mut cell = String::new();
+                    text::push_value(value, None, true, &mut cell);
+                    assert!(line.contains(&cell), "{line}");
+                }
+            });
+        });
+    }
+}

@@ -1,0 +1,180 @@
+//! What users see of one record of each kind, letter for letter.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
+use crate::record::Kind;
+use crate::table::{Mode, Table};
+use crate::tcp::{TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED, TCP_RETRANSMIT};
+use crate::{json, samples};
+
+/// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`
+/// stands for what the records of that connection share.
+const JSON: [&str; 12] = [
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
+        "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242","old_pid":4322,"login_uid":1001,"effective_uid":0,"effective_gid":0,
+        "capabilities_effective":["CAP_NET_ADMIN","CAP_41"],"capabilities_permitted":[],
+        "filename":"./run\u001b[2J.py","exe":"/usr/bin/python3.12","exe_path_truncated":false,
+        "exe_device":"8:1","exe_inode":"123456","exe_is_memfd":false,"exe_is_deleted":false,
+        "exe_is_overlay_upper":true,"interpreter":"/usr/bin/python3","cwd":"/home/ann",
+        "tty":"pts0","session_id":1200,
+        "namespaces":{"pid":1,"mnt":2,"net":3,"user":4,"cgroup":5},
+        "argv":["python3","./run.py","--say","good \\xff"],"argv_tail":["ay","--end"],
+        "argv_truncated":true,"argv_bytes":70000}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"process_running",
+        "node":"n1","process":{"pid":1,"ppid":0,"uid":1000,"gid":100,"comm":"init",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242","effective_uid":0,"effective_gid":0,"capabilities_effective":[],
+        "capabilities_permitted":[],"session_id":0,"argv":["/sbin/init"],
+        "argv_truncated":false,"argv_bytes":11}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"fork","node":"n1",
+        "process":{"pid":77,"ppid":7,"uid":1000,"gid":100,"comm":"make",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"parent":{"pid":7,"ppid":1,"uid":1000,"gid":100,"comm":"bash",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exit","node":"n1",
+        "process":{"pid":77,"ppid":7,"uid":1000,"gid":100,"comm":"make",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"exit_signal":"SIGKILL","exit_signal_number":9,
+        "core_dumped":false,"duration_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_connect",<curl>}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_established",<curl>,
+        "latency_ns":350000}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_connect_failed",<curl>,
+        "latency_ns":42,"error":"ECONNREFUSED","error_number":111}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_accept",<curl>}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_close",<curl>,
+        "bytes_sent":"1258291","bytes_received":"18446744073709551615","segments_sent":900,
+        "segments_received":800,"retransmits":3,"smoothed_rtt_us":1250,
+        "duration_ns":90000000000}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_state",<curl>,
+        "old_state":"fin_wait_1","new_state":"fin_wait_2"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_retransmit",
+        "node":"n1","connection":{"key_absent":"role_unknown","family":"ipv6","protocol":"tcp",
+        "local":{"address":"::1","port":443},"peer":{"address":"2001:db8::1","port":55555},
+        "net_namespace":4026531840,"opened_before_start":true,"state":"syn_received"}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_reset","node":"n1",
+        "connection":{"key_absent":"role_unknown","family":"ipv6","protocol":"tcp",
+        "local":{"address":"::1","port":443},"peer":{"address":"2001:db8::1","port":55555},
+        "net_namespace":4026531840,"opened_before_start":true},
+        "direction":"sent","reason":"tcp_timeout"}"#,
+];
+
+const CURL: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"curl",
+    "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+    "cgroup_id":"4242"},"connection":{"key":"0123456789abcdef","family":"ipv4","protocol":"tcp",
+    "local":{"address":"10.0.0.1","port":40000},"peer":{"address":"10.0.0.2","port":443},
+    "role":"opener","net_namespace":4026531840,"socket_cookie":"12",
+    "opened_before_start":false}"#;
+
+#[test]
+fn json_of_each_kind() {
+    let mut expected = JSON.iter();
+    let mut kinds = crate::KINDS.iter();
+    samples::each(&mut |record| {
+        assert_eq!(Some(record.kind().name), kinds.next().map(|kind| kind.name));
+        let mut line = Vec::new();
+        json::write_line(record, Some("n1"), &mut line);
+        let expected = expected.next().unwrap().replace("<curl>", CURL);
+        let expected: String = expected.lines().map(str::trim_start).collect();
+        assert_eq!(String::from_utf8(line).unwrap(), expected + "\n");
+    });
+    assert_eq!((expected.next(), kinds.next()), (None, None));
+}
+
+fn show(kinds: &[&'static Kind], mode: Mode, width: Option<usize>) -> String {
+    let mut table = Table::new(kinds, mode, width);
+    let mut out = Vec::new();
+    table.write_header(&mut out);
+    samples::each(&mut |record| {
+        if kinds.contains(&record.kind()) {
+            table.write_record(record, &mut out);
+        }
+    });
+    format!("\n{}", String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn programs_and_their_arguments() {
+    let table = show(&[&EXEC, &PROCESS_RUNNING], Mode::Table, None);
+    assert_eq!(
+        table,
+        r#"
+TIME         TYPE                PID    PPID COMM            ARGS
+09:10:11.123 exec               4321    1234 python3         python3 ./run.py --say "good \xff" … ay --end
+09:10:11.123 process_running       1       0 init            /sbin/init
+"#
+    );
+}
+
+#[test]
+fn arguments_stay_last_and_take_what_is_left_of_the_terminal() {
+    let table = show(&[&EXEC, &FORK, &EXIT], Mode::Table, Some(100));
+    assert_eq!(
+        table,
+        "
+TIME         TYPE     PID    PPID COMM            CODE SIGNAL      DURATION PARENT_COMM     ARGS
+09:10:11.123 exec    4321    1234 python3            - -                  - -               python3…
+09:10:11.123 fork      77       7 make               - -                  - bash            -
+09:10:11.123 exit      77       7 make               - SIGKILL        1.2ms -               -
+"
+    );
+}
+
+#[test]
+fn one_kind_needs_no_type_column() {
+    assert_eq!(
+        show(&[&EXEC], Mode::Table, Some(60)),
+        "
+TIME             PID    PPID COMM            ARGS
+09:10:11.123    4321    1234 python3         python3 ./run.…
+"
+    );
+}
+
+#[test]
+fn connections_that_succeed_and_fail() {
+    let kinds = [&TCP_CONNECT, &TCP_ESTABLISHED, &TCP_CONNECT_FAILED];
+    assert_eq!(
+        show(&kinds, Mode::Table, None),
+        "
+TIME         TYPE                   PID COMM            LOCAL                 PEER                  LATENCY ERROR
+09:10:11.123 tcp_connect             99 curl            10.0.0.1:40000        10.0.0.2:443                - -
+09:10:11.123 tcp_established         99 curl            10.0.0.1:40000        10.0.0.2:443            350µs -
+09:10:11.123 tcp_connect_failed      99 curl            10.0.0.1:40000        10.0.0.2:443             42ns ECONNREFUSED
+"
+    );
+}
+
+#[test]
+fn wide_values_are_exact_and_push_their_neighbours_only_as_far_as_they_must() {
+    assert_eq!(
+        show(&[&TCP_CLOSE], Mode::Table, None),
+        "
+TIME             PID COMM            LOCAL                 PEER                     SENT RECEIVED RETRANSMITS    RTT DURATION
+09:10:11.123      99 curl            10.0.0.1:40000        10.0.0.2:443           1.2MiB    16EiB           3  1.3ms    1m30s
+"
+    );
+    let wide = show(&[&TCP_CLOSE], Mode::Wide, None);
+    let sent =
+        "1258291B 18446744073709551615B 900   800           3 1250µs       - 90000000000ns\n";
+    assert!(
+        wide.contains("\n2026-11-22T09:10:11.123456789Z      99       1  1000 curl  "),
+        "{wide}"
+    );
+    assert!(wide.ends_with(sent), "{wide}");
+}
+
+#[test]
+fn what_is_not_known_is_a_dash() {
+    assert_eq!(
+        show(&[&TCP_RETRANSMIT], Mode::Table, None),
+        "
+TIME             PID COMM            LOCAL                 PEER                  STATE
+09:10:11.123       - -               [::1]:443             [2001:db8::1]:55555   syn_received
+"
+    );
+}

@@ -1,0 +1,161 @@
+//! Names of the kernel's numbers: signals, errors, capabilities, devices. Numbers are those of
+//! `include/uapi/asm-generic`, which x86-64, arm64 and riscv64 use as they are. A number
+//! without a name is shown as a number, never dropped.
+
+use std::fmt;
+
+/// Signals 1 to 31.
+#[rustfmt::skip]
+const SIGNALS: [&str; 31] = [
+    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE",
+    "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT",
+    "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU",
+    "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+];
+
+/// The first real-time signal that programs may use: glibc keeps the kernel's 32 and 33.
+const SIGRTMIN: u8 = 34;
+const SIGRTMAX: u8 = 64;
+
+/// A signal's name as `kill -l` counts: `SIGKILL`, `SIGRTMIN+3`; `SIG33` where there is none.
+pub(crate) fn signal(number: u8) -> impl fmt::Display {
+    let index = usize::from(number).checked_sub(1);
+    let name = index.and_then(|index| SIGNALS.get(index));
+    fmt::from_fn(move |f| match (name, number) {
+        (Some(name), _) => f.write_str(name),
+        (None, SIGRTMIN) => f.write_str("SIGRTMIN"),
+        (None, SIGRTMIN..=SIGRTMAX) => write!(f, "SIGRTMIN+{}", number - SIGRTMIN),
+        (None, _) => write!(f, "SIG{number}"),
+    })
+}
+
+/// Errors from 1 on; two numbers were never given a name.
+#[rustfmt::skip]
+const ERRNOS: [&str; 133] = [
+    "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD",
+    "EAGAIN", "ENOMEM", "EACCES", "EFAULT", "ENOTBLK", "EBUSY", "EEXIST", "EXDEV", "ENODEV",
+    "ENOTDIR", "EISDIR", "EINVAL", "ENFILE", "EMFILE", "ENOTTY", "ETXTBSY", "EFBIG", "ENOSPC",
+    "ESPIPE", "EROFS", "EMLINK", "EPIPE", "EDOM", "ERANGE", "EDEADLK", "ENAMETOOLONG", "ENOLCK",
+    "ENOSYS", "ENOTEMPTY", "ELOOP", "", "ENOMSG", "EIDRM", "ECHRNG", "EL2NSYNC", "EL3HLT",
+    "EL3RST", "ELNRNG", "EUNATCH", "ENOCSI", "EL2HLT", "EBADE", "EBADR", "EXFULL", "ENOANO",
+    "EBADRQC", "EBADSLT", "", "EBFONT", "ENOSTR", "ENODATA", "ETIME", "ENOSR", "ENONET",
+    "ENOPKG", "EREMOTE", "ENOLINK", "EADV", "ESRMNT", "ECOMM", "EPROTO", "EMULTIHOP", "EDOTDOT",
+    "EBADMSG", "EOVERFLOW", "ENOTUNIQ", "EBADFD", "EREMCHG", "ELIBACC", "ELIBBAD", "ELIBSCN",
+    "ELIBMAX", "ELIBEXEC", "EILSEQ", "ERESTART", "ESTRPIPE", "EUSERS", "ENOTSOCK",
+    "EDESTADDRREQ", "EMSGSIZE", "EPROTOTYPE", "ENOPROTOOPT", "EPROTONOSUPPORT",
+    "ESOCKTNOSUPPORT", "EOPNOTSUPP", "EPFNOSUPPORT", "EAFNOSUPPORT", "EADDRINUSE",
+    "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "ENETRESET", "ECONNABORTED", "ECONNRESET",
+    "ENOBUFS", "EISCONN", "ENOTCONN", "ESHUTDOWN", "ETOOMANYREFS", "ETIMEDOUT", "ECONNREFUSED",
+    "EHOSTDOWN", "EHOSTUNREACH", "EALREADY", "EINPROGRESS", "ESTALE", "EUCLEAN", "ENOTNAM",
+    "ENAVAIL", "EISNAM", "EREMOTEIO", "EDQUOT", "ENOMEDIUM", "EMEDIUMTYPE", "ECANCELED",
+    "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED", "EOWNERDEAD", "ENOTRECOVERABLE",
+    "ERFKILL", "EHWPOISON",
+];
+
+/// An error's name: `ECONNREFUSED`; `ERRNO_4095` where there is none.
+pub(crate) fn errno(number: u32) -> impl fmt::Display {
+    let index = usize::try_from(number)
+        .ok()
+        .and_then(|number| number.checked_sub(1));
+    let name = index
+        .and_then(|index| ERRNOS.get(index))
+        .filter(|name| !name.is_empty());
+    fmt::from_fn(move |f| match name {
+        Some(name) => f.write_str(name),
+        None => write!(f, "ERRNO_{number}"),
+    })
+}
+
+/// Capabilities from bit 0 on, without `CAP_`.
+#[rustfmt::skip]
+const CAPABILITIES: [&str; 41] = [
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
+    "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
+    "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",
+    "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD",
+    "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG",
+    "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+];
+
+/// A capability's name: `CAP_NET_ADMIN`; `CAP_41` where there is none yet.
+pub(crate) fn capability(bit: u32) -> impl fmt::Display {
+    let name = usize::try_from(bit)
+        .ok()
+        .and_then(|bit| CAPABILITIES.get(bit));
+    fmt::from_fn(move |f| match name {
+        Some(name) => write!(f, "CAP_{name}"),
+        None => write!(f, "CAP_{bit}"),
+    })
+}
+
+/// The names in a capability set, lowest bit first.
+pub(crate) fn capabilities(set: u64) -> impl Iterator<Item = impl fmt::Display> {
+    (0..u64::BITS)
+        .filter(move |bit| set >> bit & 1 == 1)
+        .map(capability)
+}
+
+/// A device as `/proc` writes it: `8:1`. Inside the kernel it is major << 20 | minor.
+pub(crate) fn device(device: u32) -> impl fmt::Display {
+    fmt::from_fn(move |f| write!(f, "{}:{}", device >> 20, device & 0xf_ffff))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_named_as_kill_lists_them() {
+        for (number, name) in [
+            (1, "SIGHUP"),
+            (9, "SIGKILL"),
+            (15, "SIGTERM"),
+            (31, "SIGSYS"),
+            (32, "SIG32"),
+            (34, "SIGRTMIN"),
+            (35, "SIGRTMIN+1"),
+            (64, "SIGRTMIN+30"),
+            (65, "SIG65"),
+            (0, "SIG0"),
+        ] {
+            assert_eq!(signal(number).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn errors_are_named_as_errno_h_does() {
+        for (number, name) in [
+            (1, "EPERM"),
+            (11, "EAGAIN"),
+            (35, "EDEADLK"),
+            (41, "ERRNO_41"),
+            (58, "ERRNO_58"),
+            (110, "ETIMEDOUT"),
+            (111, "ECONNREFUSED"),
+            (133, "EHWPOISON"),
+            (134, "ERRNO_134"),
+            (0, "ERRNO_0"),
+            (u32::MAX, "ERRNO_4294967295"),
+        ] {
+            assert_eq!(errno(number).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn capabilities_of_newer_kernels_keep_their_number() {
+        let names: Vec<String> = capabilities(1 | 1 << 12 | 1 << 40 | 1 << 41)
+            .map(|name| name.to_string())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "CAP_CHOWN",
+                "CAP_NET_ADMIN",
+                "CAP_CHECKPOINT_RESTORE",
+                "CAP_41"
+            ]
+        );
+        assert_eq!(capabilities(u64::MAX).count(), 64);
+        assert_eq!(capabilities(0).count(), 0);
+    }
+}

@@ -1,0 +1,175 @@
+//! One record of each kind for the tests of every output.
+
+use std::net::SocketAddr;
+
+use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
+use crate::record::Record;
+use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
+use crate::time::Timestamp;
+
+/// 2026-11-22T09:10:11.123456789Z
+const NOW: Timestamp = Timestamp(1_795_338_611_123_456_789);
+
+fn process(pid: u32, ppid: u32, comm: [u8; 16]) -> Process {
+    Process {
+        pid,
+        ppid,
+        start_boottime_ns: 5_000_000_000,
+        start_time: Timestamp(1_795_338_600_000_000_000),
+        uid: 1000,
+        gid: 100,
+        comm: Comm(comm),
+        cgroup_id: 4242,
+    }
+}
+
+pub fn exec() -> Exec<'static> {
+    Exec {
+        time: NOW,
+        process: process(4321, 1234, *b"python3\0\0\0\0\0\0\0\0\0"),
+        running: false,
+        old_pid: Some(4322),
+        login_uid: Some(1001),
+        effective_uid: 0,
+        effective_gid: 0,
+        capabilities_effective: 1 << 12 | 1 << 41,
+        capabilities_permitted: 0,
+        filename: b"./run\x1b[2J.py",
+        executable: Executable {
+            path: b"/usr/bin/python3.12",
+            path_truncated: false,
+            device: 8 << 20 | 1,
+            inode: 123_456,
+            is_memfd: false,
+            is_deleted: false,
+            is_overlay_upper: true,
+        },
+        interpreter: b"/usr/bin/python3",
+        cwd: b"/home/ann",
+        tty: b"pts0",
+        session_id: 1200,
+        namespaces: Namespaces {
+            pid: 1,
+            mnt: 2,
+            net: 3,
+            user: 4,
+            cgroup: 5,
+        },
+        arguments: Arguments {
+            head: b"python3\0./run.py\0--say\0good \xff",
+            tail: b"ay\0--end\0",
+            total_bytes: 70_000,
+        },
+    }
+}
+
+pub fn running() -> Exec<'static> {
+    Exec {
+        time: NOW,
+        process: process(1, 0, *b"init\0\0\0\0\0\0\0\0\0\0\0\0"),
+        running: true,
+        arguments: Arguments {
+            head: b"/sbin/init\0",
+            tail: b"",
+            total_bytes: 11,
+        },
+        ..Exec::default()
+    }
+}
+
+pub fn fork() -> Fork {
+    let (process, parent) = (
+        process(77, 7, *b"make\0\0\0\0\0\0\0\0\0\0\0\0"),
+        process(7, 1, *b"bash\0\0\0\0\0\0\0\0\0\0\0\0"),
+    );
+    Fork {
+        time: NOW,
+        process,
+        parent,
+    }
+}
+
+pub fn exit() -> Exit {
+    Exit {
+        time: NOW,
+        process: process(77, 7, *b"make\0\0\0\0\0\0\0\0\0\0\0\0"),
+        exit_code: None,
+        exit_signal: Some(9),
+        core_dumped: false,
+        duration_ns: 1_234_567,
+    }
+}
+
+pub fn tcp(happened: Happened) -> Tcp {
+    Tcp {
+        time: NOW,
+        process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        connection: Connection {
+            key: Ok(0x0123_4567_89ab_cdef),
+            role: Some(Role::Opener),
+            local: SocketAddr::from(([0, 0, 0, 0, 0, 0xffff, 0x0a00, 0x0001], 40_000)),
+            peer: SocketAddr::from(([10, 0, 0, 2], 443)),
+            net_namespace: 4_026_531_840,
+            socket_cookie: 12,
+            opened_before_start: false,
+        },
+        happened,
+    }
+}
+
+/// As little as can be known of a connection.
+pub fn unknown_tcp(happened: Happened) -> Tcp {
+    let connection = Connection {
+        key: Err(NoKey::RoleUnknown),
+        role: None,
+        local: SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 443)),
+        peer: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 55_555)),
+        net_namespace: 4_026_531_840,
+        socket_cookie: 0,
+        opened_before_start: true,
+    };
+    Tcp {
+        process: None,
+        connection,
+        ..tcp(happened)
+    }
+}
+
+/// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
+pub fn each(each: &mut dyn FnMut(&dyn Record)) {
+    each(&exec());
+    each(&running());
+    each(&fork());
+    each(&exit());
+    each(&tcp(Happened::Connect));
+    each(&tcp(Happened::Established {
+        latency_ns: 350_000,
+    }));
+    each(&tcp(Happened::ConnectFailed {
+        error: 111,
+        latency_ns: 42,
+    }));
+    each(&tcp(Happened::Accept { queued_ns: None }));
+    each(&tcp(Happened::Close(Totals {
+        bytes_sent: 1_258_291,
+        bytes_received: u64::MAX,
+        segments_sent: 900,
+        segments_received: 800,
+        retransmits: 3,
+        smoothed_rtt_us: Some(1_250),
+        minimum_rtt_us: None,
+        duration_ns: 90_000_000_000,
+    })));
+    each(&tcp(Happened::StateChange {
+        old: State::FinWait1,
+        new: State::FinWait2,
+    }));
+    each(&unknown_tcp(Happened::Retransmit {
+        state: State::SynReceived,
+    }));
+    each(&unknown_tcp(Happened::Reset {
+        sent: true,
+        state: None,
+        reason: Some("tcp_timeout"),
+    }));
+}
