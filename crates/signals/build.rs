@@ -89,15 +89,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut registry = String::new();
     let mut entries = String::new();
     for folder in &folders {
-        let name = folder.file_name().and_then(|name| name.to_str()).ok_or("a signal's folder must be UTF-8")?;
+        let name = folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or("a signal's folder must be UTF-8")?;
         let text = std::fs::read_to_string(folder.join("signal.toml"))?;
-        let signal: SignalToml = toml::from_str(&text).map_err(|error| format!("{name}/signal.toml: {error}"))?;
+        let signal: SignalToml =
+            toml::from_str(&text).map_err(|error| format!("{name}/signal.toml: {error}"))?;
         let exports = compile_probe(name, folder, &out)?;
         let module = folder.join("mod.rs");
         writeln!(registry, "#[path = {:?}]\npub mod {name};", module.display().to_string())?;
-        write_entry(&mut entries, name, &signal, &exports).map_err(|error| format!("{name}/signal.toml: {error}"))?;
+        write_entry(&mut entries, name, &signal, &exports)
+            .map_err(|error| format!("{name}/signal.toml: {error}"))?;
     }
-    writeln!(registry, "/// Every signal, by name.\npub static SIGNALS: &[Signal] = &[\n{entries}];")?;
+    writeln!(
+        registry,
+        "/// Every signal, by name.\npub static SIGNALS: &[Signal] = &[\n{entries}];"
+    )?;
     std::fs::write(out.join("registry.rs"), registry)?;
     Ok(())
 }
@@ -112,17 +120,26 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     let probe = folder.join("probe.bpf.c");
     compile::compile(&probe, &[folder.to_owned(), headers, libbpf_headers], &arch, &object)?;
     let mut exports = btf::exports(&std::fs::read(&object)?)?;
-    exports.structs.retain(|item| !["config", "counters", "group_key", "histogram", "process"].contains(&item.name.as_str()));
+    exports.structs.retain(|item| {
+        !["config", "counters", "group_key", "histogram", "process"].contains(&item.name.as_str())
+    });
     exports.enums.retain(|item| item.name != "group_field");
     std::fs::write(out.join(format!("{name}.rs")), generate::rust(&exports))?;
     Ok(exports)
 }
 
-fn write_entry(out: &mut String, name: &str, signal: &SignalToml, exports: &Exports) -> Result<(), Box<dyn Error>> {
+fn write_entry(
+    out: &mut String,
+    name: &str,
+    signal: &SignalToml,
+    exports: &Exports,
+) -> Result<(), Box<dyn Error>> {
     let kinds = exports.enums.iter().find(|item| item.name == format!("{name}_kind"));
-    let kinds: Vec<(String, u32)> = kinds.iter().flat_map(|item| &item.values).map(|(name, value)| {
-        (name.trim_start_matches("KIND_").to_lowercase(), *value)
-    }).collect();
+    let kinds: Vec<(String, u32)> = kinds
+        .iter()
+        .flat_map(|item| &item.values)
+        .map(|(name, value)| (name.trim_start_matches("KIND_").to_lowercase(), *value))
+        .collect();
     let kind_of = |kind: &String| {
         let known = kinds.iter().find(|(name, _)| name == kind);
         known.map(|(_, value)| *value).ok_or_else(|| format!("no kind {kind} in enum {name}_kind"))
@@ -133,33 +150,70 @@ fn write_entry(out: &mut String, name: &str, signal: &SignalToml, exports: &Expo
         }
     }
     writeln!(out, "    Signal {{\n        spec: SignalSpec {{ name: {name:?},")?;
-    writeln!(out, "            object: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bpf.o\")),")?;
-    writeln!(out, "            config_offset: {}, sends_records: {},", exports.config_offset, !kinds.is_empty())?;
+    writeln!(
+        out,
+        "            object: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bpf.o\")),"
+    )?;
+    writeln!(
+        out,
+        "            config_offset: {}, sends_records: {},",
+        exports.config_offset,
+        !kinds.is_empty()
+    )?;
     writeln!(out, "            hooks: &[")?;
     for hook in &signal.hook {
         writeln!(out, "                Hook {{ name: {:?}, ladder: &[", hook.name)?;
         for rung in &hook.ladder {
-            writeln!(out, "                    Rung {{ name: {:?}, programs: &{:?} }},", rung.rung, rung.programs)?;
+            writeln!(
+                out,
+                "                    Rung {{ name: {:?}, programs: &{:?} }},",
+                rung.rung, rung.programs
+            )?;
         }
         writeln!(out, "                ] }},")?;
     }
     writeln!(out, "            ],\n        }},")?;
-    writeln!(out, "        summary: {:?}, default: {}, class: {:?},", signal.summary, signal.default, signal.class)?;
-    writeln!(out, "        capabilities: &{:?}, filters: &{:?},", signal.capabilities, signal.filters)?;
+    writeln!(
+        out,
+        "        summary: {:?}, default: {}, class: {:?},",
+        signal.summary, signal.default, signal.class
+    )?;
+    writeln!(
+        out,
+        "        capabilities: &{:?}, filters: &{:?},",
+        signal.capabilities, signal.filters
+    )?;
     let group_by = signal.group_by.iter().map(|field| {
         let known = GROUP_FIELDS.iter().find(|(name, _)| name == field);
-        known.map(|(_, bit)| format!("({field:?}, group_field::{bit})")).ok_or_else(|| format!("group_by: no field {field}"))
+        known
+            .map(|(_, bit)| format!("({field:?}, group_field::{bit})"))
+            .ok_or_else(|| format!("group_by: no field {field}"))
     });
     writeln!(out, "        group_by: &[{}],", group_by.collect::<Result<Vec<_>, _>>()?.join(", "))?;
     writeln!(out, "        kinds: &{kinds:?},\n        traces: &[")?;
     for trace in &signal.trace {
-        let mask = trace.kinds.iter().map(kind_of).try_fold(0_u32, |mask, kind| kind.map(|kind| mask | 1 << kind))?;
-        writeln!(out, "            Trace {{ name: {:?}, summary: {:?}, kinds: {mask:#x}, hooks: &{:?},", trace.name, trace.summary, trace.hooks)?;
+        let mask = trace
+            .kinds
+            .iter()
+            .map(kind_of)
+            .try_fold(0_u32, |mask, kind| kind.map(|kind| mask | 1 << kind))?;
+        writeln!(
+            out,
+            "            Trace {{ name: {:?}, summary: {:?}, kinds: {mask:#x}, hooks: &{:?},",
+            trace.name, trace.summary, trace.hooks
+        )?;
         match &trace.histogram {
-            Some(histogram) => writeln!(out, "                histogram: Some(HistogramSpec {{ unit: {:?}, operations: &{:?} }}) }},", histogram.unit, histogram.operations)?,
+            Some(histogram) => writeln!(
+                out,
+                "                histogram: Some(HistogramSpec {{ unit: {:?}, operations: &{:?} }}) }},",
+                histogram.unit, histogram.operations
+            )?,
             None => writeln!(out, "                histogram: None }},")?,
         }
     }
-    writeln!(out, "        ],\n        decode: {name}::decode, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS,\n    }},")?;
+    writeln!(
+        out,
+        "        ],\n        decode: {name}::decode, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS,\n    }},"
+    )?;
     Ok(())
 }

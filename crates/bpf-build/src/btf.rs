@@ -107,7 +107,9 @@ pub fn exports(object: &[u8]) -> Result<Exports, BtfError> {
         let raw = types.get(target).ok_or(BtfError::Damaged(target))?;
         match raw.kind {
             KIND_ENUM => exports.enums.push(read_enum(btf, raw)?),
-            KIND_STRUCT => add_struct(&mut exports.structs, &read_struct(btf, &types, target, name)?),
+            KIND_STRUCT => {
+                add_struct(&mut exports.structs, &read_struct(btf, &types, target, name)?)
+            }
             _ => return Err(BtfError::Unsupported { path: name.to_owned(), what: "this type" }),
         }
     }
@@ -242,6 +244,9 @@ fn rodata_offset(types: &[Raw<'_>], variable: &str) -> Option<usize> {
     let section = types.iter().find(|raw| raw.kind == KIND_DATASEC && raw.name == ".rodata")?;
     section.data.chunks_exact(12).find_map(|entry| {
         let id = read_u32(entry, 0)? as usize;
-        (types.get(id)?.name == variable).then(|| read_u32(entry, 4)).flatten().map(|at| at as usize)
+        (types.get(id)?.name == variable)
+            .then(|| read_u32(entry, 4))
+            .flatten()
+            .map(|at| at as usize)
     })
 }

@@ -7,7 +7,9 @@ use std::process::Command;
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// clang is not there.
-    #[error("cannot run {clang}: {source}. Install clang 14 or later (Debian: apt-get install clang), or name it in CLANG")]
+    #[error(
+        "cannot run {clang}: {source}. Install clang 14 or later (Debian: apt-get install clang), or name it in CLANG"
+    )]
     NoClang {
         /// The command that was tried.
         clang: String,
@@ -28,7 +30,12 @@ pub enum CompileError {
 ///
 /// # Errors
 /// When clang is missing or refuses; warnings are errors.
-pub fn compile(source: &Path, includes: &[PathBuf], target_arch: &str, object: &Path) -> Result<(), CompileError> {
+pub fn compile(
+    source: &Path,
+    includes: &[PathBuf],
+    target_arch: &str,
+    object: &Path,
+) -> Result<(), CompileError> {
     let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
     let arch = match target_arch {
         "x86_64" => "x86",

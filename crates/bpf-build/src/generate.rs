@@ -14,17 +14,18 @@ pub fn rust(exports: &Exports) -> String {
     for item in &exports.enums {
         write_enum(&mut out, item);
     }
-    let _ = writeln!(out, "/// Offset of `config` in the object's `.rodata`.");
-    let _ = writeln!(out, "pub const CONFIG_OFFSET: usize = {};", exports.config_offset);
     out
 }
 
 /// `exec_record` → `ExecRecord`.
 pub fn type_name(c_name: &str) -> String {
-    c_name.split('_').flat_map(|word| {
-        let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>())
-    }).collect()
+    c_name
+        .split('_')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>())
+        })
+        .collect()
 }
 
 fn write_struct(out: &mut String, item: &Struct) {
@@ -33,19 +34,50 @@ fn write_struct(out: &mut String, item: &Struct) {
     let _ = writeln!(out, "/// `struct {}` of the probe's C.", item.name);
     let _ = writeln!(out, "#[derive(Debug, Clone, Copy, PartialEq, Eq)]\npub struct {name} {{");
     for member in &item.members {
-        let _ = writeln!(out, "    /// At byte {}.\n    pub {}: {},", member.offset, member.name, type_of(&member.member_type));
+        let _ = writeln!(
+            out,
+            "    /// At byte {}.\n    pub {}: {},",
+            member.offset,
+            member.name,
+            type_of(&member.member_type)
+        );
     }
     let _ = writeln!(out, "}}\nimpl {name} {{");
     let _ = writeln!(out, "    /// Size in bytes.\n    pub const BYTES: usize = {bytes};");
-    let _ = writeln!(out, "    /// All bytes zero.\n    pub const ZERO: Self = Self::from_array(&[0; {bytes}]);");
-    let _ = writeln!(out, "    /// Reads the first [`Self::BYTES`] bytes; `None` when there are fewer.");
-    let _ = writeln!(out, "    pub fn read(bytes: &[u8]) -> Option<Self> {{ bytes.first_chunk().map(Self::from_array) }}");
-    let _ = writeln!(out, "    /// From exactly its bytes.\n    pub const fn from_array(bytes: &[u8; {bytes}]) -> Self {{\n        Self {{");
     for member in &item.members {
-        let _ = writeln!(out, "            {}: {},", member.name, reader(&member.member_type, member.offset));
+        let place = member.name.to_uppercase();
+        let _ = writeln!(out, "    /// Byte at which `{}` begins.", member.name);
+        let _ = writeln!(out, "    pub const OFFSET_OF_{place}: usize = {};", member.offset);
+    }
+    let _ = writeln!(
+        out,
+        "    /// All bytes zero.\n    pub const ZERO: Self = Self::from_array(&[0; {bytes}]);"
+    );
+    let _ = writeln!(
+        out,
+        "    /// Reads the first [`Self::BYTES`] bytes; `None` when there are fewer."
+    );
+    let _ = writeln!(
+        out,
+        "    pub fn read(bytes: &[u8]) -> Option<Self> {{ bytes.first_chunk().map(Self::from_array) }}"
+    );
+    let _ = writeln!(
+        out,
+        "    /// From exactly its bytes.\n    pub const fn from_array(bytes: &[u8; {bytes}]) -> Self {{\n        Self {{"
+    );
+    for member in &item.members {
+        let _ = writeln!(
+            out,
+            "            {}: {},",
+            member.name,
+            reader(&member.member_type, member.offset)
+        );
     }
     let _ = writeln!(out, "        }}\n    }}");
-    let _ = writeln!(out, "    /// As the C side reads it; padding is zero.\n    pub fn to_array(&self) -> [u8; {bytes}] {{");
+    let _ = writeln!(
+        out,
+        "    /// As the C side reads it; padding is zero.\n    pub fn to_array(&self) -> [u8; {bytes}] {{"
+    );
     let _ = writeln!(out, "        let mut bytes = [0; {bytes}];");
     for member in &item.members {
         write_writer(out, &member.member_type, member.offset, &format!("self.{}", member.name));
@@ -55,7 +87,9 @@ fn write_struct(out: &mut String, item: &Struct) {
 
 fn type_of(item: &Type) -> String {
     match item {
-        Type::Integer { bytes, signed } => format!("{}{}", if *signed { 'i' } else { 'u' }, bytes * 8),
+        Type::Integer { bytes, signed } => {
+            format!("{}{}", if *signed { 'i' } else { 'u' }, bytes * 8)
+        }
         Type::Array(element, count) => format!("[{}; {count}]", type_of(element)),
         Type::Struct(inner) => type_name(&inner.name),
     }
@@ -75,9 +109,12 @@ fn byte_list(offset: usize, count: usize) -> String {
 
 fn reader(item: &Type, offset: usize) -> String {
     match item {
-        Type::Integer { .. } => format!("{}::from_ne_bytes([{}])", type_of(item), byte_list(offset, size_of(item))),
+        Type::Integer { .. } => {
+            format!("{}::from_ne_bytes([{}])", type_of(item), byte_list(offset, size_of(item)))
+        }
         Type::Array(element, count) => {
-            let elements = (0..*count).map(|index| reader(element, offset + index * size_of(element)));
+            let elements =
+                (0..*count).map(|index| reader(element, offset + index * size_of(element)));
             format!("[{}]", elements.collect::<Vec<_>>().join(", "))
         }
         Type::Struct(inner) => {
@@ -89,16 +126,28 @@ fn reader(item: &Type, offset: usize) -> String {
 fn write_writer(out: &mut String, item: &Type, offset: usize, value: &str) {
     match item {
         Type::Integer { bytes, .. } => {
-            let _ = writeln!(out, "        bytes[{offset}..{}].copy_from_slice(&{value}.to_ne_bytes());", offset + bytes);
+            let _ = writeln!(
+                out,
+                "        bytes[{offset}..{}].copy_from_slice(&{value}.to_ne_bytes());",
+                offset + bytes
+            );
         }
         Type::Array(element, count) => {
             for index in 0..*count {
-                write_writer(out, element, offset + index * size_of(element), &format!("{value}[{index}]"));
+                write_writer(
+                    out,
+                    element,
+                    offset + index * size_of(element),
+                    &format!("{value}[{index}]"),
+                );
             }
         }
         Type::Struct(inner) => {
             let end = offset + inner.bytes;
-            let _ = writeln!(out, "        bytes[{offset}..{end}].copy_from_slice(&{value}.to_array());");
+            let _ = writeln!(
+                out,
+                "        bytes[{offset}..{end}].copy_from_slice(&{value}.to_array());"
+            );
         }
     }
 }
@@ -109,10 +158,5 @@ fn write_enum(out: &mut String, item: &Enum) {
     for (name, value) in &item.values {
         let _ = writeln!(out, "    /// {value}.\n    pub const {name}: u32 = {value};");
     }
-    let _ = writeln!(out, "    /// Every name with its value, in order.");
-    let _ = writeln!(out, "    pub const ALL: &[(&str, u32)] = &[");
-    for (name, value) in &item.values {
-        let _ = writeln!(out, "        ({name:?}, {value}),");
-    }
-    let _ = writeln!(out, "    ];\n}}");
+    let _ = writeln!(out, "}}");
 }

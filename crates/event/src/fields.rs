@@ -221,11 +221,7 @@ mod tests {
                 let variant = format!("{value:?}");
                 let variant = variant.split('(').next().unwrap_or_default();
                 let expected = format!("{:?}", field.value_type);
-                assert!(
-                    variant == expected || variant == "Absent",
-                    "{} {variant}",
-                    field.path
-                );
+                assert!(variant == expected || variant == "Absent", "{} {variant}", field.path);
             });
             assert_eq!(fields.next(), None);
         });

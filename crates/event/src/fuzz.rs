@@ -85,9 +85,7 @@ impl Random {
 
     fn process(&mut self) -> Process {
         let mut comm = [0; 16];
-        comm.iter_mut()
-            .zip(self.bytes())
-            .for_each(|(to, from)| *to = from);
+        comm.iter_mut().zip(self.bytes()).for_each(|(to, from)| *to = from);
         Process {
             pid: self.u32(),
             start_boottime_ns: self.u64(),
@@ -116,16 +114,9 @@ impl Random {
     fn happened(&mut self) -> Happened {
         match self.below(8) {
             0 => Happened::Connect,
-            1 => Happened::Established {
-                latency_ns: self.u64(),
-            },
-            2 => Happened::ConnectFailed {
-                error: self.u32(),
-                latency_ns: self.u64(),
-            },
-            3 => Happened::Accept {
-                queued_ns: self.any(Random::u64),
-            },
+            1 => Happened::Established { latency_ns: self.u64() },
+            2 => Happened::ConnectFailed { error: self.u32(), latency_ns: self.u64() },
+            3 => Happened::Accept { queued_ns: self.any(Random::u64) },
             4 => Happened::Close(Totals {
                 bytes_sent: self.u64(),
                 bytes_received: self.u64(),
@@ -134,15 +125,10 @@ impl Random {
                 retransmits: self.u64(),
                 smoothed_rtt_us: self.any(Random::u64),
                 minimum_rtt_us: self.any(Random::u64),
-                duration_ns: self.u64(),
+                duration_ns: Some(self.u64()),
             }),
-            5 => Happened::StateChange {
-                old: self.state(),
-                new: self.state(),
-            },
-            6 => Happened::Retransmit {
-                state: self.state(),
-            },
+            5 => Happened::StateChange { old: self.state(), new: self.state() },
+            6 => Happened::Retransmit { state: self.state() },
             _ => Happened::Reset {
                 sent: self.flag(),
                 state: self.any(Random::state),
@@ -152,12 +138,7 @@ impl Random {
     }
 
     fn tcp(&mut self) -> Tcp {
-        let no_key = [
-            NoKey::FastOpen,
-            NoKey::Mptcp,
-            NoKey::Repaired,
-            NoKey::NotEstablished,
-        ];
+        let no_key = [NoKey::FastOpen, NoKey::Mptcp, NoKey::Repaired, NoKey::NotEstablished];
         Tcp {
             time: Timestamp(self.u64()),
             process: self.any(Random::process),
@@ -203,22 +184,11 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         cwd,
         tty,
         session_id: random.u32(),
-        namespaces: Namespaces {
-            pid: random.u32(),
-            ..Namespaces::default()
-        },
-        arguments: Arguments {
-            head,
-            tail,
-            total_bytes: random.u64(),
-        },
+        namespaces: Namespaces { pid: random.u32(), ..Namespaces::default() },
+        arguments: Arguments { head, tail, total_bytes: random.u64() },
     });
     let (process, parent) = (random.process(), random.process());
-    each(&Fork {
-        time: Timestamp(random.u64()),
-        process,
-        parent,
-    });
+    each(&Fork { time: Timestamp(random.u64()), process, parent });
     each(&Exit {
         time: Timestamp(random.u64()),
         process,
@@ -253,11 +223,7 @@ fn any_record_is_one_line_of_a_table_within_the_terminal() {
     let mut random = Random::new(8);
     for round in 0..1000 {
         let width = (round % 4 > 0).then_some(round % 200);
-        let mode = if random.flag() {
-            Mode::Table
-        } else {
-            Mode::Wide
-        };
+        let mode = if random.flag() { Mode::Table } else { Mode::Wide };
         let mut table = Table::new(&KINDS, mode, width);
         each(&mut random, &mut |record| {
             let mut out = Vec::new();

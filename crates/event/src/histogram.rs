@@ -30,10 +30,7 @@ pub struct Bucket {
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram {
-            buckets: [0; 64],
-            sum: 0,
-        }
+        Histogram { buckets: [0; 64], sum: 0 }
     }
 }
 
@@ -57,20 +54,14 @@ impl Histogram {
 
     /// How many values were counted.
     pub fn count(&self) -> u64 {
-        self.buckets
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
+        self.buckets.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// The buckets from the first that is not empty to the last.
     pub fn range(&self) -> impl Iterator<Item = Bucket> {
         let filled = |count: &u64| *count > 0;
         let first = self.buckets.iter().position(filled).unwrap_or(64);
-        let end = self
-            .buckets
-            .iter()
-            .rposition(filled)
-            .map_or(0, |last| last + 1);
+        let end = self.buckets.iter().rposition(filled).map_or(0, |last| last + 1);
         let buckets = self.buckets.iter().enumerate().take(end).skip(first);
         buckets.map(|(index, count)| Bucket {
             lower: *bounds(index).start(),
@@ -82,9 +73,7 @@ impl Histogram {
     /// A value that at least `percent` of 100 values do not pass: the largest of the bucket in
     /// which the percentile lies, so at most twice the true one. `None` when nothing was counted.
     pub fn percentile_at_most(&self, percent: u8) -> Option<u64> {
-        let rank = (u128::from(self.count()) * u128::from(percent.min(100)))
-            .div_ceil(100)
-            .max(1);
+        let rank = (u128::from(self.count()) * u128::from(percent.min(100))).div_ceil(100).max(1);
         let mut seen = 0;
         self.range().find_map(|bucket| {
             seen += u128::from(bucket.count);
@@ -99,12 +88,7 @@ impl Histogram {
     /// The very last bucket's upper bound is 2^64-1 and counted, since 2^64 is not a `u64`.
     pub fn write_json(&self, unit: Option<Unit>, out: &mut Vec<u8>) {
         let (line, word) = unit.map_or(("", ""), |unit| ("_", unit.word()));
-        let _ = write!(
-            out,
-            r#"{{"count":{},"sum{line}{word}":"{}""#,
-            self.count(),
-            self.sum
-        );
+        let _ = write!(out, r#"{{"count":{},"sum{line}{word}":"{}""#, self.count(), self.sum);
         for percent in [50, 90, 99] {
             if let Some(value) = self.percentile_at_most(percent) {
                 let _ = write!(out, r#","p{percent}_at_most{line}{word}":{value}"#);
@@ -129,20 +113,10 @@ impl Histogram {
     pub fn draw(&self, title: &str, unit: Option<Unit>, width: usize) -> String {
         const LONGEST_BAR: usize = 40;
 
-        let rows: Vec<(String, Bucket)> = self
-            .range()
-            .map(|bucket| (bounds_label(&bucket, unit), bucket))
-            .collect();
-        let fullest = rows
-            .iter()
-            .map(|(_, bucket)| bucket.count)
-            .max()
-            .unwrap_or(0);
-        let widest_label = rows
-            .iter()
-            .map(|(label, _)| text::width(label))
-            .max()
-            .unwrap_or(0);
+        let rows: Vec<(String, Bucket)> =
+            self.range().map(|bucket| (bounds_label(&bucket, unit), bucket)).collect();
+        let fullest = rows.iter().map(|(_, bucket)| bucket.count).max().unwrap_or(0);
+        let widest_label = rows.iter().map(|(label, _)| text::width(label)).max().unwrap_or(0);
         let labels = widest_label.max(text::width(title));
         let counts = decimal_digits(fullest).max("count".len());
         // Two spaces before each of count and bar, and the bar's two borders.
@@ -162,11 +136,7 @@ impl Histogram {
             add(&mut line);
             return drawing;
         }
-        let heading = if longest >= "distribution".len() {
-            "  distribution"
-        } else {
-            ""
-        };
+        let heading = if longest >= "distribution".len() { "  distribution" } else { "" };
         let indent = labels - text::width(title);
         let _ = write!(line, "{title}{:indent$}  {:>counts$}{heading}", "", "count");
         add(&mut line);
@@ -210,9 +180,7 @@ fn bar_length(count: u64, fullest: u64, longest: usize) -> usize {
 }
 
 fn decimal_digits(number: u64) -> usize {
-    number
-        .checked_ilog10()
-        .map_or(1, |digits| digits as usize + 1)
+    number.checked_ilog10().map_or(1, |digits| digits as usize + 1)
 }
 
 #[cfg(test)]
@@ -222,9 +190,8 @@ mod tests {
     use crate::fuzz::Random;
 
     fn random_histogram(random: &mut Random) -> (Histogram, Vec<u64>) {
-        let values: Vec<u64> = (0..random.below(200) + 1)
-            .map(|_| random.next() >> random.below(64))
-            .collect();
+        let values: Vec<u64> =
+            (0..random.below(200) + 1).map(|_| random.next() >> random.below(64)).collect();
         let mut histogram = Histogram::default();
         values.iter().for_each(|value| histogram.record(*value));
         (histogram, values)
@@ -234,18 +201,12 @@ mod tests {
     fn every_value_lies_within_the_bounds_of_its_bucket() {
         let mut random = Random::new(1);
         let edges = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
-        for value in edges
-            .chain([u64::MAX])
-            .chain((0..1000).map(|_| random.next()))
-        {
+        for value in edges.chain([u64::MAX]).chain((0..1000).map(|_| random.next())) {
             let mut histogram = Histogram::default();
             histogram.record(value);
             let buckets: Vec<Bucket> = histogram.range().collect();
             assert_eq!(buckets.len(), 1);
-            assert!(
-                (buckets[0].lower..=buckets[0].at_most).contains(&value),
-                "{value}"
-            );
+            assert!((buckets[0].lower..=buckets[0].at_most).contains(&value), "{value}");
         }
     }
 
@@ -265,10 +226,7 @@ mod tests {
             let (mut one, values) = random_histogram(&mut random);
             let (other, more) = random_histogram(&mut random);
             let mut together = Histogram::default();
-            values
-                .iter()
-                .chain(&more)
-                .for_each(|value| together.record(*value));
+            values.iter().chain(&more).for_each(|value| together.record(*value));
             one.merge(&other);
             assert_eq!(one, together);
             assert_eq!(one.count(), (values.len() + more.len()) as u64);
@@ -294,10 +252,7 @@ mod tests {
 
     #[test]
     fn a_full_histogram_stays_at_its_largest() {
-        let mut full = Histogram {
-            buckets: [u64::MAX; 64],
-            sum: u64::MAX,
-        };
+        let mut full = Histogram { buckets: [u64::MAX; 64], sum: u64::MAX };
         full.merge(&full.clone());
         assert_eq!((full.count(), full.sum), (u64::MAX, u64::MAX));
         assert!(full.percentile_at_most(99).is_some());
@@ -351,9 +306,7 @@ values     count
     #[test]
     fn json_has_the_buckets_between_the_first_and_the_last_that_counted() {
         let mut histogram = Histogram::default();
-        [5, 6, 20, u64::MAX]
-            .iter()
-            .for_each(|value| histogram.record(*value));
+        [5, 6, 20, u64::MAX].iter().for_each(|value| histogram.record(*value));
         histogram.buckets[63] = 0;
         let mut json = Vec::new();
         histogram.write_json(Some(Unit::Nanoseconds), &mut json);

@@ -49,11 +49,7 @@ impl<'o> Line<'o> {
     ) -> Line<'o> {
         out.extend_from_slice(b"{\"time\":");
         write_quoted(time, out);
-        let known = [
-            ("signal", Some(kind.signal)),
-            ("type", Some(kind.name)),
-            ("node", node),
-        ];
+        let known = [("signal", Some(kind.signal)), ("type", Some(kind.name)), ("node", node)];
         for (name, value) in known {
             if let Some(value) = value {
                 out.push(b',');
@@ -204,11 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_valid_text_comes_back_as_it_was() {
-        for text in [
-            "",
-            "é\u{1b}[0m\n\"\\",
-            "\u{0}\u{7f}\u{9b}\u{202e}\u{e0041}日本",
-        ] {
+        for text in ["", "é\u{1b}[0m\n\"\\", "\u{0}\u{7f}\u{9b}\u{202e}\u{e0041}日本"] {
             let json = string(text.as_bytes());
             assert!(!json.chars().any(text::is_hidden), "{json}");
             assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
@@ -218,10 +210,7 @@ mod tests {
     #[test]
     fn a_byte_that_is_not_utf_8_is_written_visibly() {
         assert_eq!(string(b"a\xffb\xe2\x82"), r#""a\\xffb\\xe2\\x82""#);
-        assert_eq!(
-            serde_json::from_str::<String>(&string(b"\xff")).unwrap(),
-            "\\xff"
-        );
+        assert_eq!(serde_json::from_str::<String>(&string(b"\xff")).unwrap(), "\\xff");
     }
 
     #[test]

@@ -30,13 +30,14 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 12] = [
+pub static KINDS: [&Kind; 13] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
     &process::EXIT,
     &tcp::TCP_CONNECT,
     &tcp::TCP_ESTABLISHED,
+    &tcp::TCP_CONNECT_RETRY,
     &tcp::TCP_CONNECT_FAILED,
     &tcp::TCP_ACCEPT,
     &tcp::TCP_CLOSE,

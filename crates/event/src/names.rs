@@ -54,12 +54,8 @@ const ERRNOS: [&str; 133] = [
 
 /// An error's name: `ECONNREFUSED`; `ERRNO_4095` where there is none.
 pub(crate) fn errno(number: u32) -> impl fmt::Display {
-    let index = usize::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_sub(1));
-    let name = index
-        .and_then(|index| ERRNOS.get(index))
-        .filter(|name| !name.is_empty());
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+    let name = index.and_then(|index| ERRNOS.get(index)).filter(|name| !name.is_empty());
     fmt::from_fn(move |f| match name {
         Some(name) => f.write_str(name),
         None => write!(f, "ERRNO_{number}"),
@@ -79,9 +75,7 @@ const CAPABILITIES: [&str; 41] = [
 
 /// A capability's name: `CAP_NET_ADMIN`; `CAP_41` where there is none yet.
 pub(crate) fn capability(bit: u32) -> impl fmt::Display {
-    let name = usize::try_from(bit)
-        .ok()
-        .and_then(|bit| CAPABILITIES.get(bit));
+    let name = usize::try_from(bit).ok().and_then(|bit| CAPABILITIES.get(bit));
     fmt::from_fn(move |f| match name {
         Some(name) => write!(f, "CAP_{name}"),
         None => write!(f, "CAP_{bit}"),
@@ -90,9 +84,7 @@ pub(crate) fn capability(bit: u32) -> impl fmt::Display {
 
 /// The names in a capability set, lowest bit first.
 pub(crate) fn capabilities(set: u64) -> impl Iterator<Item = impl fmt::Display> {
-    (0..u64::BITS)
-        .filter(move |bit| set >> bit & 1 == 1)
-        .map(capability)
+    (0..u64::BITS).filter(move |bit| set >> bit & 1 == 1).map(capability)
 }
 
 /// A device as `/proc` writes it: `8:1`. Inside the kernel it is major << 20 | minor.
@@ -143,18 +135,9 @@ mod tests {
 
     #[test]
     fn capabilities_of_newer_kernels_keep_their_number() {
-        let names: Vec<String> = capabilities(1 | 1 << 12 | 1 << 40 | 1 << 41)
-            .map(|name| name.to_string())
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "CAP_CHOWN",
-                "CAP_NET_ADMIN",
-                "CAP_CHECKPOINT_RESTORE",
-                "CAP_41"
-            ]
-        );
+        let names: Vec<String> =
+            capabilities(1 | 1 << 12 | 1 << 40 | 1 << 41).map(|name| name.to_string()).collect();
+        assert_eq!(names, ["CAP_CHOWN", "CAP_NET_ADMIN", "CAP_CHECKPOINT_RESTORE", "CAP_41"]);
         assert_eq!(capabilities(u64::MAX).count(), 64);
         assert_eq!(capabilities(0).count(), 0);
     }

@@ -16,11 +16,7 @@ pub struct Comm(pub [u8; 16]);
 impl Comm {
     /// The bytes before the first NUL.
     pub fn as_bytes(&self) -> &[u8] {
-        let end = self
-            .0
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(self.0.len());
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
         self.0.get(..end).unwrap_or_default()
     }
 }

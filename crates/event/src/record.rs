@@ -77,9 +77,8 @@ impl Kind {
     /// columns by title, so that titles are unique.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let json: Vec<&Field> = (self.fields.iter())
-            .filter(|field| field.shown != Shown::TableOnly)
-            .collect();
+        let json: Vec<&Field> =
+            (self.fields.iter()).filter(|field| field.shown != Shown::TableOnly).collect();
         for (index, field) in json.iter().enumerate() {
             let before = json.get(..index).unwrap_or_default();
             if before.iter().any(|other| other.path == field.path) {
@@ -163,27 +162,11 @@ mod tests {
         const fn field(path: &'static str, column: &'static str) -> Field {
             let (width, shown, value_type) = (1, Shown::Table, Type::Number);
             let summary = "A field";
-            Field {
-                path,
-                column,
-                width,
-                shown,
-                value_type,
-                summary,
-            }
+            Field { path, column, width, shown, value_type, summary }
         }
-        static FIELDS: [Field; 4] = [
-            field("a.b", "B"),
-            field("c", "B"),
-            field("a.d", "D"),
-            field("a.d.e", "E"),
-        ];
-        let kind = Kind {
-            signal: "s",
-            name: "k",
-            summary: "A kind",
-            fields: &FIELDS,
-        };
+        static FIELDS: [Field; 4] =
+            [field("a.b", "B"), field("c", "B"), field("a.d", "D"), field("a.d.e", "E")];
+        let kind = Kind { signal: "s", name: "k", summary: "A kind", fields: &FIELDS };
         assert_eq!(
             kind.faults(),
             [

@@ -24,11 +24,8 @@ Every record is one JSON object on one line. It starts with `time` (RFC 3339 wit
 pub fn render(kinds: &[&Kind]) -> String {
     let mut page = HEAD.to_owned();
     for kind in kinds {
-        let _ = write!(
-            page,
-            "\n## {}\n\n{}. Signal: `{}`.\n\n",
-            kind.name, kind.summary, kind.signal
-        );
+        let _ =
+            write!(page, "\n## {}\n\n{}. Signal: `{}`.\n\n", kind.name, kind.summary, kind.signal);
         page.push_str("| field | type | unit | shown | summary |\n|---|---|---|---|---|\n");
         for field in kind.fields {
             push_row(field, &mut page);

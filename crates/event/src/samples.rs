@@ -48,13 +48,7 @@ pub fn exec() -> Exec<'static> {
         cwd: b"/home/ann",
         tty: b"pts0",
         session_id: 1200,
-        namespaces: Namespaces {
-            pid: 1,
-            mnt: 2,
-            net: 3,
-            user: 4,
-            cgroup: 5,
-        },
+        namespaces: Namespaces { pid: 1, mnt: 2, net: 3, user: 4, cgroup: 5 },
         arguments: Arguments {
             head: b"python3\0./run.py\0--say\0good \xff",
             tail: b"ay\0--end\0",
@@ -68,11 +62,7 @@ pub fn running() -> Exec<'static> {
         time: NOW,
         process: process(1, 0, *b"init\0\0\0\0\0\0\0\0\0\0\0\0"),
         running: true,
-        arguments: Arguments {
-            head: b"/sbin/init\0",
-            tail: b"",
-            total_bytes: 11,
-        },
+        arguments: Arguments { head: b"/sbin/init\0", tail: b"", total_bytes: 11 },
         ..Exec::default()
     }
 }
@@ -82,11 +72,7 @@ pub fn fork() -> Fork {
         process(77, 7, *b"make\0\0\0\0\0\0\0\0\0\0\0\0"),
         process(7, 1, *b"bash\0\0\0\0\0\0\0\0\0\0\0\0"),
     );
-    Fork {
-        time: NOW,
-        process,
-        parent,
-    }
+    Fork { time: NOW, process, parent }
 }
 
 pub fn exit() -> Exit {
@@ -128,11 +114,7 @@ pub fn unknown_tcp(happened: Happened) -> Tcp {
         socket_cookie: 0,
         opened_before_start: true,
     };
-    Tcp {
-        process: None,
-        connection,
-        ..tcp(happened)
-    }
+    Tcp { process: None, connection, ..tcp(happened) }
 }
 
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
@@ -142,13 +124,8 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&fork());
     each(&exit());
     each(&tcp(Happened::Connect));
-    each(&tcp(Happened::Established {
-        latency_ns: 350_000,
-    }));
-    each(&tcp(Happened::ConnectFailed {
-        error: 111,
-        latency_ns: 42,
-    }));
+    each(&tcp(Happened::Established { latency_ns: 350_000 }));
+    each(&tcp(Happened::ConnectFailed { error: 111, latency_ns: 42 }));
     each(&tcp(Happened::Accept { queued_ns: None }));
     each(&tcp(Happened::Close(Totals {
         bytes_sent: 1_258_291,
@@ -158,18 +135,9 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
         retransmits: 3,
         smoothed_rtt_us: Some(1_250),
         minimum_rtt_us: None,
-        duration_ns: 90_000_000_000,
+        duration_ns: Some(90_000_000_000),
     })));
-    each(&tcp(Happened::StateChange {
-        old: State::FinWait1,
-        new: State::FinWait2,
-    }));
-    each(&unknown_tcp(Happened::Retransmit {
-        state: State::SynReceived,
-    }));
-    each(&unknown_tcp(Happened::Reset {
-        sent: true,
-        state: None,
-        reason: Some("tcp_timeout"),
-    }));
+    each(&tcp(Happened::StateChange { old: State::FinWait1, new: State::FinWait2 }));
+    each(&unknown_tcp(Happened::Retransmit { state: State::SynReceived }));
+    each(&unknown_tcp(Happened::Reset { sent: true, state: None, reason: Some("tcp_timeout") }));
 }

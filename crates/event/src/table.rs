@@ -73,14 +73,7 @@ impl Table {
             add_columns(kind, mode, leading, &mut columns);
         }
         let cells = vec![String::new(); columns.len()];
-        Table {
-            mode,
-            terminal_width,
-            columns,
-            leading,
-            cells,
-            line: String::new(),
-        }
+        Table { mode, terminal_width, columns, leading, cells, line: String::new() }
     }
 
     /// Appends the line of titles.
@@ -121,9 +114,7 @@ impl Table {
             return;
         }
         let fields = self.columns.iter().zip(&mut self.cells).skip(self.leading);
-        if let Some((_, cell)) = fields
-            .into_iter()
-            .find(|(column, _)| column.title == field.column)
+        if let Some((_, cell)) = fields.into_iter().find(|(column, _)| column.title == field.column)
         {
             let exact = self.mode == Mode::Wide;
             text::push_value(value, field.unit(), exact, cell);
@@ -168,13 +159,7 @@ impl Table {
 
 impl Column {
     fn of_ours(title: &'static str, width: usize) -> Column {
-        Column {
-            title,
-            width,
-            align_right: false,
-            free_text: false,
-            endless: false,
-        }
+        Column { title, width, align_right: false, free_text: false, endless: false }
     }
 
     fn of_field(field: &Field) -> Column {
@@ -205,11 +190,7 @@ fn add_columns(kind: &Kind, mode: Mode, leading: usize, columns: &mut Vec<Column
             continue;
         }
         added.endless &= before_arguments(columns) == columns.len();
-        next = if added.endless {
-            columns.len()
-        } else {
-            next.min(before_arguments(columns))
-        };
+        next = if added.endless { columns.len() } else { next.min(before_arguments(columns)) };
         columns.insert(next, added);
         next += 1;
     }
@@ -249,10 +230,8 @@ mod tests {
     #[test]
     fn arguments_are_the_last_column_wherever_their_kind_stands() {
         let foreign = kind(vec![field("FILES", 5)]);
-        for kinds in [
-            [&EXEC, &FORK, &TCP_CONNECT, foreign],
-            [foreign, &TCP_CONNECT, &FORK, &EXEC],
-        ] {
+        for kinds in [[&EXEC, &FORK, &TCP_CONNECT, foreign], [foreign, &TCP_CONNECT, &FORK, &EXEC]]
+        {
             assert_eq!(titles(&kinds).last(), Some(&"ARGS"));
         }
     }

@@ -8,8 +8,8 @@ use crate::time::Timestamp;
 mod fields;
 
 pub use fields::{
-    ConnectionFields, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED,
-    TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TcpFields,
+    ConnectionFields, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_CONNECT_RETRY,
+    TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TcpFields,
 };
 
 /// Which end of a connection this socket is.
@@ -140,11 +140,7 @@ impl Connection {
     /// `ipv4` or `ipv6`: what travels, so IPv4 for IPv4-mapped addresses of an IPv6 socket.
     pub fn family(&self) -> &'static str {
         let is_ipv4 = |end: &SocketAddr| end.ip().to_canonical().is_ipv4();
-        if is_ipv4(&self.peer) || is_ipv4(&self.local) {
-            "ipv4"
-        } else {
-            "ipv6"
-        }
+        if is_ipv4(&self.peer) || is_ipv4(&self.local) { "ipv4" } else { "ipv6" }
     }
 }
 
@@ -165,8 +161,8 @@ pub struct Totals {
     pub smoothed_rtt_us: Option<u64>,
     /// Smallest round-trip time in microseconds, when measured.
     pub minimum_rtt_us: Option<u64>,
-    /// From established (or first seen) to close, in nanoseconds.
-    pub duration_ns: u64,
+    /// From established to close, in nanoseconds, when its opening was seen.
+    pub duration_ns: Option<u64>,
 }
 
 /// What happened.
@@ -177,6 +173,11 @@ pub enum Happened {
     /// `tcp_established`: the opener's handshake ended well.
     Established {
         /// From connect to established, in nanoseconds.
+        latency_ns: u64,
+    },
+    /// `tcp_connect_retry`: no answer yet, the SYN was sent again.
+    ConnectRetry {
+        /// Since connect, in nanoseconds.
         latency_ns: u64,
     },
     /// `tcp_connect_failed`: the handshake did not end well.
@@ -236,10 +237,7 @@ mod tests {
     #[test]
     fn states_are_numbered_as_the_kernel_does() {
         for number in 1..=12 {
-            assert_eq!(
-                State::from_kernel(number).map(|state| state as u8),
-                Some(number)
-            );
+            assert_eq!(State::from_kernel(number).map(|state| state as u8), Some(number));
         }
         assert_eq!(State::from_kernel(0), None);
         assert_eq!(State::from_kernel(13), None);

@@ -113,11 +113,9 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
         Value::Time(time) => write!(out, "{time}"),
         Value::Capabilities(0) => out.write_str("none"),
         Value::Capabilities(set) => {
-            names::capabilities(set)
-                .enumerate()
-                .try_for_each(|(index, name)| {
-                    write!(out, "{}{name}", if index > 0 { "," } else { "" })
-                })
+            names::capabilities(set).enumerate().try_for_each(|(index, name)| {
+                write!(out, "{}{name}", if index > 0 { "," } else { "" })
+            })
         }
         Value::Device(device) => write!(out, "{}", names::device(device)),
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
@@ -130,9 +128,7 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
 /// Counted by character, which is never less than what a terminal uses: all that could widen a
 /// neighbour [is hidden](is_hidden).
 pub(crate) fn width(text: &str) -> usize {
-    text.chars()
-        .map(|character| character.width().unwrap_or(0))
-        .sum()
+    text.chars().map(|character| character.width().unwrap_or(0)).sum()
 }
 
 /// Cuts a text to `limit` columns, with `…` as the last of them when something is missing.
@@ -174,21 +170,10 @@ mod tests {
 
     #[test]
     fn arguments_read_as_they_were_given() {
-        let argv = |head, tail, total_bytes| {
-            text(Value::Arguments(Arguments {
-                head,
-                tail,
-                total_bytes,
-            }))
-        };
-        assert_eq!(
-            argv(b"sh\0-c\0echo \"hi\"\0\0", b"", 17),
-            r#"sh -c "echo \"hi\"" """#
-        );
-        assert_eq!(
-            argv(b"cat\0/very/lo", b"ng\0end\0", 4096),
-            "cat /very/lo … ng end"
-        );
+        let argv =
+            |head, tail, total_bytes| text(Value::Arguments(Arguments { head, tail, total_bytes }));
+        assert_eq!(argv(b"sh\0-c\0echo \"hi\"\0\0", b"", 17), r#"sh -c "echo \"hi\"" """#);
+        assert_eq!(argv(b"cat\0/very/lo", b"ng\0end\0", 4096), "cat /very/lo … ng end");
         assert_eq!(argv(b"", b"", 0), "");
     }
 

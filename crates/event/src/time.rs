@@ -46,11 +46,7 @@ impl Timestamp {
         let day = days - (153 * month + 2) / 5 + 1;
 
         let march_year = 400 * cycle + 100 * century + 4 * leap + year;
-        if month < 10 {
-            (march_year, month + 3, day)
-        } else {
-            (march_year + 1, month - 9, day)
-        }
+        if month < 10 { (march_year, month + 3, day) } else { (march_year + 1, month - 9, day) }
     }
 }
 
@@ -141,10 +137,7 @@ mod tests {
 
     #[test]
     fn setting_the_wall_clock_moves_events_but_not_the_start_of_processes() {
-        let clock = Clock {
-            start_offset_ns: 100,
-            offset_ns: 250,
-        };
+        let clock = Clock { start_offset_ns: 100, offset_ns: 250 };
         assert_eq!(clock.start_time(5), Timestamp(105));
         assert_eq!(clock.event_time(5), Timestamp(255));
     }

@@ -17,12 +17,7 @@ pub enum Unit {
 /// A scale: what each step is worth in base units and how it is called, smallest first.
 type Scale = [(u64, &'static str)];
 
-const TIME: &Scale = &[
-    (1, "ns"),
-    (1_000, "µs"),
-    (1_000_000, "ms"),
-    (1_000_000_000, "s"),
-];
+const TIME: &Scale = &[(1, "ns"), (1_000, "µs"), (1_000_000, "ms"), (1_000_000_000, "s")];
 const BYTES: &Scale = &[
     (1, "B"),
     (1 << 10, "KiB"),
@@ -163,13 +158,9 @@ mod tests {
 
     #[test]
     fn bytes_are_counted_in_1024s() {
-        for (bytes, text) in [
-            (0, "0B"),
-            (1023, "1023B"),
-            (1024, "1KiB"),
-            (1_258_291, "1.2MiB"),
-            (u64::MAX, "16EiB"),
-        ] {
+        for (bytes, text) in
+            [(0, "0B"), (1023, "1023B"), (1024, "1KiB"), (1_258_291, "1.2MiB"), (u64::MAX, "16EiB")]
+        {
             assert_eq!(scaled(Unit::Bytes, bytes), text, "{bytes}");
         }
     }

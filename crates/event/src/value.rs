@@ -124,10 +124,7 @@ impl Type {
 
     /// Whether it is text from outside of any length, which a terminal may not have room for.
     pub fn is_free_text(self) -> bool {
-        matches!(
-            self,
-            Type::Bytes | Type::Strings | Type::Arguments | Type::Capabilities
-        )
+        matches!(self, Type::Bytes | Type::Strings | Type::Arguments | Type::Capabilities)
     }
 
     /// How docs/reference/events.md calls its form in JSON.

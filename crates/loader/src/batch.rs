@@ -33,7 +33,9 @@ impl Entries {
     /// Each key with its value; for a per-CPU map the value is one slot after another, each
     /// rounded up to 8 bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.keys.chunks_exact(self.key_bytes.max(1)).zip(self.values.chunks_exact(self.value_bytes.max(1)))
+        self.keys
+            .chunks_exact(self.key_bytes.max(1))
+            .zip(self.values.chunks_exact(self.value_bytes.max(1)))
     }
 }
 
@@ -57,7 +59,12 @@ impl<'a> Target<'a> {
         } else {
             value_bytes
         };
-        Self { fd: map.as_fd(), key_bytes: map.key_size() as usize, value_bytes, max_entries: map.max_entries() }
+        Self {
+            fd: map.as_fd(),
+            key_bytes: map.key_size() as usize,
+            value_bytes,
+            max_entries: map.max_entries(),
+        }
     }
 }
 
@@ -98,7 +105,8 @@ pub fn update(map: &dyn MapCore, keys: &[u8], values: &[u8]) -> io::Result<usize
     if keys.len() != entries * target.key_bytes || values.len() != entries * target.value_bytes {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
-    let mut count = u32::try_from(entries).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut count =
+        u32::try_from(entries).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     // SAFETY: both buffers hold `count` entries of the map's own sizes, as checked above.
     let result = unsafe {
         libbpf_sys::bpf_map_update_batch(
@@ -116,10 +124,17 @@ pub fn update(map: &dyn MapCore, keys: &[u8], values: &[u8]) -> io::Result<usize
     if !no_batches(&error) {
         return Err(error);
     }
-    for (key, value) in keys.chunks_exact(target.key_bytes).zip(values.chunks_exact(target.value_bytes)) {
+    for (key, value) in
+        keys.chunks_exact(target.key_bytes).zip(values.chunks_exact(target.value_bytes))
+    {
         // SAFETY: one key and one value of the map's own sizes.
         let result = unsafe {
-            libbpf_sys::bpf_map_update_elem(target.fd.as_raw_fd(), key.as_ptr().cast(), value.as_ptr().cast(), 0)
+            libbpf_sys::bpf_map_update_elem(
+                target.fd.as_raw_fd(),
+                key.as_ptr().cast(),
+                value.as_ptr().cast(),
+                0,
+            )
         };
         check(result)?;
     }
@@ -197,7 +212,8 @@ fn key_by_key(target: &Target<'_>, delete: bool) -> io::Result<Entries> {
         let last = keys.len().checked_sub(key_bytes).and_then(|start| keys.get(start..));
         let last = last.map_or(std::ptr::null(), <[u8]>::as_ptr);
         // SAFETY: `last` is null or a whole key; `next` has room for one.
-        let result = unsafe { libbpf_sys::bpf_map_get_next_key(fd, last.cast(), next.as_mut_ptr().cast()) };
+        let result =
+            unsafe { libbpf_sys::bpf_map_get_next_key(fd, last.cast(), next.as_mut_ptr().cast()) };
         if result != 0 {
             break;
         }
@@ -207,7 +223,9 @@ fn key_by_key(target: &Target<'_>, delete: bool) -> io::Result<Entries> {
     let mut seen = std::collections::HashSet::new();
     for key in keys.chunks_exact(key_bytes.max(1)).filter(|key| seen.insert(key.to_vec())) {
         // SAFETY: a whole key, and room for a whole value.
-        let found = unsafe { libbpf_sys::bpf_map_lookup_elem(fd, key.as_ptr().cast(), value.as_mut_ptr().cast()) };
+        let found = unsafe {
+            libbpf_sys::bpf_map_lookup_elem(fd, key.as_ptr().cast(), value.as_mut_ptr().cast())
+        };
         if found != 0 {
             continue; // deleted meanwhile
         }

@@ -34,7 +34,8 @@ pub fn check(custom: Option<&Path>) -> Result<(), NoBtf> {
     let Some(path) = custom else {
         return if Path::new(KERNEL_BTF).exists() { Ok(()) } else { Err(NoBtf::Kernel) };
     };
-    std::fs::File::open(path).map_err(|source| NoBtf::Unreadable { path: path.to_owned(), source })?;
+    std::fs::File::open(path)
+        .map_err(|source| NoBtf::Unreadable { path: path.to_owned(), source })?;
     Btf::from_path(path).map(drop).map_err(|_| NoBtf::NotBtf(path.to_owned()))
 }
 

@@ -48,7 +48,11 @@ pub fn read(object: &Object) -> Vec<ProgramCost> {
             let mut bytes = u32::try_from(size_of_val(&info)).ok()?;
             // SAFETY: the kernel writes at most `bytes` bytes into `info`, which is that large.
             let failed = unsafe {
-                libbpf_sys::bpf_prog_get_info_by_fd(program.as_fd().as_raw_fd(), &raw mut info, &raw mut bytes)
+                libbpf_sys::bpf_prog_get_info_by_fd(
+                    program.as_fd().as_raw_fd(),
+                    &raw mut info,
+                    &raw mut bytes,
+                )
             };
             (failed == 0).then(|| ProgramCost {
                 program: program.name().to_string_lossy().into_owned(),

@@ -48,7 +48,9 @@ pub fn words(log: &str) -> Option<String> {
         })
     });
     let libbpf = || {
-        log.lines().map(|line| line.trim_start_matches("libbpf: ").trim()).find(|line| !line.is_empty())
+        log.lines()
+            .map(|line| line.trim_start_matches("libbpf: ").trim())
+            .find(|line| !line.is_empty())
     };
     verifier.or_else(libbpf).map(str::to_owned)
 }

@@ -10,7 +10,12 @@ use crate::abi::Counters;
 impl Counters {
     /// Seen minus everything that became of it; 0 when the books balance.
     pub fn imbalance(&self) -> i64 {
-        let gone = self.filtered + self.aggregated + self.sampled_out + self.rate_limited + self.lost + self.submitted;
+        let gone = self.filtered
+            + self.aggregated
+            + self.sampled_out
+            + self.rate_limited
+            + self.lost
+            + self.submitted;
         self.seen.cast_signed().wrapping_sub(gone.cast_signed())
     }
 
@@ -29,7 +34,8 @@ impl Counters {
 pub fn read(object: &Object) -> Counters {
     let mut sum = Counters::ZERO;
     let ledger = object.maps().find(|map| map.name() == "ledger");
-    let values = ledger.and_then(|map| map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).ok().flatten());
+    let values = ledger
+        .and_then(|map| map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).ok().flatten());
     for counters in values.iter().flatten().filter_map(|value| Counters::read(value)) {
         sum.add(&counters);
     }

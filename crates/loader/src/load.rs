@@ -5,9 +5,10 @@
 //! loaded anew (5 to 9 ms each time). Then each hook is attached; a refusal there moves it down
 //! too. A hook that runs out of rungs gets its verdict and the rest goes on without it.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
 
-use libbpf_rs::{Link, MapType, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{Iter, Link, MapType, Object, ObjectBuilder, OpenObject};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
@@ -98,9 +99,14 @@ impl Loaded {
         &self.object
     }
 
-    /// The attached link of a hook's first program, to read an iterator.
-    pub fn link(&self, hook: &str) -> Option<&Link> {
-        self.links.iter().find(|(name, _)| *name == hook).map(|(_, link)| link)
+    /// Runs the iterator that serves `hook` from beginning to end; what it writes goes to `out`.
+    ///
+    /// # Errors
+    /// When the hook is not active, or what the kernel says while it runs.
+    pub fn iterate(&self, hook: &str, out: &mut Vec<u8>) -> io::Result<()> {
+        let link = self.links.iter().find(|(name, _)| *name == hook).map(|(_, link)| link);
+        let link = link.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Iter::new(link).map_err(io::Error::other)?.read_to_end(out).map(drop)
     }
 
     /// Detaches all hooks but keeps maps and rings, so that what is under way can be drained.
@@ -145,10 +151,14 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     btf::check(request.options.btf.as_deref())?;
     let spec = request.spec;
     let (cpus, memory_bytes) = memory::machine();
-    let ring_bytes = request.options.ring_bytes.map_or_else(|| memory::default_ring_bytes(cpus, memory_bytes), memory::ring_bytes);
+    let ring_bytes = request
+        .options
+        .ring_bytes
+        .map_or_else(|| memory::default_ring_bytes(cpus, memory_bytes), memory::ring_bytes);
     let perf = use_perf_buffer(request.options.ring);
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
-    let mut candidates: Vec<_> = wanted.map(|hook| Candidate { hook, rung: 0, refusals: Vec::new() }).collect();
+    let mut candidates: Vec<_> =
+        wanted.map(|hook| Candidate { hook, rung: 0, refusals: Vec::new() }).collect();
 
     loop {
         let mut open = open(request, &candidates)?;
@@ -163,13 +173,20 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
         };
         if let Some(links) = attach(&object, &mut candidates) {
             let hooks = spec.hooks.iter().map(|hook| {
-                let candidate = candidates.iter().find(|candidate| candidate.hook.name == hook.name);
+                let candidate =
+                    candidates.iter().find(|candidate| candidate.hook.name == hook.name);
                 candidate.map_or_else(
                     || HookVerdict { hook: hook.name, verdict: Verdict::Off, refusals: Vec::new() },
                     Candidate::verdict,
                 )
             });
-            return Ok(Loaded { name: spec.name, hooks: hooks.collect(), ring_bytes, links, object });
+            return Ok(Loaded {
+                name: spec.name,
+                hooks: hooks.collect(),
+                ring_bytes,
+                links,
+                object,
+            });
         }
     }
 }
@@ -179,20 +196,29 @@ fn use_perf_buffer(choice: RingChoice) -> bool {
         RingChoice::Perf => true,
         RingChoice::Ring => false,
         // Asked by making one; where even that is not allowed, the load says why.
-        RingChoice::Auto => MapType::RingBuf.is_supported().is_ok_and(|supported| !supported) && memory::kernel_release().1 < (5, 8),
+        RingChoice::Auto => {
+            MapType::RingBuf.is_supported().is_ok_and(|supported| !supported)
+                && memory::kernel_release().1 < (5, 8)
+        }
     }
 }
 
 fn open(request: &Request<'_>, candidates: &[Candidate<'_>]) -> Result<OpenObject, LoadError> {
     let spec = request.spec;
-    let refused = |error: libbpf_rs::Error| LoadError::Object { signal: spec.name, words: error.to_string() };
+    let refused =
+        |error: libbpf_rs::Error| LoadError::Object { signal: spec.name, words: error.to_string() };
     let mut builder = ObjectBuilder::default();
     builder.name(spec.name).map_err(refused)?;
     if let Some(path) = &request.options.btf {
         builder.btf_custom_path(path).map_err(refused)?;
     }
     let mut open = builder.open_memory(spec.object).map_err(refused)?;
-    let chosen: Vec<&str> = candidates.iter().filter_map(Candidate::rung).flat_map(|rung| rung.programs).copied().collect();
+    let chosen: Vec<&str> = candidates
+        .iter()
+        .filter_map(Candidate::rung)
+        .flat_map(|rung| rung.programs)
+        .copied()
+        .collect();
     for mut program in open.progs_mut() {
         let load = chosen.iter().any(|name| program.name() == *name);
         program.set_autoload(load);
@@ -200,7 +226,12 @@ fn open(request: &Request<'_>, candidates: &[Candidate<'_>]) -> Result<OpenObjec
     Ok(open)
 }
 
-fn configure(open: &mut OpenObject, request: &Request<'_>, ring_bytes: usize, perf: bool) -> Result<(), LoadError> {
+fn configure(
+    open: &mut OpenObject,
+    request: &Request<'_>,
+    ring_bytes: usize,
+    perf: bool,
+) -> Result<(), LoadError> {
     let spec = request.spec;
     let refused = |words: String| LoadError::Object { signal: spec.name, words };
     let mut config = request.config;
@@ -215,7 +246,9 @@ fn configure(open: &mut OpenObject, request: &Request<'_>, ring_bytes: usize, pe
                 .set_type(MapType::PerfEventArray)
                 .and_then(|()| map.set_key_size(4))
                 .and_then(|()| map.set_value_size(4))
-                .and_then(|()| map.set_max_entries(u32::try_from(memory::machine().0).unwrap_or(1))),
+                .and_then(|()| {
+                    map.set_max_entries(u32::try_from(memory::machine().0).unwrap_or(1))
+                }),
             "events" => map.set_max_entries(u32::try_from(ring_bytes).unwrap_or(1 << 31)),
             // Not grouped by anything: the table of groups shrinks to nothing.
             "groups" if config.group_by == 0 => map.set_max_entries(1),
@@ -251,7 +284,10 @@ fn refuse_program(
     let program = kernel_log::failed_program(&log);
     let missing = capability::missing(&["CAP_BPF", "CAP_PERFMON"], capability::effective());
     if [libc::EPERM, libc::EACCES].contains(&errno) && !missing.is_empty() {
-        let what = program.map_or_else(|| format!("signal {}", spec.name), |program| format!("program {program}"));
+        let what = program.map_or_else(
+            || format!("signal {}", spec.name),
+            |program| format!("program {program}"),
+        );
         return Err(LoadError::NotPermitted { what, words, missing });
     }
     let candidate = candidates.iter_mut().find(|candidate| {
@@ -275,7 +311,10 @@ fn attach(object: &Object, candidates: &mut [Candidate<'_>]) -> Option<Vec<(&'st
     let mut refused = false;
     for functions in [true, false] {
         for candidate in candidates.iter_mut() {
-            let Some(rung) = candidate.rung().filter(|rung| hooks_function(rung) == functions) else { continue };
+            let Some(rung) = candidate.rung().filter(|rung| hooks_function(rung) == functions)
+            else {
+                continue;
+            };
             for name in rung.programs {
                 match attach_program(object, name) {
                     Ok(link) => links.push((candidate.hook.name, link)),
@@ -301,7 +340,8 @@ fn hooks_function(rung: &Rung) -> bool {
 fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     kernel_log::take();
     let program = object.progs_mut().find(|program| program.name() == name);
-    let program = program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
+    let program =
+        program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
     program.attach().map_err(|error| {
         let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| error.to_string());
         (errno(&error), words)
@@ -312,7 +352,7 @@ fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
 fn errno(error: &libbpf_rs::Error) -> i32 {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = source {
-        if let Some(io) = current.downcast_ref::<std::io::Error>()
+        if let Some(io) = current.downcast_ref::<io::Error>()
             && let Some(errno) = io.raw_os_error()
         {
             return errno;

@@ -8,7 +8,9 @@
 use std::io;
 use std::time::Duration;
 
-use libbpf_rs::{Map, MapType, PerfBuffer, PerfBufferBuilder, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{
+    Map, MapCore, MapType, PerfBuffer, PerfBufferBuilder, RingBuffer, RingBufferBuilder,
+};
 
 /// A probe wakes its reader at once when the last wake-up is longer ago than this.
 pub const WAKE_INTERVAL: Duration = Duration::from_millis(1);
@@ -46,10 +48,15 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// The kernel's refusal to map or open the buffers.
-    pub fn new(events: &Map<'_>, ring_bytes: usize, mut on_record: impl FnMut(&[u8]) + 'a) -> Result<Self, libbpf_rs::Error> {
+    pub fn new(
+        events: &Map<'_>,
+        ring_bytes: usize,
+        mut on_record: impl FnMut(&[u8]) + 'a,
+    ) -> Result<Self, libbpf_rs::Error> {
         let source = if events.map_type() == MapType::PerfEventArray {
             let cpus = libbpf_rs::num_possible_cpus()?;
-            let pages = (ring_bytes / cpus / crate::memory::page_bytes()).max(1).next_power_of_two();
+            let pages =
+                (ring_bytes / cpus / crate::memory::page_bytes()).max(1).next_power_of_two();
             let builder = PerfBufferBuilder::new(events).pages(pages);
             // A full buffer fails the probe's output, which counts it as lost there and then.
             Source::Perf(builder.sample_cb(move |_cpu, record| on_record(record)).build()?)

@@ -37,9 +37,9 @@ pub fn fill(object: &Object, table: &str, programs: &[&str]) -> Result<(), TailC
         let program = object.progs().find(|program| program.name() == *name && program.autoload());
         let program = program.ok_or_else(|| TailCallError::NoProgram((*name).to_owned()))?;
         let descriptor = program.as_fd().as_raw_fd();
-        map.update(&index.to_ne_bytes(), &descriptor.to_ne_bytes(), MapFlags::ANY).map_err(|source| {
-            TailCallError::Refused { program: (*name).to_owned(), index, source }
-        })?;
+        map.update(&index.to_ne_bytes(), &descriptor.to_ne_bytes(), MapFlags::ANY).map_err(
+            |source| TailCallError::Refused { program: (*name).to_owned(), index, source },
+        )?;
     }
     Ok(())
 }

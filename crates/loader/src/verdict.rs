@@ -83,7 +83,8 @@ impl Verdict {
 
 fn is_lack(errno: i32) -> bool {
     const ENOTSUPP: i32 = 524;
-    [libc::ENOENT, libc::ESRCH, libc::EINVAL, libc::EOPNOTSUPP, libc::ENODEV, ENOTSUPP].contains(&errno)
+    [libc::ENOENT, libc::ESRCH, libc::EINVAL, libc::EOPNOTSUPP, libc::ENODEV, ENOTSUPP]
+        .contains(&errno)
 }
 
 /// A hook with its verdict and the rungs refused before it.
@@ -107,13 +108,17 @@ mod tests {
 
     #[test]
     fn a_ladder_refused_only_for_rights_has_failed() {
-        let verdict = Verdict::of_refusals(&[refusal("tp_btf", libc::EPERM), refusal("raw_tp", libc::EPERM)]);
+        let verdict =
+            Verdict::of_refusals(&[refusal("tp_btf", libc::EPERM), refusal("raw_tp", libc::EPERM)]);
         assert_eq!(verdict.word(), "failed");
     }
 
     #[test]
     fn a_ladder_that_ends_at_a_missing_hook_is_unsupported() {
-        let verdict = Verdict::of_refusals(&[refusal("fentry", libc::EPERM), refusal("kprobe", libc::ENOENT)]);
+        let verdict = Verdict::of_refusals(&[
+            refusal("fentry", libc::EPERM),
+            refusal("kprobe", libc::ENOENT),
+        ]);
         assert_eq!(verdict.word(), "unsupported");
     }
 }

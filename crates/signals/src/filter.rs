@@ -54,7 +54,9 @@ impl Filter {
         for comm in &self.comms {
             let mut padded = [0; COMM_BYTES + 1];
             let place = padded.get_mut(..comm.len()).filter(|place| place.len() <= COMM_BYTES);
-            place.ok_or_else(|| FilterError::LongComm(comm.clone()))?.copy_from_slice(comm.as_bytes());
+            place
+                .ok_or_else(|| FilterError::LongComm(comm.clone()))?
+                .copy_from_slice(comm.as_bytes());
             comms.push(padded);
         }
         config.comm_count = fill(&mut config.comms, "comm", &comms)?;
@@ -62,7 +64,11 @@ impl Filter {
     }
 }
 
-fn fill<T: Copy>(slots: &mut [T; FILTER_VALUES], name: &'static str, values: &[T]) -> Result<u8, FilterError> {
+fn fill<T: Copy>(
+    slots: &mut [T; FILTER_VALUES],
+    name: &'static str,
+    values: &[T],
+) -> Result<u8, FilterError> {
     let count = values.len();
     let Some(places) = slots.get_mut(..count) else {
         return Err(FilterError::TooMany { name, count });

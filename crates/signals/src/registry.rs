@@ -1,7 +1,11 @@
 //! What a signal is to the rest of Chandra.
 
+use std::path::Path;
+
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::Clock;
+use chandra_loader::btf::enum_names;
+use chandra_loader::clock::wall_minus_boottime_ns;
 use chandra_loader::spec::SignalSpec;
 
 use crate::SIGNALS;
@@ -69,6 +73,39 @@ pub struct Context {
     pub clock: Clock,
     /// The kernel's own names of reset reasons, by number, lower case.
     pub reset_reasons: Vec<(u32, &'static str)>,
+}
+
+impl Context {
+    /// Measures the clocks and reads the kernel's names; `btf` is a custom BTF file.
+    pub fn new(btf: Option<&Path>) -> Self {
+        let offset_ns = wall_minus_boottime_ns();
+        let names = enum_names(btf, "sk_rst_reason").into_iter();
+        // Two dozen short names, kept for the whole run: records borrow them freely.
+        let reset_reasons = names.map(|(number, name)| {
+            let word = name.trim_start_matches("SK_RST_REASON_").to_lowercase();
+            (number, &*word.leak())
+        });
+        Self {
+            clock: Clock { start_offset_ns: offset_ns, offset_ns },
+            reset_reasons: reset_reasons.collect(),
+        }
+    }
+
+    /// The kernel's name of a reset reason.
+    pub fn reset_reason(&self, number: u32) -> Option<&'static str> {
+        self.reset_reasons.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    }
+
+    /// Follows the wall clock when it was set.
+    pub fn measure_clock(&mut self) {
+        self.clock.offset_ns = wall_minus_boottime_ns();
+    }
+
+    /// Clocks that agree, and no names.
+    #[cfg(test)]
+    pub(crate) fn test() -> Self {
+        Self { clock: Clock { start_offset_ns: 0, offset_ns: 0 }, reset_reasons: Vec::new() }
+    }
 }
 
 /// Why a record could not be decoded. It is counted, and the next one is read.

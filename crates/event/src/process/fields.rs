@@ -180,11 +180,7 @@ fn known_inode(inode: u32) -> Option<u32> {
 
 impl Record for Exec<'_> {
     fn kind(&self) -> &'static Kind {
-        if self.running {
-            &PROCESS_RUNNING
-        } else {
-            &EXEC
-        }
+        if self.running { &PROCESS_RUNNING } else { &EXEC }
     }
 
     fn time(&self) -> Timestamp {

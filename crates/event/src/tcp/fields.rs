@@ -79,7 +79,7 @@ crate::fields! {
         "minimum_rtt_us", "MIN_RTT", 7, Wide, Number(totals.minimum_rtt_us),
         "Smallest round-trip time, when measured";
         "duration_ns", "DURATION", 8, Table, Number(totals.duration_ns),
-        "From established, or first seen, to close";
+        "From established to close, when its opening was seen";
     }
 }
 
@@ -95,6 +95,15 @@ crate::record! {
     struct EstablishedFields(tcp: &Tcp) = [TcpFields(tcp)] {
         "latency_ns", "LATENCY", 7, Table, Number(tcp.happened.latency_ns()),
         "From connect to established";
+    }
+}
+
+crate::record! {
+    /// No answer to the opener's SYN yet: it was sent again
+    pub static TCP_CONNECT_RETRY: Kind = ("tcp", "tcp_connect_retry");
+    struct ConnectRetryFields(tcp: &Tcp) = [TcpFields(tcp)] {
+        "latency_ns", "LATENCY", 7, Table, Number(tcp.happened.latency_ns()),
+        "Since connect";
     }
 }
 
@@ -161,7 +170,9 @@ crate::record! {
 impl Happened {
     fn latency_ns(&self) -> Option<u64> {
         match *self {
-            Happened::Established { latency_ns } => Some(latency_ns),
+            Happened::Established { latency_ns } | Happened::ConnectRetry { latency_ns } => {
+                Some(latency_ns)
+            }
             Happened::ConnectFailed { latency_ns, .. } => Some(latency_ns),
             _ => None,
         }
@@ -223,6 +234,7 @@ impl Record for Tcp {
         match self.happened {
             Happened::Connect => &TCP_CONNECT,
             Happened::Established { .. } => &TCP_ESTABLISHED,
+            Happened::ConnectRetry { .. } => &TCP_CONNECT_RETRY,
             Happened::ConnectFailed { .. } => &TCP_CONNECT_FAILED,
             Happened::Accept { .. } => &TCP_ACCEPT,
             Happened::Close(_) => &TCP_CLOSE,
@@ -240,6 +252,7 @@ impl Record for Tcp {
         match self.happened {
             Happened::Connect => ConnectFields::visit(self, each),
             Happened::Established { .. } => EstablishedFields::visit(self, each),
+            Happened::ConnectRetry { .. } => ConnectRetryFields::visit(self, each),
             Happened::ConnectFailed { .. } => ConnectFailedFields::visit(self, each),
             Happened::Accept { .. } => AcceptFields::visit(self, each),
             Happened::Close(_) => CloseFields::visit(self, each),

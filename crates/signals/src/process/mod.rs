@@ -1,0 +1,160 @@
+//! The `process` signal: fork, exec, exit, and the processes that run at start.
+
+use chandra_event::process::{
+    Arguments, Comm, EXEC, EXIT, Exec, Executable, Exit, FORK, Fork, Namespaces, PROCESS_RUNNING,
+    Process,
+};
+use chandra_event::record::{Kind, Record};
+use chandra_event::time::Clock;
+use chandra_loader::abi;
+
+use crate::registry::{Context, DecodeError};
+
+mod running;
+pub use running::read_running;
+
+#[allow(missing_docs, dead_code, clippy::indexing_slicing, reason = "generated from event.h")]
+mod wire {
+    use chandra_loader::abi::Process;
+    include!(concat!(env!("OUT_DIR"), "/process.rs"));
+}
+use wire::{ExecRecord, ExitRecord, ForkRecord, exec_flag, process_kind};
+
+/// Kinds of records of this signal.
+pub const KINDS: &[&Kind] = &[&EXEC, &FORK, &EXIT, &PROCESS_RUNNING];
+
+/// Byte of `kind`, the same in every record of this signal.
+const KIND_OFFSET: usize = 8 + abi::Process::BYTES;
+
+/// Decodes one record.
+pub fn decode(
+    bytes: &[u8],
+    context: &Context,
+    sink: &mut dyn FnMut(&dyn Record),
+) -> Result<(), DecodeError> {
+    let short = DecodeError::Short(bytes.len());
+    let kind = bytes.get(KIND_OFFSET..).and_then(|bytes| bytes.first_chunk()).ok_or(short)?;
+    match u32::from_ne_bytes(*kind) {
+        process_kind::KIND_EXEC | process_kind::KIND_PROCESS_RUNNING => {
+            sink(&exec(bytes, context)?.0);
+        }
+        process_kind::KIND_FORK => {
+            let record = ForkRecord::read(bytes).ok_or(short)?;
+            sink(&Fork {
+                time: context.clock.event_time(record.time_ns),
+                process: process(&record.process, &context.clock),
+                parent: process(&record.parent, &context.clock),
+            });
+        }
+        process_kind::KIND_EXIT => sink(&exit(&ExitRecord::read(bytes).ok_or(short)?, context)),
+        kind => return Err(DecodeError::Kind(kind)),
+    }
+    Ok(())
+}
+
+/// A group's code is the status of wait(2).
+pub fn code_text(status: u32, _context: &Context) -> String {
+    match (exit_code(status), status & 0x7f) {
+        (Some(code), _) => code.to_string(),
+        (None, signal) => format!("signal {signal}"),
+    }
+}
+
+/// A process as every record has it.
+pub(crate) fn process(process: &abi::Process, clock: &Clock) -> Process {
+    Process {
+        pid: process.pid,
+        start_boottime_ns: process.start_boottime_ns,
+        start_time: clock.start_time(process.start_boottime_ns),
+        ppid: process.ppid,
+        uid: process.uid,
+        gid: process.gid,
+        comm: Comm(process.comm),
+        cgroup_id: process.cgroup_id,
+    }
+}
+
+/// Decodes an exec record, and says how many bytes it took: records of the iterator follow one
+/// another.
+fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), DecodeError> {
+    let short = DecodeError::Short(bytes.len());
+    let record = ExecRecord::read(bytes).ok_or(short)?;
+    let has = |flag: u32| record.flags & flag != 0;
+    let mut strings = Strings { bytes, at: ExecRecord::BYTES };
+    let path = strings.take(record.exe_length)?;
+    let filename = strings.take(record.filename_length)?;
+    let interpreter = strings.take(record.interpreter_length)?;
+    let cwd = strings.take(record.cwd_length)?;
+    let tail = strings.take(record.argv_tail_length)?;
+    let head = strings.take(record.argv_head_length)?;
+    let tty = bytes.get(ExecRecord::OFFSET_OF_TTY..).ok_or(short)?;
+    let tty = tty.iter().take(record.tty.len()).position(|byte| *byte == 0).and_then(|end| tty.get(..end));
+    let exec = Exec {
+        time: context.clock.event_time(record.time_ns),
+        process: process(&record.process, &context.clock),
+        running: record.kind == process_kind::KIND_PROCESS_RUNNING,
+        old_pid: Some(record.old_pid).filter(|old| *old != record.process.pid),
+        login_uid: Some(record.login_uid).filter(|_| has(exec_flag::EXEC_LOGIN_UID)),
+        effective_uid: record.effective_uid,
+        effective_gid: record.effective_gid,
+        capabilities_effective: record.capabilities_effective,
+        capabilities_permitted: record.capabilities_permitted,
+        filename,
+        executable: Executable {
+            path,
+            path_truncated: has(exec_flag::EXEC_PATH_TRUNCATED),
+            device: record.exe_device,
+            inode: record.exe_inode,
+            is_memfd: has(exec_flag::EXEC_MEMFD),
+            is_deleted: has(exec_flag::EXEC_DELETED),
+            is_overlay_upper: has(exec_flag::EXEC_OVERLAY_UPPER),
+        },
+        interpreter,
+        cwd,
+        tty: tty.unwrap_or_default(),
+        session_id: record.session_id,
+        namespaces: Namespaces {
+            pid: record.pid_namespace,
+            mnt: record.mnt_namespace,
+            net: record.net_namespace,
+            user: record.user_namespace,
+            cgroup: record.cgroup_namespace,
+        },
+        arguments: Arguments { head, tail, total_bytes: record.argv_bytes },
+    };
+    Ok((exec, strings.at))
+}
+
+fn exit(record: &ExitRecord, context: &Context) -> Exit {
+    let signal = u8::try_from(record.status & 0x7f).unwrap_or(0);
+    Exit {
+        time: context.clock.event_time(record.time_ns),
+        process: process(&record.process, &context.clock),
+        exit_code: exit_code(record.status),
+        exit_signal: Some(signal).filter(|signal| *signal != 0),
+        core_dumped: record.status & 0x80 != 0,
+        duration_ns: record.time_ns.saturating_sub(record.process.start_boottime_ns),
+    }
+}
+
+fn exit_code(status: u32) -> Option<u8> {
+    u8::try_from(status >> 8 & 0xff).ok().filter(|_| status & 0x7f == 0)
+}
+
+/// Strings that follow a record without gaps.
+struct Strings<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Strings<'a> {
+    fn take(&mut self, length: u16) -> Result<&'a [u8], DecodeError> {
+        let end = self.at + usize::from(length);
+        let string = self.bytes.get(self.at..end).ok_or(DecodeError::Short(self.bytes.len()))?;
+        self.at = end;
+        Ok(string)
+    }
+}
+
+#[cfg(test)]
+mod tests;
