@@ -76,7 +76,7 @@ fn write_struct(out: &mut String, item: &Struct) {
     let _ = writeln!(out, "        }}\n    }}");
     let _ = writeln!(
         out,
-        "    /// As the C side reads it; padding is zero.\n    pub fn to_array(&self) -> [u8; {bytes}] {{"
+        "    /// As the C side reads it; padding is zero.\n    pub fn to_array(self) -> [u8; {bytes}] {{"
     );
     let _ = writeln!(out, "        let mut bytes = [0; {bytes}];");
     for member in &item.members {
