@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 mod names;
-mod text;
 
 pub mod fields;
 pub mod histogram;
@@ -16,6 +15,7 @@ pub mod record;
 pub mod reference;
 pub mod table;
 pub mod tcp;
+pub mod text;
 pub mod time;
 pub mod unit;
 pub mod value;

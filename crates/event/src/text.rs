@@ -15,6 +15,13 @@ use crate::process::{Arguments, strings};
 use crate::unit::Unit;
 use crate::value::Value;
 
+/// Bytes from outside as text that is harmless on a terminal and in a document.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    push_escaped(bytes, &mut text);
+    text
+}
+
 /// Characters that show nothing of their own, or move or hide others: they must not reach a
 /// terminal or a reader unseen.
 pub(crate) fn is_hidden(character: char) -> bool {

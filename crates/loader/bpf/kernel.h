@@ -236,7 +236,6 @@ struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
-	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
@@ -261,6 +260,9 @@ struct sock {
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
 	__u16 sk_type;
+};
+struct inet_sock {
+	__be16 inet_sport;
 };
 enum sock_flags {
 	SOCK_DEAD,

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod ring;
 pub mod spec;
 pub mod tail_call;
+mod tracefs;
 pub mod verdict;
 
 pub use libbpf_rs::MapCore;

@@ -6,9 +6,10 @@
 //! too. A hook that runs out of rungs gets its verdict and the rest goes on without it.
 
 use std::io::{self, Read};
+use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 
-use libbpf_rs::{Iter, Link, MapType, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{Iter, Link, MapType, Object, ObjectBuilder, OpenObject, ProgramMut};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
@@ -17,6 +18,7 @@ use crate::kernel_log;
 use crate::memory;
 use crate::ring::{RingChoice, WAKE_INTERVAL};
 use crate::spec::{Hook, Rung, SignalSpec};
+use crate::tracefs;
 use crate::verdict::{HookVerdict, Refusal, Step, Verdict};
 
 /// Options that hold for all signals.
@@ -342,10 +344,26 @@ fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     let program = object.progs_mut().find(|program| program.name() == name);
     let program =
         program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
-    program.attach().map_err(|error| {
-        let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| error.to_string());
-        (errno(&error), words)
-    })
+    if let Some((category, tracepoint)) = tracepoint_of(&program) {
+        let event = tracefs::open(category, tracepoint).map_err(|error| {
+            let words = format!("tracepoint {category}/{tracepoint}: {error}");
+            (error.raw_os_error().unwrap_or(libc::ENOENT), words)
+        })?;
+        // The link takes the descriptor over.
+        return program.attach_perf_event(event.into_raw_fd()).map_err(refused);
+    }
+    program.attach().map_err(refused)
+}
+
+/// Category and name of the tracepoint that a program's section names.
+fn tracepoint_of<'a>(program: &ProgramMut<'a>) -> Option<(&'a str, &'a str)> {
+    program.section().to_str()?.strip_prefix("tracepoint/")?.split_once('/')
+}
+
+/// What the kernel and libbpf said about a refusal, with its errno.
+fn refused(error: libbpf_rs::Error) -> (i32, String) {
+    let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| error.to_string());
+    (errno(&error), words)
 }
 
 /// errno of a libbpf-rs error, which keeps it only as a kind or as an io::Error in its chain.

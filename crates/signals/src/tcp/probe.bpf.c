@@ -93,7 +93,8 @@ static __always_inline __u8 state_of(const struct sock *sk)
 static __always_inline void read_addresses(const struct sock *sk, struct tcp_record *record)
 {
 	record->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	/* Not skc_num: a closing socket has given that back already. */
+	record->local_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
 	record->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (record->family == AF_INET6) {
 		BPF_CORE_READ_INTO(&record->local_address, sk, __sk_common.skc_v6_rcv_saddr);

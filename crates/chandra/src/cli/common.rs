@@ -1,0 +1,125 @@
+//! Options that more than one verb has, and the values they take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chandra_doctor::{Check, Problem};
+use chandra_loader::load::Options;
+use chandra_loader::ring::RingChoice;
+use clap::{Args, ValueEnum};
+
+/// How output looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// More columns, exact numbers.
+    Wide,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How records cross from the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ring {
+    /// The ring buffer where the kernel has it, else the perf buffer.
+    #[default]
+    Auto,
+    /// The ring buffer (kernel 5.8 and later).
+    Ring,
+    /// The perf buffer.
+    Perf,
+}
+
+/// Options of loading.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LoadArguments {
+    /// How records cross from the kernel [default: auto]
+    #[arg(long, env = "CHANDRA_RING", value_name = "KIND")]
+    pub ring: Option<Ring>,
+    /// Size of a signal's ring: bytes, or with k or m [default: by CPUs and memory]
+    #[arg(long, env = "CHANDRA_RING_SIZE", value_name = "SIZE")]
+    pub ring_size: Option<String>,
+    /// BTF file of this kernel, where it publishes none itself
+    #[arg(long, env = "CHANDRA_BTF", value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+}
+
+impl LoadArguments {
+    /// The loader's options.
+    pub fn options(&self) -> Result<Options, Problem> {
+        let ring_bytes = self.ring_size.as_deref().map(|text| {
+            let size = size_bytes(text).filter(|bytes| *bytes <= MAXIMUM_RING_BYTES);
+            size.ok_or_else(|| {
+                bad_value("--ring-size", text, "not a size up to 1g", "--ring-size 256k")
+            })
+        });
+        Ok(Options {
+            btf: self.btf.clone(),
+            ring: match self.ring.unwrap_or_default() {
+                Ring::Auto => RingChoice::Auto,
+                Ring::Ring => RingChoice::Ring,
+                Ring::Perf => RingChoice::Perf,
+            },
+            ring_bytes: ring_bytes.transpose()?,
+        })
+    }
+}
+
+const MAXIMUM_RING_BYTES: usize = 1 << 30;
+
+/// The problem of a value that an option does not take; `example` is one that it does.
+pub fn bad_value(option: &str, value: &str, why: &str, example: &str) -> Problem {
+    let next = format!("for example: {example}");
+    Problem::usage(
+        Check::FILTERS,
+        format!("cannot use {option} {value}"),
+        format!("{value:?} is {why}"),
+        next,
+    )
+}
+
+/// A number of bytes: `4096`, `64k`, `1m`, `1g` (powers of 1024).
+pub fn size_bytes(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let (number, unit) = match text.char_indices().last()? {
+        (at, 'k' | 'K') => (text.get(..at)?, 1 << 10),
+        (at, 'm' | 'M') => (text.get(..at)?, 1 << 20),
+        (at, 'g' | 'G') => (text.get(..at)?, 1 << 30),
+        _ => (text, 1),
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit).filter(|bytes| *bytes > 0)
+}
+
+/// A span of time: `10s`, `500ms`, `1m 30s`; a bare number is seconds.
+pub fn duration(option: &str, text: &str) -> Result<Duration, Problem> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    seconds
+        .or_else(|| humantime::parse_duration(text).ok())
+        .ok_or_else(|| bad_value(option, text, "not a span of time", &format!("{option} 10s")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        assert_eq!(size_bytes("4096"), Some(4096));
+        assert_eq!(size_bytes("64k"), Some(65_536));
+        assert_eq!(size_bytes("1M"), Some(1 << 20));
+        for wrong in ["", "k", "-1", "1.5m", "0", "99999999999g", "1 kb", "ä"] {
+            assert_eq!(size_bytes(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_duration_is_in_seconds() {
+        assert_eq!(duration("--duration", "3"), Ok(Duration::from_secs(3)));
+        assert_eq!(duration("--duration", "500ms"), Ok(Duration::from_millis(500)));
+        assert!(duration("--duration", "soon").is_err());
+    }
+}

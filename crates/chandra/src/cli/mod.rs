@@ -1,0 +1,134 @@
+//! The command line: one file per verb. What is wrong with it comes out as a [`Problem`], like
+//! everything else that goes wrong.
+
+use std::ffi::OsString;
+
+use chandra_doctor::{Check, Problem};
+use chandra_signals::registry::traces;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Command, FromArgMatches};
+
+pub mod agent;
+pub mod common;
+pub mod trace;
+
+/// What was asked.
+#[derive(Debug)]
+pub enum Verb {
+    /// `chandra trace …`
+    Trace(Box<trace::TraceOptions>),
+    /// `chandra agent …`
+    Agent(Box<agent::AgentOptions>),
+    /// What the agent executes to see its own exec.
+    Canary,
+    /// A text was asked for: help or the version.
+    Shown(String),
+}
+
+/// The hidden verb of the agent's canary.
+pub const CANARY: &str = "canary";
+
+/// Parses the command line.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, Problem> {
+    let arguments: Vec<_> = arguments.collect();
+    let matches = match command().try_get_matches_from(&arguments) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return Ok(Verb::Shown(error.render().to_string())),
+        Err(error) => return Err(problem(&error, &arguments)),
+    };
+    match matches.subcommand() {
+        Some(("trace", matches)) => {
+            let (name, matches) = matches.subcommand().unwrap_or(("", matches));
+            let arguments = trace::TraceArguments::from_arg_matches(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            trace::TraceOptions::new(name, &arguments).map(Box::new).map(Verb::Trace)
+        }
+        Some(("agent", matches)) => {
+            let arguments = agent::AgentArguments::from_arg_matches(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            agent::AgentOptions::new(arguments).map(Box::new).map(Verb::Agent)
+        }
+        _ => Ok(Verb::Canary),
+    }
+}
+
+fn command() -> Command {
+    let verbs = traces().map(|(_, verb)| {
+        trace::TraceArguments::augment_args(Command::new(verb.name).about(verb.summary))
+    });
+    Command::new("chandra")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(
+            "X-ray vision from inside the Linux kernel: processes, connections and file I/O, live",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("trace")
+                .about("Show what the kernel does, live, on this machine")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommands(verbs)
+                .after_help(trace::EXAMPLES),
+        )
+        .subcommand(agent::AgentArguments::augment_args(
+            Command::new("agent")
+                .about("Load all signals that are on and serve their state")
+                .after_help(agent::EXAMPLES),
+        ))
+        .subcommand(Command::new(CANARY).hide(true))
+        .after_help(
+            "Exit codes: 0 done, 1 something failed, 2 the command line or configuration is wrong",
+        )
+}
+
+/// A mistake on the command line in four parts.
+fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        Some(ContextValue::StyledStrs(texts)) => {
+            Some(texts.iter().map(StyledStr::to_string).collect::<Vec<_>>().join(", "))
+        }
+        _ => None,
+    };
+    let typed: Vec<_> =
+        arguments.iter().skip(1).map(|argument| argument.to_string_lossy()).collect();
+    let help = match typed.first().map(AsRef::as_ref) {
+        Some("trace") => "chandra trace --help",
+        Some("agent") => "chandra agent --help",
+        _ => "chandra --help",
+    };
+    let what = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            format!(
+                "there is no verb {:?}",
+                context(ContextKind::InvalidSubcommand).unwrap_or_default()
+            )
+        }
+        ErrorKind::UnknownArgument => {
+            format!("there is no option {:?}", context(ContextKind::InvalidArg).unwrap_or_default())
+        }
+        _ => format!("cannot understand: chandra {}", typed.join(" ")),
+    };
+    let nearest =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+            .into_iter()
+            .find_map(context);
+    let why = match (error.kind(), nearest) {
+        (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(nearest)) => {
+            format!("the nearest there is: {nearest}")
+        }
+        (ErrorKind::InvalidSubcommand, None) if help == "chandra trace --help" => {
+            let names: Vec<_> = traces().map(|(_, verb)| verb.name).collect();
+            format!("there are: {}", names.join(", "))
+        }
+        _ => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
+        }
+    };
+    Problem::usage(Check::USAGE, what, why, help)
+}

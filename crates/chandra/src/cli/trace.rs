@@ -1,0 +1,228 @@
+//! The options of `chandra trace VERB`.
+
+use std::time::Duration;
+
+use chandra_doctor::{Check, Problem};
+use chandra_loader::load::Options;
+use chandra_signals::Signal;
+use chandra_signals::filter::{COMM_BYTES, Filter};
+use chandra_signals::registry::{Trace, trace};
+use clap::Args;
+
+use super::common::{Format, LoadArguments, bad_value, duration};
+use crate::cgroup;
+
+/// Shown below the help of `chandra trace`.
+pub const EXAMPLES: &str = "\
+Examples:
+  chandra trace exec                              every program that is started
+  chandra trace tcp-connect --comm curl -o wide   whom curl talks to
+  chandra trace tcp-retransmit --by comm          retransmits by process, counted in the kernel
+  chandra trace vfs-latency --duration 10s        how long reads and writes take
+
+Without --duration or --count it runs until Ctrl-C.";
+
+/// The arguments as typed.
+#[derive(Debug, Args)]
+pub struct TraceArguments {
+    /// How output looks
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// End after this time (10s, 500ms, 2m)
+    #[arg(short, long, value_name = "TIME")]
+    duration: Option<String>,
+    /// End after this many records
+    #[arg(short, long, value_name = "N")]
+    count: Option<String>,
+    /// Only these processes
+    #[arg(short, long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<String>,
+    /// Only processes of this name (15 bytes, as in /proc/PID/comm)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    comm: Vec<String>,
+    /// Only processes of these users
+    #[arg(long, value_name = "UID", value_delimiter = ',')]
+    uid: Vec<String>,
+    /// Only processes of this cgroup and those below it (path or id)
+    #[arg(long, value_name = "CGROUP", value_delimiter = ',')]
+    cgroup: Vec<String>,
+    /// Only connections with this port at either end
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    port: Vec<String>,
+    /// Count by these fields in the kernel, and show counts instead of records
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    by: Vec<String>,
+    /// Show these kinds of records instead of the verb's own
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    types: Vec<String>,
+    #[command(flatten)]
+    load: LoadArguments,
+}
+
+/// What is traced, and how it is shown.
+#[derive(Debug)]
+pub struct TraceOptions {
+    /// The signal.
+    pub signal: &'static Signal,
+    /// The verb.
+    pub verb: &'static Trace,
+    /// Hooks to attach; the first is essential.
+    pub hooks: Vec<&'static str>,
+    /// Bits of the kinds that are shown.
+    pub kinds: u32,
+    /// Fields to count by, with their bits.
+    pub by: Vec<(&'static str, u32)>,
+    /// What passes.
+    pub filter: Filter,
+    /// How output looks.
+    pub format: Format,
+    /// When to end.
+    pub duration: Option<Duration>,
+    /// After how many records to end.
+    pub count: Option<u64>,
+    /// Options of loading.
+    pub load: Options,
+}
+
+impl TraceOptions {
+    /// Checks the arguments of a verb.
+    pub fn new(name: &str, arguments: &TraceArguments) -> Result<Self, Problem> {
+        let (signal, verb) = trace(name).ok_or_else(|| {
+            Problem::usage(
+                Check::USAGE,
+                format!("there is no verb {name:?}"),
+                "no signal offers it",
+                "chandra trace --help",
+            )
+        })?;
+        let given = [
+            ("pid", &arguments.pid),
+            ("comm", &arguments.comm),
+            ("uid", &arguments.uid),
+            ("cgroup", &arguments.cgroup),
+            ("port", &arguments.port),
+        ];
+        let foreign = given
+            .iter()
+            .find(|(name, values)| !values.is_empty() && !signal.filters.contains(name));
+        if let Some((filter, _)) = foreign {
+            return Err(Problem::usage(
+                Check::FILTERS,
+                format!("chandra trace {name} cannot filter by --{filter}"),
+                format!("signal {} filters by: {}", signal.spec.name, signal.filters.join(", ")),
+                format!("chandra trace {name} --help"),
+            ));
+        }
+        let (kinds, hooks) = kinds_and_hooks(signal, verb, &arguments.types)?;
+        Ok(Self {
+            signal,
+            verb,
+            hooks,
+            kinds,
+            by: group_by(signal, &arguments.by)?,
+            filter: filter(arguments)?,
+            format: arguments.output,
+            duration: arguments
+                .duration
+                .as_deref()
+                .map(|text| duration("--duration", text))
+                .transpose()?,
+            count: arguments.count.as_deref().map(count).transpose()?,
+            load: arguments.load.options()?,
+        })
+    }
+}
+
+fn count(text: &str) -> Result<u64, Problem> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| bad_value("--count", text, "not a number from 1", "--count 10"))
+}
+
+fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
+    let comms = arguments.comm.iter().map(|comm| {
+        let fits = (1..=COMM_BYTES).contains(&comm.len());
+        let why = "no process name: the kernel keeps 1 to 15 bytes of one";
+        fits.then(|| comm.clone()).ok_or_else(|| bad_value("--comm", comm, why, "--comm nginx"))
+    });
+    let cgroup_ids = arguments.cgroup.iter().map(|text| {
+        cgroup::id(text).map_err(|error| {
+            let why = format!("no cgroup of the unified hierarchy: {error}");
+            bad_value(
+                "--cgroup",
+                text,
+                &why,
+                "--cgroup /system.slice/cron.service (see /proc/PID/cgroup)",
+            )
+        })
+    });
+    let pid_why = "no process id: a number from 1 to 4194304";
+    Ok(Filter {
+        pids: numbers("--pid", &arguments.pid, 1..=4_194_304, pid_why, "--pid 1234")?,
+        comms: comms.collect::<Result<_, _>>()?,
+        uids: numbers("--uid", &arguments.uid, 0..=u32::MAX, "no user id: a number", "--uid 1000")?,
+        cgroup_ids: cgroup_ids.collect::<Result<_, _>>()?,
+        ports: numbers(
+            "--port",
+            &arguments.port,
+            1..=u16::MAX,
+            "no port: a number from 1 to 65535",
+            "--port 443",
+        )?,
+    })
+}
+
+fn numbers<T: std::str::FromStr + PartialOrd>(
+    option: &str,
+    texts: &[String],
+    range: std::ops::RangeInclusive<T>,
+    why: &str,
+    example: &str,
+) -> Result<Vec<T>, Problem> {
+    let parse = |text: &String| {
+        let number = text.trim().parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| bad_value(option, text, why, example))
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn group_by(signal: &Signal, names: &[String]) -> Result<Vec<(&'static str, u32)>, Problem> {
+    let known = |name: &String| {
+        let field = signal.group_by.iter().find(|(known, _)| known == name);
+        field.copied().ok_or_else(|| {
+            let names: Vec<_> = signal.group_by.iter().map(|(name, _)| *name).collect();
+            let why = format!(
+                "not a field that the kernel counts by here; there are: {}",
+                names.join(", ")
+            );
+            bad_value("--by", name, &why, &format!("--by {}", names.first().unwrap_or(&"comm")))
+        })
+    };
+    names.iter().map(known).collect()
+}
+
+/// The verb's own kinds and hooks, or those that the named types need: all hooks of the signal, as
+/// which of them emits which kind is the probe's affair.
+fn kinds_and_hooks(
+    signal: &'static Signal,
+    verb: &Trace,
+    types: &[String],
+) -> Result<(u32, Vec<&'static str>), Problem> {
+    if types.is_empty() {
+        return Ok((verb.kinds, verb.hooks.to_vec()));
+    }
+    let mut kinds = 0;
+    for name in types {
+        let kind = signal.kinds.iter().find(|(known, _)| known == name);
+        let (_, number) = kind.ok_or_else(|| {
+            let names: Vec<_> = signal.kinds.iter().map(|(name, _)| *name).collect();
+            let why =
+                format!("no type of signal {}; there are: {}", signal.spec.name, names.join(", "));
+            bad_value("--type", name, &why, &format!("--type {}", names.first().unwrap_or(&"exec")))
+        })?;
+        kinds |= 1 << number;
+    }
+    let others = signal.spec.hooks.iter().map(|hook| hook.name);
+    let mut hooks = verb.hooks.to_vec();
+    hooks.extend(others.filter(|name| !verb.hooks.contains(name)));
+    Ok((kinds, hooks))
+}

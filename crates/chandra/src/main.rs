@@ -1,0 +1,36 @@
+//! Chandra: X-ray vision from inside the Linux kernel.
+//!
+//! This binary only parses the command line and dispatches; each verb has a file under `cli/` for
+//! its options and a folder of its own for what it does.
+#![forbid(unsafe_code)]
+
+mod agent;
+mod cgroup;
+mod cli;
+mod output;
+mod session;
+mod stop;
+mod trace;
+
+use std::process::ExitCode;
+
+use chandra_doctor::Problem;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(problem.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<(), Problem> {
+    match cli::parse(std::env::args_os())? {
+        cli::Verb::Trace(options) => trace::run(&options),
+        cli::Verb::Agent(options) => agent::run(options),
+        cli::Verb::Canary => Ok(()),
+        cli::Verb::Shown(text) => output::print(&text),
+    }
+}

@@ -1,0 +1,143 @@
+//! One signal, loaded and attached, and the way its records take to a sink; `trace` and the agent
+//! both stand on this.
+
+use std::cell::Cell;
+
+use chandra_doctor::{Check, Problem};
+use chandra_event::record::Record;
+use chandra_loader::MapCore;
+use chandra_loader::load::{LoadError, Loaded, Options, Request, load};
+use chandra_loader::ring::Reader;
+use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_signals::filter::Filter;
+use chandra_signals::{Context, Signal};
+
+/// What is watched of a signal.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    /// The signal.
+    pub signal: &'static Signal,
+    /// Hooks to attach.
+    pub hooks: &'a [&'static str],
+    /// Bits of the kinds of records that are wanted.
+    pub kinds: u32,
+    /// Bits of the fields to count by in the kernel; 0 to send records.
+    pub group_by: u32,
+    /// What passes.
+    pub filter: &'a Filter,
+}
+
+/// Loads and attaches what is watched.
+pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
+    let config = watch.filter.config(watch.kinds, watch.group_by);
+    let config = config.map_err(|error| {
+        Problem::usage(
+            Check::FILTERS,
+            "the filter does not fit into a probe",
+            error,
+            "give fewer or shorter values",
+        )
+    })?;
+    let request =
+        Request { spec: &watch.signal.spec, hooks: watch.hooks, config, map_entries: &[], options };
+    load(&request).map_err(|error| problem(watch.signal.spec.name, &error))
+}
+
+/// What becomes of records after the ring: `decoded = delivered + shed`, and what is no record.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// Decoded and handed to the sink.
+    pub decoded: Cell<u64>,
+    /// Could not be decoded.
+    pub decode_errors: Cell<u64>,
+}
+
+/// Reads a loaded signal's records into `sink`, counting into `received`.
+pub fn reader<'a>(
+    loaded: &Loaded,
+    signal: &'static Signal,
+    context: &'a Context,
+    received: &'a Received,
+    mut sink: impl FnMut(&dyn Record) + 'a,
+) -> Result<Reader<'a>, Problem> {
+    let events = loaded.object().maps().find(|map| map.name() == "events");
+    let events = events.ok_or_else(|| ring_problem(signal.spec.name, &"the object has no ring"))?;
+    let on_record = move |bytes: &[u8]| match (signal.decode)(bytes, context, &mut sink) {
+        Ok(()) => received.decoded.set(received.decoded.get() + 1),
+        Err(_) => received.decode_errors.set(received.decode_errors.get() + 1),
+    };
+    Reader::new(&events, loaded.ring_bytes, on_record)
+        .map_err(|error| ring_problem(signal.spec.name, &error))
+}
+
+/// The problem of a ring that cannot be read.
+pub fn ring_problem(signal: &str, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        Check::RING,
+        format!("cannot read the records of signal {signal}"),
+        error,
+        "try a smaller ring (--ring-size 256k) or the other kind (--ring perf)",
+    )
+}
+
+/// `exec tp_btf, exit tp_btf, running unsupported`.
+pub fn hooks_text(hooks: &[HookVerdict]) -> String {
+    let wanted = hooks.iter().filter(|hook| hook.verdict != Verdict::Off);
+    let texts = wanted.map(|hook| match &hook.verdict {
+        Verdict::Active(rung) => format!("{} by {rung}", hook.hook),
+        verdict => format!("{} {}", hook.hook, verdict.word()),
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// The problem of a hook that is not active.
+pub fn hook_problem(signal: &str, hook: &HookVerdict) -> Option<Problem> {
+    if matches!(hook.verdict, Verdict::Active(_) | Verdict::Off) {
+        return None;
+    }
+    let why = hook.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    Some(Problem::new(
+        Check::LADDER,
+        format!("hook {} of signal {signal} is {} on this kernel", hook.hook, hook.verdict.word()),
+        why,
+        "see docs/reference/kernels.md for the kernels it is proven on",
+    ))
+}
+
+fn problem(signal: &str, error: &LoadError) -> Problem {
+    let what = format!("cannot load signal {signal}");
+    match error {
+        LoadError::NoBtf(_) => Problem::new(
+            Check::BTF,
+            what,
+            format!(
+                "{error}.\nBTF is the kernel's description of its own types (CONFIG_DEBUG_INFO_BTF=y); \
+                 probes are fitted to the running kernel with it"
+            ),
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or name a BTF file for this kernel: --btf FILE",
+        ),
+        LoadError::NotPermitted { missing, .. } => Problem::new(
+            Check::CAPABILITIES,
+            what,
+            format!("{error}.\nThis process lacks {}", missing.join(" and ")),
+            "run it as root (sudo chandra …), or grant CAP_BPF and CAP_PERFMON",
+        ),
+        LoadError::Map { errno, .. } if *errno == EPERM => Problem::new(
+            Check::MEMLOCK,
+            what,
+            error,
+            "raise the limit on locked memory (ulimit -l unlimited), or use a smaller ring: --ring-size 256k",
+        ),
+        LoadError::Map { .. } => {
+            Problem::new(Check::RING, what, error, "use a smaller ring: --ring-size 256k")
+        }
+        LoadError::Object { .. } => Problem::new(
+            Check::VERIFIER,
+            what,
+            error,
+            "report this with the kernel's version (uname -r); other signals are not affected",
+        ),
+    }
+}
+
+const EPERM: i32 = 1;

@@ -1,0 +1,120 @@
+//! `chandra trace`: one signal, loaded for the length of the command, shown as it happens.
+//!
+//! Records come out as they arrive; counts and histograms, which the kernel keeps, at the end. The
+//! last line on stderr says what was seen and what became of it.
+
+mod groups;
+mod histograms;
+mod records;
+mod summary;
+
+use std::time::{Duration, Instant};
+
+use chandra_doctor::{Check, Problem};
+use chandra_loader::load::Loaded;
+use chandra_signals::Context;
+
+use crate::cli::common::Format;
+use crate::cli::trace::TraceOptions;
+use crate::session::{self, Watch};
+use crate::stop::Stop;
+
+/// How long a quiet trace sleeps before it looks whether it should end.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Traces until the time is up, the count is reached, or a signal comes.
+pub fn run(options: &TraceOptions) -> Result<(), Problem> {
+    chandra_loader::kernel_log::capture();
+    let stop = Stop::on_signals().map_err(|error| {
+        Problem::new(Check::USAGE, "cannot listen for Ctrl-C", error, "start it from a shell")
+    })?;
+    // Its failure shows in the loading that follows, if it matters.
+    let _ = chandra_loader::memory::raise_memlock_limit();
+    let group_by = options.by.iter().fold(0, |bits, (_, bit)| bits | bit);
+    let watch = Watch {
+        signal: options.signal,
+        hooks: &options.hooks,
+        kinds: options.kinds,
+        group_by,
+        filter: &options.filter,
+    };
+    let mut loaded = session::start(&watch, &options.load)?;
+    check_essential_hook(options, &loaded)?;
+    let mut context = Context::new(options.load.btf.as_deref());
+    seed(&loaded);
+    announce(options, &loaded);
+
+    let ending = Ending::new(options.duration, &stop);
+    let counted = options.verb.histogram.is_some() || group_by != 0;
+    let summary = if counted {
+        wait(&ending);
+        loaded.detach();
+        let written = match &options.verb.histogram {
+            Some(histogram) => histograms::show(options, histogram, &loaded)?,
+            None => groups::show(options, &loaded, &context)?,
+        };
+        summary::Summary::of_counts(written)
+    } else {
+        records::show(options, &mut loaded, &mut context, &ending)?
+    };
+    summary.print(options, &loaded);
+    Ok(())
+}
+
+/// When a trace ends by itself.
+#[derive(Debug)]
+struct Ending<'a> {
+    deadline: Option<Instant>,
+    stop: &'a Stop,
+}
+
+impl<'a> Ending<'a> {
+    fn new(duration: Option<Duration>, stop: &'a Stop) -> Self {
+        Self { deadline: duration.and_then(|duration| Instant::now().checked_add(duration)), stop }
+    }
+
+    /// How long to wait at most before asking again; `None` when it is over.
+    fn patience(&self) -> Option<Duration> {
+        let left = self
+            .deadline
+            .map_or(IDLE, |deadline| deadline.saturating_duration_since(Instant::now()));
+        (!left.is_zero() && !self.stop.is_asked()).then(|| left.min(IDLE))
+    }
+}
+
+/// Sleeps to the end while the kernel counts. A signal ends a sleep early.
+fn wait(ending: &Ending<'_>) {
+    while let Some(patience) = ending.patience() {
+        std::thread::park_timeout(patience);
+    }
+}
+
+/// Without its first hook a verb shows nothing, so its absence is an error.
+fn check_essential_hook(options: &TraceOptions, loaded: &Loaded) -> Result<(), Problem> {
+    let essential = options.hooks.first();
+    let hook = loaded.hooks.iter().find(|hook| Some(&hook.hook) == essential);
+    match hook.and_then(|hook| session::hook_problem(options.signal.spec.name, hook)) {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+/// Lets the probe look at what is there already. Where it cannot, it learns as things happen.
+fn seed(loaded: &Loaded) {
+    let mut nothing = Vec::new();
+    let _ = loaded.iterate("open", &mut nothing);
+}
+
+fn announce(options: &TraceOptions, loaded: &Loaded) {
+    let until = match (options.duration, options.count) {
+        (None, None) => "; Ctrl-C ends",
+        _ => "",
+    };
+    eprintln!("tracing {}: {}{until}", options.verb.name, session::hooks_text(&loaded.hooks));
+}
+
+/// Columns of the terminal that standard output is, if it is one and lines should be cut to it.
+fn terminal_width(format: Format) -> Option<usize> {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.filter(|_| format != Format::Json).map(|(width, _)| usize::from(width.0))
+}

@@ -1,0 +1,135 @@
+//! Records as they come.
+
+use std::cell::RefCell;
+
+use chandra_doctor::Problem;
+use chandra_event::json;
+use chandra_event::record::{Kind, Record};
+use chandra_event::table::{Mode, Table};
+use chandra_loader::load::Loaded;
+use chandra_signals::Context;
+
+use super::summary::Summary;
+use super::{Ending, terminal_width};
+use crate::cli::common::Format;
+use crate::cli::trace::TraceOptions;
+use crate::output::{self, Written};
+use crate::session::{self, Received};
+
+/// Lines are written when so much of them is ready, or when nothing more is there to read.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Shows records until the end, then what is still under way.
+pub fn show(
+    options: &TraceOptions,
+    loaded: &mut Loaded,
+    context: &mut Context,
+    ending: &Ending<'_>,
+) -> Result<Summary, Problem> {
+    let lines = RefCell::new(Lines::new(options));
+    let received = Received::default();
+    context.measure_clock();
+    let signal = options.signal.spec.name;
+    let mut reader = session::reader(loaded, options.signal, context, &received, |record| {
+        lines.borrow_mut().add(record);
+    })?;
+    lines.borrow_mut().flush();
+    while let Some(patience) = ending.patience() {
+        let waited = reader.wait(patience);
+        waited.map_err(|error| session::ring_problem(signal, &error))?;
+        lines.borrow_mut().flush();
+        if lines.borrow().is_over() {
+            break;
+        }
+    }
+    loaded.detach();
+    reader.drain().map_err(|error| session::ring_problem(signal, &error))?;
+    drop(reader);
+    let lines = lines.into_inner().finish()?;
+    Ok(Summary {
+        shown: lines.shown,
+        not_shown: lines.not_shown,
+        decode_errors: received.decode_errors.get(),
+    })
+}
+
+/// Lines on their way to standard output.
+struct Lines {
+    table: Option<Table>,
+    bytes: Vec<u8>,
+    limit: u64,
+    shown: u64,
+    not_shown: u64,
+    reader_gone: bool,
+    problem: Option<Problem>,
+}
+
+impl Lines {
+    fn new(options: &TraceOptions) -> Self {
+        let mode = match options.format {
+            Format::Json => None,
+            Format::Table => Some(Mode::Table),
+            Format::Wide => Some(Mode::Wide),
+        };
+        let names =
+            options.signal.kinds.iter().filter(|(_, number)| options.kinds >> number & 1 == 1);
+        let kinds: Vec<&'static Kind> = names
+            .filter_map(|(name, _)| {
+                options.signal.event_kinds.iter().find(|kind| kind.name == *name).copied()
+            })
+            .collect();
+        let mut table = mode.map(|mode| Table::new(&kinds, mode, terminal_width(options.format)));
+        let mut bytes = Vec::new();
+        if let Some(table) = &mut table {
+            table.write_header(&mut bytes);
+        }
+        Self {
+            table,
+            bytes,
+            limit: options.count.unwrap_or(u64::MAX),
+            shown: 0,
+            not_shown: 0,
+            reader_gone: false,
+            problem: None,
+        }
+    }
+
+    fn add(&mut self, record: &dyn Record) {
+        if self.is_over() {
+            self.not_shown += 1;
+            return;
+        }
+        self.shown += 1;
+        match &mut self.table {
+            Some(table) => table.write_record(record, &mut self.bytes),
+            None => json::write_line(record, None, &mut self.bytes),
+        }
+        if self.bytes.len() >= CHUNK_BYTES {
+            self.flush();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shown >= self.limit || self.reader_gone || self.problem.is_some()
+    }
+
+    fn flush(&mut self) {
+        if self.bytes.is_empty() || self.reader_gone || self.problem.is_some() {
+            return;
+        }
+        match output::write(&self.bytes) {
+            Ok(Written::All) => {}
+            Ok(Written::ReaderGone) => self.reader_gone = true,
+            Err(problem) => self.problem = Some(problem),
+        }
+        self.bytes.clear();
+    }
+
+    fn finish(mut self) -> Result<Self, Problem> {
+        self.flush();
+        match self.problem.take() {
+            Some(problem) => Err(problem),
+            None => Ok(self),
+        }
+    }
+}

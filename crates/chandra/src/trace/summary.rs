@@ -1,0 +1,98 @@
+//! The last line of a trace: what was seen, what became of it, and which hook served.
+
+use chandra_loader::abi::Counters;
+use chandra_loader::ledger;
+use chandra_loader::load::Loaded;
+use chandra_loader::verdict::Verdict;
+use serde_json::json;
+
+use crate::cli::common::Format;
+use crate::cli::trace::TraceOptions;
+use crate::session;
+
+/// What user space did with records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Lines written.
+    pub shown: u64,
+    /// Read after the count was reached or the reader of the output had gone.
+    pub not_shown: u64,
+    /// Could not be decoded.
+    pub decode_errors: u64,
+}
+
+impl Summary {
+    /// Of a trace that showed counts: so many lines.
+    pub fn of_counts(shown: u64) -> Self {
+        Self { shown, ..Self::default() }
+    }
+
+    /// Prints it on stderr, as JSON when the output is JSON.
+    pub fn print(&self, options: &TraceOptions, loaded: &Loaded) {
+        let kernel = ledger::read(loaded.object());
+        if options.format == Format::Json {
+            eprintln!("{}", self.json(options, loaded, &kernel));
+        } else {
+            eprintln!("{}", self.text(loaded, &kernel));
+        }
+    }
+
+    /// Records submitted but never read; 0 when nothing is under way.
+    fn imbalance(&self, kernel: &Counters) -> i64 {
+        let read = self.shown + self.not_shown + self.decode_errors;
+        let submitted = if kernel.submitted == 0 {
+            0
+        } else {
+            kernel.submitted.cast_signed() - read.cast_signed()
+        };
+        kernel.imbalance() + submitted
+    }
+
+    fn json(
+        &self,
+        options: &TraceOptions,
+        loaded: &Loaded,
+        kernel: &Counters,
+    ) -> serde_json::Value {
+        let wanted = loaded.hooks.iter().filter(|hook| hook.verdict != Verdict::Off);
+        let hooks = wanted.map(|hook| {
+            let rung = match &hook.verdict {
+                Verdict::Active(rung) => Some(*rung),
+                _ => None,
+            };
+            json!({ "hook": hook.hook, "verdict": hook.verdict.word(), "rung": rung })
+        });
+        json!({ "summary": {
+            "verb": options.verb.name,
+            "hooks": hooks.collect::<Vec<_>>(),
+            "seen": kernel.seen,
+            "shown": self.shown,
+            "not_shown": self.not_shown,
+            "filtered": kernel.filtered,
+            "aggregated": kernel.aggregated,
+            "lost": kernel.lost,
+            "decode_errors": self.decode_errors,
+            "imbalance": self.imbalance(kernel),
+        }})
+    }
+
+    fn text(&self, loaded: &Loaded, kernel: &Counters) -> String {
+        let mut text = format!(
+            "{} seen, {} shown, {} filtered, {} lost",
+            kernel.seen, self.shown, kernel.filtered, kernel.lost
+        );
+        let further = [
+            (kernel.aggregated, "counted in the kernel"),
+            (self.not_shown, "not shown"),
+            (self.decode_errors, "not decoded"),
+        ];
+        for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        let imbalance = self.imbalance(kernel);
+        if imbalance != 0 {
+            text += &format!(", {imbalance} unaccounted for");
+        }
+        text + "; " + &session::hooks_text(&loaded.hooks)
+    }
+}
