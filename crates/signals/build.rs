@@ -20,6 +20,9 @@ struct SignalToml {
     /// What can be counted by in the kernel; see GROUP_FIELDS.
     group_by: Vec<String>,
     filters: Vec<String>,
+    /// Kinds that the agent watches.
+    #[serde(default)]
+    agent_kinds: Vec<String>,
     hook: Vec<HookToml>,
     #[serde(default)]
     trace: Vec<TraceToml>,
@@ -191,12 +194,11 @@ fn write_entry(
     });
     writeln!(out, "        group_by: &[{}],", group_by.collect::<Result<Vec<_>, _>>()?.join(", "))?;
     writeln!(out, "        kinds: &{kinds:?},\n        traces: &[")?;
+    let mask_of = |names: &[String]| {
+        names.iter().map(kind_of).try_fold(0_u32, |mask, kind| kind.map(|kind| mask | 1 << kind))
+    };
     for trace in &signal.trace {
-        let mask = trace
-            .kinds
-            .iter()
-            .map(kind_of)
-            .try_fold(0_u32, |mask, kind| kind.map(|kind| mask | 1 << kind))?;
+        let mask = mask_of(&trace.kinds)?;
         writeln!(
             out,
             "            Trace {{ name: {:?}, summary: {:?}, kinds: {mask:#x}, hooks: &{:?},",
@@ -213,7 +215,8 @@ fn write_entry(
     }
     writeln!(
         out,
-        "        ],\n        decode: {name}::decode, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS,\n    }},"
+        "        ],\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        mask_of(&signal.agent_kinds)?
     )?;
     Ok(())
 }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Problem> {
     match cli::parse(std::env::args_os())? {
         cli::Verb::Trace(options) => trace::run(&options),
-        cli::Verb::Agent(options) => agent::run(options),
+        cli::Verb::Agent(options) => agent::run(&options),
         cli::Verb::Canary => Ok(()),
         cli::Verb::Shown(text) => output::print(&text),
     }

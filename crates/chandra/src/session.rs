@@ -1,7 +1,7 @@
 //! One signal, loaded and attached, and the way its records take to a sink; `trace` and the agent
 //! both stand on this.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
@@ -47,9 +47,9 @@ pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
 #[derive(Debug, Default)]
 pub struct Received {
     /// Decoded and handed to the sink.
-    pub decoded: Cell<u64>,
+    pub decoded: AtomicU64,
     /// Could not be decoded.
-    pub decode_errors: Cell<u64>,
+    pub decode_errors: AtomicU64,
 }
 
 /// Reads a loaded signal's records into `sink`, counting into `received`.
@@ -63,11 +63,16 @@ pub fn reader<'a>(
     let events = loaded.object().maps().find(|map| map.name() == "events");
     let events = events.ok_or_else(|| ring_problem(signal.spec.name, &"the object has no ring"))?;
     let on_record = move |bytes: &[u8]| match (signal.decode)(bytes, context, &mut sink) {
-        Ok(()) => received.decoded.set(received.decoded.get() + 1),
-        Err(_) => received.decode_errors.set(received.decode_errors.get() + 1),
+        Ok(()) => count(&received.decoded),
+        Err(_) => count(&received.decode_errors),
     };
     Reader::new(&events, loaded.ring_bytes, on_record)
         .map_err(|error| ring_problem(signal.spec.name, &error))
+}
+
+/// Each counter has one writer.
+fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 /// The problem of a ring that cannot be read.

@@ -10,7 +10,7 @@ use crate::{json, samples};
 
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`
 /// stands for what the records of that connection share.
-const JSON: [&str; 12] = [
+const JSON: [&str; 13] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -43,6 +43,8 @@ const JSON: [&str; 12] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_connect",<curl>}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_established",<curl>,
         "latency_ns":350000}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_connect_retry",<curl>,
+        "latency_ns":1000000000}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_connect_failed",<curl>,
         "latency_ns":42,"error":"ECONNREFUSED","error_number":111}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_accept",<curl>}"#,

@@ -7,6 +7,7 @@
 
 mod names;
 
+pub mod feed;
 pub mod fields;
 pub mod histogram;
 pub mod json;

@@ -67,7 +67,7 @@ impl fmt::Display for Timestamp {
 ///
 /// `start_offset_ns` never changes during a run, so that a process's start time is the same on
 /// every record; `offset_ns` may be measured again when the wall clock was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Clock {
     /// Wall clock minus boot time when the run began, in nanoseconds.
     pub start_offset_ns: u64,

@@ -1,11 +1,13 @@
 //! What a signal is to the rest of Chandra.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::Clock;
 use chandra_loader::btf::enum_names;
 use chandra_loader::clock::wall_minus_boottime_ns;
+use chandra_loader::load::Loaded;
 use chandra_loader::spec::SignalSpec;
 
 use crate::SIGNALS;
@@ -33,6 +35,10 @@ pub struct Signal {
     pub traces: &'static [Trace],
     /// Decodes one record and hands it on; see [`Decode`].
     pub decode: Decode,
+    /// Tells of what is there already; see [`Seed`].
+    pub seed: Seed,
+    /// Bits of the kinds that the agent watches.
+    pub agent_kinds: u32,
     /// Says what the `code` of a group means.
     pub code_text: fn(u32, &Context) -> String,
     /// The kinds of records it decodes to.
@@ -41,6 +47,10 @@ pub struct Signal {
 
 /// Decodes a record's bytes and calls the sink with it, without copying what it can borrow.
 pub type Decode = fn(&[u8], &Context, &mut dyn FnMut(&dyn Record)) -> Result<(), DecodeError>;
+
+/// Looks at what is there already once the hooks are attached (running processes, open
+/// connections): as records for the sink, or into the probe's own maps. Returns how much was found.
+pub type Seed = fn(&Loaded, &Context, &mut dyn FnMut(&dyn Record)) -> usize;
 
 /// A verb under `chandra trace`.
 #[derive(Debug)]
@@ -70,7 +80,7 @@ pub struct HistogramSpec {
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Boot time to wall time.
-    pub clock: Clock,
+    pub clock: Cell<Clock>,
     /// The kernel's own names of reset reasons, by number, lower case.
     pub reset_reasons: Vec<(u32, &'static str)>,
 }
@@ -86,7 +96,7 @@ impl Context {
             (number, &*word.leak())
         });
         Self {
-            clock: Clock { start_offset_ns: offset_ns, offset_ns },
+            clock: Cell::new(Clock { start_offset_ns: offset_ns, offset_ns }),
             reset_reasons: reset_reasons.collect(),
         }
     }
@@ -97,14 +107,14 @@ impl Context {
     }
 
     /// Follows the wall clock when it was set.
-    pub fn measure_clock(&mut self) {
-        self.clock.offset_ns = wall_minus_boottime_ns();
+    pub fn measure_clock(&self) {
+        self.clock.set(Clock { offset_ns: wall_minus_boottime_ns(), ..self.clock.get() });
     }
 
     /// Clocks that agree, and no names.
     #[cfg(test)]
     pub(crate) fn test() -> Self {
-        Self { clock: Clock { start_offset_ns: 0, offset_ns: 0 }, reset_reasons: Vec::new() }
+        Self { clock: Cell::default(), reset_reasons: Vec::new() }
     }
 }
 

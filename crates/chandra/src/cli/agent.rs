@@ -1,22 +1,181 @@
-//! The options of `chandra agent`: flags over environment over file over defaults.
+//! The options of `chandra agent`: a flag goes before the environment, that before the
+//! configuration file, and that before the default. Every key of the file is also a flag and a
+//! `CHANDRA_*` variable.
 
-use chandra_doctor::Problem;
-use clap::Args;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-/// Shown below the help.
-pub const EXAMPLES: &str = "";
+use chandra_doctor::{Check, Problem};
+use chandra_loader::load::Options;
+use chandra_signals::{SIGNALS, Signal};
+use clap::{ArgAction, Args};
+use serde::Deserialize;
 
-/// The arguments as typed.
+use super::common::{Format, LoadArguments, Ring, bad_value};
+
+/// Shown below the help of `chandra agent`.
+pub const EXAMPLES: &str = "\
+Examples:
+  chandra agent --print                    watch, and print what happens
+  chandra agent --http 127.0.0.1:0         a second agent beside the first, on a free port
+  curl -s http://127.0.0.1:9965/signals    what each signal does and costs
+
+Every long option is also a key of the configuration file (ring-size is ring_size there).";
+
+/// Read when it is there and no other file is named.
+const DEFAULT_FILE: &str = "/etc/chandra/chandra.toml";
+
+/// Where the agent serves when nothing else is said.
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9965);
+
+/// The arguments as typed, or as the environment has them.
 #[derive(Debug, Args)]
-pub struct AgentArguments {}
+pub struct AgentArguments {
+    /// Configuration file [default: /etc/chandra/chandra.toml where it exists]
+    #[arg(long, env = "CHANDRA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to serve /healthz, /readyz and /signals on [default: 127.0.0.1:9965]
+    #[arg(long, env = "CHANDRA_HTTP", value_name = "ADDRESS")]
+    http: Option<String>,
+    /// Print events as they come
+    #[arg(long, env = "CHANDRA_PRINT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    print: Option<bool>,
+    /// How printed events look [default: table]
+    #[arg(short, long, env = "CHANDRA_OUTPUT", value_name = "FORMAT")]
+    output: Option<Format>,
+    /// Signals to load, by name [default: those that are on by default]
+    #[arg(long, env = "CHANDRA_SIGNALS", value_name = "SIGNAL", value_delimiter = ',')]
+    signals: Option<Vec<String>>,
+    #[command(flatten)]
+    load: LoadArguments,
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    http: Option<String>,
+    print: Option<bool>,
+    output: Option<Format>,
+    signals: Option<Vec<String>>,
+    ring: Option<Ring>,
+    ring_size: Option<String>,
+    btf: Option<PathBuf>,
+}
+
+/// Its keys.
+const KEYS: [&str; 7] = ["http", "print", "output", "signals", "ring", "ring_size", "btf"];
 
 /// The agent's configuration.
 #[derive(Debug)]
-pub struct AgentOptions {}
+pub struct AgentOptions {
+    /// Where to serve.
+    pub http: SocketAddr,
+    /// Print events.
+    pub print: bool,
+    /// How printed events look.
+    pub format: Format,
+    /// Signals that are on.
+    pub signals: Vec<&'static Signal>,
+    /// Options of loading.
+    pub load: Options,
+}
 
 impl AgentOptions {
     /// Merges flags, environment, file and defaults.
-    pub fn new(_arguments: AgentArguments) -> Result<Self, Problem> {
-        Ok(Self {})
+    pub fn new(arguments: AgentArguments) -> Result<Self, Problem> {
+        let file = match &arguments.config {
+            Some(path) => read_file(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        let load = LoadArguments {
+            ring: arguments.load.ring.or(file.ring),
+            ring_size: arguments.load.ring_size.or(file.ring_size),
+            btf: arguments.load.btf.or(file.btf),
+        };
+        let http = arguments.http.or(file.http);
+        Ok(Self {
+            http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
+            print: arguments.print.or(file.print).unwrap_or(false),
+            format: arguments.output.or(file.output).unwrap_or_default(),
+            signals: signals(arguments.signals.or(file.signals))?,
+            load: load.options()?,
+        })
+    }
+}
+
+/// An address that only this machine can reach: there is no TLS and no password yet.
+fn address(text: &str) -> Result<SocketAddr, Problem> {
+    let why = "no address and port";
+    let address: SocketAddr =
+        text.parse().map_err(|_| bad_value("--http", text, why, "--http 127.0.0.1:9965"))?;
+    if !address.ip().is_loopback() {
+        let why = "reachable from other machines, and what is served there is not protected";
+        return Err(bad_value("--http", text, why, "--http 127.0.0.1:9965"));
+    }
+    Ok(address)
+}
+
+fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> {
+    let Some(names) = names else {
+        return Ok(SIGNALS.iter().filter(|signal| signal.default).collect());
+    };
+    let find = |name: &String| {
+        SIGNALS.iter().find(|signal| signal.spec.name == name).ok_or_else(|| {
+            let known: Vec<_> = SIGNALS.iter().map(|signal| signal.spec.name).collect();
+            let why = format!("no signal; there are: {}", known.join(", "));
+            bad_value("--signals", name, &why, "--signals process,tcp")
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn read_file(path: &Path) -> Result<File, Problem> {
+    let what = format!("cannot use the configuration file {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Problem::usage(Check::CONFIG, what.clone(), error, "name another file: --config FILE")
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        let next = match unknown_key(error.message()) {
+            Some(key) => format!(
+                "perhaps you meant {:?}; the keys are: {}",
+                nearest_key(key),
+                KEYS.join(", ")
+            ),
+            None => "correct the file at the place shown".to_owned(),
+        };
+        Problem::usage(Check::CONFIG, what, error.to_string().trim_end(), next)
+    })
+}
+
+fn unknown_key(message: &str) -> Option<&str> {
+    message.strip_prefix("unknown field `")?.split('`').next()
+}
+
+fn nearest_key(key: &str) -> &'static str {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
+    KEYS.iter().min_by_key(distance).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_file_is_known_to_its_error() {
+        let error = toml::from_str::<File>("no_such_key = 1").unwrap_err();
+        assert_eq!(unknown_key(error.message()), Some("no_such_key"));
+        for key in KEYS {
+            assert!(error.message().contains(&format!("`{key}`")), "{key}");
+        }
+        assert_eq!(nearest_key("rign_size"), "ring_size");
+        assert_eq!(nearest_key("htpp"), "http");
+    }
+
+    #[test]
+    fn only_this_machine_may_listen() {
+        assert!(address("127.0.0.1:0").is_ok() && address("[::1]:9965").is_ok());
+        assert!(address("0.0.0.0:9965").is_err() && address("9965").is_err());
     }
 }

@@ -19,19 +19,20 @@ use crate::session;
 const DEFAULT_WIDTH: usize = 80;
 
 /// Prints one histogram for each operation and group, the fullest last, where the eye is.
-pub fn show(options: &TraceOptions, spec: &HistogramSpec, loaded: &Loaded) -> Result<u64, Problem> {
+pub fn show(
+    options: &TraceOptions,
+    spec: &HistogramSpec,
+    loaded: &Loaded,
+    context: &Context,
+) -> Result<u64, Problem> {
     let mut histograms = read(options, loaded)?;
     histograms.sort_by_key(|(key, histogram)| (histogram.count(), key.code));
-    let context = Context {
-        clock: chandra_event::time::Clock { start_offset_ns: 0, offset_ns: 0 },
-        reset_reasons: Vec::new(),
-    };
     let unit = Unit::of_path(&format!("value_{}", spec.unit));
     let mut out = Vec::new();
     for (key, histogram) in &histograms {
         let operation = usize::try_from(key.code).ok().and_then(|code| spec.operations.get(code));
         let operation = operation.copied().unwrap_or("unknown");
-        let fields = groups::fields(options.signal, &options.by, key, &context);
+        let fields = groups::fields(options.signal, &options.by, key, context);
         if options.format == Format::Json {
             out.extend_from_slice(format!("{{\"operation\":\"{operation}\",").as_bytes());
             for (name, value) in &fields {

@@ -40,22 +40,22 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
     };
     let mut loaded = session::start(&watch, &options.load)?;
     check_essential_hook(options, &loaded)?;
-    let mut context = Context::new(options.load.btf.as_deref());
-    seed(&loaded);
+    let context = Context::new(options.load.btf.as_deref());
     announce(options, &loaded);
 
     let ending = Ending::new(options.duration, &stop);
     let counted = options.verb.histogram.is_some() || group_by != 0;
     let summary = if counted {
+        (options.signal.seed)(&loaded, &context, &mut |_| {});
         wait(&ending);
         loaded.detach();
         let written = match &options.verb.histogram {
-            Some(histogram) => histograms::show(options, histogram, &loaded)?,
+            Some(histogram) => histograms::show(options, histogram, &loaded, &context)?,
             None => groups::show(options, &loaded, &context)?,
         };
         summary::Summary::of_counts(written)
     } else {
-        records::show(options, &mut loaded, &mut context, &ending)?
+        records::show(options, &mut loaded, &context, &ending)?
     };
     summary.print(options, &loaded);
     Ok(())
@@ -97,12 +97,6 @@ fn check_essential_hook(options: &TraceOptions, loaded: &Loaded) -> Result<(), P
         Some(problem) => Err(problem),
         None => Ok(()),
     }
-}
-
-/// Lets the probe look at what is there already. Where it cannot, it learns as things happen.
-fn seed(loaded: &Loaded) {
-    let mut nothing = Vec::new();
-    let _ = loaded.iterate("open", &mut nothing);
 }
 
 fn announce(options: &TraceOptions, loaded: &Loaded) {

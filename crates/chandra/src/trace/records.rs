@@ -1,6 +1,7 @@
 //! Records as they come.
 
 use std::cell::RefCell;
+use std::sync::atomic::Ordering;
 
 use chandra_doctor::Problem;
 use chandra_event::json;
@@ -23,20 +24,29 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub fn show(
     options: &TraceOptions,
     loaded: &mut Loaded,
-    context: &mut Context,
+    context: &Context,
     ending: &Ending<'_>,
 ) -> Result<Summary, Problem> {
     let lines = RefCell::new(Lines::new(options));
     let received = Received::default();
-    context.measure_clock();
     let signal = options.signal.spec.name;
+    let mut found = 0;
+    (options.signal.seed)(loaded, context, &mut |record| {
+        if lines.borrow().shows(record.kind()) {
+            found += 1;
+            lines.borrow_mut().add(record);
+        }
+    });
     let mut reader = session::reader(loaded, options.signal, context, &received, |record| {
         lines.borrow_mut().add(record);
     })?;
     lines.borrow_mut().flush();
     while let Some(patience) = ending.patience() {
         let waited = reader.wait(patience);
-        waited.map_err(|error| session::ring_problem(signal, &error))?;
+        let any = waited.map_err(|error| session::ring_problem(signal, &error))?;
+        if !any {
+            context.measure_clock();
+        }
         lines.borrow_mut().flush();
         if lines.borrow().is_over() {
             break;
@@ -49,12 +59,15 @@ pub fn show(
     Ok(Summary {
         shown: lines.shown,
         not_shown: lines.not_shown,
-        decode_errors: received.decode_errors.get(),
+        found_at_start: found,
+        decoded: received.decoded.load(Ordering::Relaxed),
+        decode_errors: received.decode_errors.load(Ordering::Relaxed),
     })
 }
 
 /// Lines on their way to standard output.
 struct Lines {
+    kinds: Vec<&'static Kind>,
     table: Option<Table>,
     bytes: Vec<u8>,
     limit: u64,
@@ -84,6 +97,7 @@ impl Lines {
             table.write_header(&mut bytes);
         }
         Self {
+            kinds,
             table,
             bytes,
             limit: options.count.unwrap_or(u64::MAX),
@@ -107,6 +121,10 @@ impl Lines {
         if self.bytes.len() >= CHUNK_BYTES {
             self.flush();
         }
+    }
+
+    fn shows(&self, kind: &Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn is_over(&self) -> bool {

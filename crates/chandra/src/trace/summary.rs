@@ -17,6 +17,10 @@ pub struct Summary {
     pub shown: u64,
     /// Read after the count was reached or the reader of the output had gone.
     pub not_shown: u64,
+    /// Of the two above: what was there before the trace began.
+    pub found_at_start: u64,
+    /// Read from the ring and decoded.
+    pub decoded: u64,
     /// Could not be decoded.
     pub decode_errors: u64,
 }
@@ -37,15 +41,14 @@ impl Summary {
         }
     }
 
-    /// Records submitted but never read; 0 when nothing is under way.
+    /// What none of the books accounts for: facts in the kernel, records in the ring, lines here.
     fn imbalance(&self, kernel: &Counters) -> i64 {
-        let read = self.shown + self.not_shown + self.decode_errors;
-        let submitted = if kernel.submitted == 0 {
-            0
-        } else {
-            kernel.submitted.cast_signed() - read.cast_signed()
-        };
-        kernel.imbalance() + submitted
+        let counted_only = kernel.submitted == 0 && self.decoded == 0;
+        let in_ring =
+            kernel.submitted.cast_signed() - (self.decoded + self.decode_errors).cast_signed();
+        let here = (self.decoded + self.found_at_start).cast_signed()
+            - (self.shown + self.not_shown).cast_signed();
+        kernel.imbalance() + if counted_only { 0 } else { in_ring + here }
     }
 
     fn json(
@@ -68,6 +71,7 @@ impl Summary {
             "seen": kernel.seen,
             "shown": self.shown,
             "not_shown": self.not_shown,
+            "found_at_start": self.found_at_start,
             "filtered": kernel.filtered,
             "aggregated": kernel.aggregated,
             "lost": kernel.lost,
@@ -83,6 +87,7 @@ impl Summary {
         );
         let further = [
             (kernel.aggregated, "counted in the kernel"),
+            (self.found_at_start, "found at start"),
             (self.not_shown, "not shown"),
             (self.decode_errors, "not decoded"),
         ];

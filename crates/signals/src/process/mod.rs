@@ -11,7 +11,7 @@ use chandra_loader::abi;
 use crate::registry::{Context, DecodeError};
 
 mod running;
-pub use running::read_running;
+pub use running::seed;
 
 #[allow(missing_docs, dead_code, clippy::indexing_slicing, reason = "generated from event.h")]
 mod wire {
@@ -41,9 +41,9 @@ pub fn decode(
         process_kind::KIND_FORK => {
             let record = ForkRecord::read(bytes).ok_or(short)?;
             sink(&Fork {
-                time: context.clock.event_time(record.time_ns),
-                process: process(&record.process, &context.clock),
-                parent: process(&record.parent, &context.clock),
+                time: context.clock.get().event_time(record.time_ns),
+                process: process(&record.process, &context.clock.get()),
+                parent: process(&record.parent, &context.clock.get()),
             });
         }
         process_kind::KIND_EXIT => sink(&exit(&ExitRecord::read(bytes).ok_or(short)?, context)),
@@ -90,8 +90,8 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
     let tty = bytes.get(ExecRecord::OFFSET_OF_TTY..).ok_or(short)?;
     let tty = tty.iter().take(record.tty.len()).position(|byte| *byte == 0).and_then(|end| tty.get(..end));
     let exec = Exec {
-        time: context.clock.event_time(record.time_ns),
-        process: process(&record.process, &context.clock),
+        time: context.clock.get().event_time(record.time_ns),
+        process: process(&record.process, &context.clock.get()),
         running: record.kind == process_kind::KIND_PROCESS_RUNNING,
         old_pid: Some(record.old_pid).filter(|old| *old != record.process.pid),
         login_uid: Some(record.login_uid).filter(|_| has(exec_flag::EXEC_LOGIN_UID)),
@@ -128,8 +128,8 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
 fn exit(record: &ExitRecord, context: &Context) -> Exit {
     let signal = u8::try_from(record.status & 0x7f).unwrap_or(0);
     Exit {
-        time: context.clock.event_time(record.time_ns),
-        process: process(&record.process, &context.clock),
+        time: context.clock.get().event_time(record.time_ns),
+        process: process(&record.process, &context.clock.get()),
         exit_code: exit_code(record.status),
         exit_signal: Some(signal).filter(|signal| *signal != 0),
         core_dumped: record.status & 0x80 != 0,

@@ -11,7 +11,7 @@ use super::exec;
 use crate::registry::Context;
 
 /// Tells `sink` of every running process once. Returns how many there were.
-pub fn read_running(loaded: &Loaded, context: &Context, sink: &mut dyn FnMut(&dyn Record)) -> usize {
+pub fn seed(loaded: &Loaded, context: &Context, sink: &mut dyn FnMut(&dyn Record)) -> usize {
     let mut bytes = Vec::new();
     if loaded.iterate("running", &mut bytes).is_err() {
         return read_proc(context, sink);
@@ -57,11 +57,11 @@ fn read_proc_process(pid: u32, context: &Context, sink: &mut dyn FnMut(&dyn Reco
     }
     let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     sink(&Exec {
-        time: context.clock.event_time(chandra_loader::clock::boottime_ns()),
+        time: context.clock.get().event_time(chandra_loader::clock::boottime_ns()),
         process: Process {
             pid,
             start_boottime_ns,
-            start_time: context.clock.start_time(start_boottime_ns),
+            start_time: context.clock.get().start_time(start_boottime_ns),
             ppid,
             uid,
             gid,

@@ -8,6 +8,7 @@ use chandra_event::tcp::{
     TCP_CONNECT_FAILED, TCP_CONNECT_RETRY, TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE,
     Tcp, Totals,
 };
+use chandra_loader::load::Loaded;
 
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
@@ -41,12 +42,20 @@ pub fn decode(
     let record = TcpRecord::read(bytes).ok_or(DecodeError::Short(bytes.len()))?;
     let known = record.flags & tcp_flag::TCP_OWNER_KNOWN != 0;
     sink(&Tcp {
-        time: context.clock.event_time(record.time_ns),
-        process: known.then(|| process(&record.process, &context.clock)),
+        time: context.clock.get().event_time(record.time_ns),
+        process: known.then(|| process(&record.process, &context.clock.get())),
         connection: connection(&record)?,
         happened: happened(&record, context)?,
     });
     Ok(())
+}
+
+/// Lets the probe find the connections that are open already; it remembers them itself. Where it
+/// cannot look, it meets each when something happens to it.
+pub fn seed(loaded: &Loaded, _context: &Context, _sink: &mut dyn FnMut(&dyn Record)) -> usize {
+    let mut keys = Vec::new();
+    let _ = loaded.iterate("open", &mut keys);
+    keys.len() / size_of::<u64>()
 }
 
 /// A group's code is the kernel's reason for a reset.

@@ -437,7 +437,7 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 	struct tcp_scratch *out;
 	struct connection *connection;
 
-	if (sk ? !runs_here(sk, context) : context != CONTEXT_SOFTIRQ)
+	if (!wanted(KIND_TCP_RESET) || (sk ? !runs_here(sk, context) : context != CONTEXT_SOFTIRQ))
 		return 0;
 	out = scratch_of(context);
 	if (!out)
@@ -591,5 +591,7 @@ int open_iter(struct bpf_iter__task_file *ctx)
 	/* It may have closed while it was looked at; its close then found nothing to forget. */
 	if (state_of(sk) == STATE_CLOSE)
 		bpf_map_delete_elem(&connections, &key);
+	else if (state != STATE_LISTEN)
+		bpf_seq_write(ctx->meta->seq, &key, sizeof(key)); /* so that they can be counted */
 	return 0;
 }

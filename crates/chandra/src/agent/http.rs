@@ -1,0 +1,142 @@
+//! What the agent serves: `/healthz` (it lives), `/readyz` (records come through) and `/signals`
+//! (verdicts, books and cost).
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chandra_loader::verdict::{HookVerdict, Verdict};
+use serde_json::{Value, json};
+
+use super::state::{AgentState, SignalState};
+use crate::stop::Stop;
+
+/// How soon the server notices that it should end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Serves until asked to stop. Answers are small and made at once, so one thread does.
+pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    let router = Router::new()
+        .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
+        .route("/readyz", get(ready))
+        .route("/signals", get(signals))
+        .with_state(state);
+    runtime.block_on(async {
+        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+        let asked = async {
+            while !stop.is_asked() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            _ = axum::serve(listener, router) => {}
+            () = asked => {}
+        }
+    });
+}
+
+async fn ready(State(state): State<Arc<AgentState>>) -> (StatusCode, Json<Value>) {
+    let canary = &state.canary;
+    let waiting = [("exec", &canary.exec_seen), ("connect", &canary.connect_seen)];
+    let waiting: Vec<_> = waiting
+        .iter()
+        .filter(|(_, seen)| !seen.load(Ordering::Relaxed))
+        .map(|(what, _)| *what)
+        .collect();
+    let status = if waiting.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": waiting.is_empty(), "waiting_for_canary": waiting })))
+}
+
+async fn signals(State(state): State<Arc<AgentState>>) -> Json<Value> {
+    let (measured, refused) = state.measured();
+    let signals: Vec<_> = state.signals.iter().map(|signal| describe(signal, measured)).collect();
+    Json(json!({
+        "kernel": chandra_loader::memory::kernel_release().0,
+        "uptime_seconds": state.started.elapsed().as_secs(),
+        "cost_measured_ms": u64::try_from(measured.as_millis()).unwrap_or(u64::MAX),
+        "cost_not_measured_because": refused,
+        "signals": signals,
+    }))
+}
+
+fn describe(signal: &SignalState, measured: Duration) -> Value {
+    let spec = &signal.signal.spec;
+    let problem = signal.loaded.as_ref().err().map(|problem| {
+        json!({ "what": problem.what, "why": problem.why, "next": problem.next, "check": problem.check.id })
+    });
+    let programs: Vec<_> = signal
+        .programs()
+        .into_iter()
+        .map(|program| {
+            let per_run = program.run_time_ns.checked_div(program.run_count);
+            json!({
+                "program": program.program,
+                "run_count": program.run_count,
+                "run_time_ns": program.run_time_ns,
+                "run_time_ns_per_run": per_run,
+                "percent_of_one_core": percent(program.run_time_ns, measured),
+                "recursion_misses": program.recursion_misses,
+            })
+        })
+        .collect();
+    json!({
+        "signal": spec.name,
+        "summary": signal.signal.summary,
+        "class": signal.signal.class,
+        "verdict": signal.verdict().word(),
+        "problem": problem,
+        "hooks": signal.hooks().iter().map(describe_hook).collect::<Vec<_>>(),
+        "load_ms": u64::try_from(signal.load_time.as_millis()).unwrap_or(u64::MAX),
+        "ring_bytes": signal.with_loaded(|loaded| loaded.ring_bytes),
+        "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
+        "ledger": ledger(signal),
+        "programs": programs,
+    })
+}
+
+fn describe_hook(hook: &HookVerdict) -> Value {
+    let rung = match hook.verdict {
+        Verdict::Active(rung) => Some(rung),
+        _ => None,
+    };
+    let refused: Vec<_> = hook.refusals.iter().map(ToString::to_string).collect();
+    json!({ "hook": hook.hook, "verdict": hook.verdict.word(), "rung": rung, "refused": refused })
+}
+
+/// Kernel and user space as one account. What is in the ring, or between two counters of a probe
+/// that runs right now, is in flight; what is neither is an imbalance.
+fn ledger(signal: &SignalState) -> Value {
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    // User space first: what it read was submitted before, so a difference is never negative.
+    let (decoded, errors) = (load(&signal.received.decoded), load(&signal.received.decode_errors));
+    let kernel = signal.kernel_counters();
+    let in_flight = kernel.submitted.cast_signed() - (decoded + errors).cast_signed();
+    json!({
+        "seen": kernel.seen,
+        "filtered": kernel.filtered,
+        "aggregated": kernel.aggregated,
+        "sampled_out": kernel.sampled_out,
+        "rate_limited": kernel.rate_limited,
+        "lost": kernel.lost,
+        "submitted": kernel.submitted,
+        "decoded": decoded,
+        "decode_errors": errors,
+        "in_flight": in_flight.max(0),
+        "delivered": load(&signal.delivered),
+        "shed": { "slow_reader": load(&signal.shed) },
+        "imbalance": kernel.imbalance() + in_flight.min(0),
+    })
+}
+
+fn percent(run_time_ns: u64, measured: Duration) -> Option<f64> {
+    let measured_ns = u64::try_from(measured.as_nanos()).ok().filter(|measured| *measured > 0)?;
+    // Both stay far below 2^53 ns (104 days).
+    Some(run_time_ns as f64 * 100.0 / measured_ns as f64)
+}

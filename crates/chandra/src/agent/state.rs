@@ -1,0 +1,244 @@
+//! What the agent knows of itself: verdicts, books and cost of each signal, and the canary.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use chandra_doctor::Problem;
+use chandra_loader::abi::Counters;
+use chandra_loader::cost::{self, ProgramCost, Statistics};
+use chandra_loader::ledger;
+use chandra_loader::load::Loaded;
+use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_signals::Signal;
+use chandra_signals::filter::Filter;
+
+use crate::cli::agent::AgentOptions;
+use crate::session::{self, Received, Watch};
+
+/// The kernel measures programs for [`COST_WINDOW`] of every [`COST_PERIOD`]: measuring costs 20 to
+/// 30 ns per run of every BPF program on the machine, not only of ours.
+const COST_PERIOD: Duration = Duration::from_secs(10);
+const COST_WINDOW: Duration = Duration::from_secs(1);
+
+/// Everything that the agent's threads share.
+#[derive(Debug)]
+pub struct AgentState {
+    /// Signals that are on.
+    pub signals: Vec<SignalState>,
+    /// Where it serves.
+    pub http: Option<SocketAddr>,
+    /// When it started.
+    pub started: Instant,
+    /// What came of the canary.
+    pub canary: Canary,
+    cost: Mutex<CostWindows>,
+}
+
+/// Proof that the way from the kernel to here works: an exec and a connect of the agent's own.
+#[derive(Debug, Default)]
+pub struct Canary {
+    /// Pid of the canary process that is waited for; 0 before there is one.
+    pub pid: AtomicU64,
+    /// Its exec came through.
+    pub exec_seen: AtomicBool,
+    /// The agent's connect to itself came through.
+    pub connect_seen: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct CostWindows {
+    open: Option<(Instant, Statistics)>,
+    last: Option<Instant>,
+    measured: Duration,
+    refused: Option<String>,
+}
+
+/// One signal that is on.
+#[derive(Debug)]
+pub struct SignalState {
+    /// The signal.
+    pub signal: &'static Signal,
+    /// Its object, or why there is none.
+    pub loaded: Result<RwLock<Loaded>, Problem>,
+    /// How long loading and attaching took.
+    pub load_time: Duration,
+    /// Records after the ring.
+    pub received: Received,
+    /// Lines given to the printer.
+    pub delivered: AtomicU64,
+    /// Lines that the printer had no room for.
+    pub shed: AtomicU64,
+    /// What was there already when it started: processes, connections.
+    pub found_at_start: AtomicU64,
+}
+
+impl SignalState {
+    /// Loads and attaches all hooks of a signal, whatever comes of it.
+    pub fn load(signal: &'static Signal, options: &AgentOptions) -> Self {
+        let started = Instant::now();
+        let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
+        let filter = Filter::default();
+        let watch = Watch {
+            signal,
+            hooks: &hooks,
+            kinds: signal.agent_kinds,
+            group_by: 0,
+            filter: &filter,
+        };
+        let loaded = session::start(&watch, &options.load).map(RwLock::new);
+        Self {
+            signal,
+            loaded,
+            load_time: started.elapsed(),
+            received: Received::default(),
+            delivered: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
+            found_at_start: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads something of the loaded object; `None` when there is none.
+    pub fn with_loaded<T>(&self, read: impl FnOnce(&Loaded) -> T) -> Option<T> {
+        let loaded = self.loaded.as_ref().ok()?;
+        loaded.read().ok().map(|loaded| read(&loaded))
+    }
+
+    /// Verdicts of its hooks.
+    pub fn hooks(&self) -> Vec<HookVerdict> {
+        self.with_loaded(|loaded| loaded.hooks.clone()).unwrap_or_default()
+    }
+
+    /// The signal's verdict is that of its first hook, or of its loading.
+    pub fn verdict(&self) -> Verdict {
+        match &self.loaded {
+            Err(problem) => Verdict::Failed(problem.why.clone()),
+            Ok(_) => self.hooks().into_iter().next().map_or(Verdict::Off, |hook| hook.verdict),
+        }
+    }
+
+    /// `signal process: active (exec by tp_btf, …), ring 1024 KiB, 12 ms`.
+    pub fn start_line(&self) -> String {
+        let head = format!("signal {}: {}", self.signal.spec.name, self.verdict().word());
+        match &self.loaded {
+            Ok(_) => {
+                let ring = self.with_loaded(|loaded| loaded.ring_bytes).unwrap_or(0);
+                let hooks = session::hooks_text(&self.hooks());
+                format!(
+                    "{head} ({hooks}), ring {} KiB, {} ms",
+                    ring / 1024,
+                    self.load_time.as_millis()
+                )
+            }
+            Err(problem) => format!("{head}\n{problem}"),
+        }
+    }
+
+    /// The kernel's side of the ledger, read until nothing is between two of its counters (a probe
+    /// that runs meanwhile has seen a fact and not yet said what became of it).
+    pub fn kernel_counters(&self) -> Counters {
+        let read =
+            || self.with_loaded(|loaded| ledger::read(loaded.object())).unwrap_or(Counters::ZERO);
+        let mut counters = read();
+        for _ in 0..10 {
+            if counters.imbalance() == 0 {
+                break;
+            }
+            counters = read();
+        }
+        counters
+    }
+
+    /// Cost of each of its programs while it was measured.
+    pub fn programs(&self) -> Vec<ProgramCost> {
+        self.with_loaded(|loaded| cost::read(loaded.object())).unwrap_or_default()
+    }
+}
+
+impl AgentState {
+    /// The state of an agent that just loaded its signals.
+    pub fn new(signals: Vec<SignalState>, http: Option<SocketAddr>) -> Self {
+        Self {
+            signals,
+            http,
+            started: Instant::now(),
+            canary: Canary::default(),
+            cost: Mutex::default(),
+        }
+    }
+
+    /// The state of a signal that works.
+    pub fn active(&self, name: &str) -> Option<&SignalState> {
+        self.signals
+            .iter()
+            .find(|signal| signal.signal.spec.name == name && signal.verdict().is_active())
+    }
+
+    /// An agent none of whose signals works has nothing to do; the first problem says why.
+    pub fn nothing_works(&self) -> Option<Problem> {
+        if self.signals.iter().any(|signal| signal.verdict().is_active()) {
+            return None;
+        }
+        self.signals.iter().find_map(|signal| match &signal.loaded {
+            Err(problem) => Some(problem.clone()),
+            Ok(_) => signal
+                .hooks()
+                .iter()
+                .find_map(|hook| session::hook_problem(signal.signal.spec.name, hook)),
+        })
+    }
+
+    /// `2 signals active, 1 failed`.
+    pub fn tally(&self) -> String {
+        let active = self.signals.iter().filter(|signal| signal.verdict().is_active()).count();
+        match self.signals.len() - active {
+            0 => format!("{active} signals active"),
+            others => format!("{active} signals active, {others} not"),
+        }
+    }
+
+    /// Sums over all signals for the last line.
+    pub fn totals(&self) -> String {
+        let counters = self.signals.iter().map(SignalState::kernel_counters);
+        let (seen, lost) =
+            counters.fold((0, 0), |(seen, lost), one| (seen + one.seen, lost + one.lost));
+        let sum = |field: fn(&SignalState) -> &AtomicU64| {
+            self.signals.iter().map(|signal| field(signal).load(Ordering::Relaxed)).sum::<u64>()
+        };
+        format!(
+            "{seen} seen, {lost} lost, {} printed, {} not printed",
+            sum(|signal| &signal.delivered),
+            sum(|signal| &signal.shed)
+        )
+    }
+
+    /// Opens and closes the windows in which the kernel measures programs.
+    pub fn measure_cost(&self) {
+        let Ok(mut cost) = self.cost.lock() else { return };
+        let now = Instant::now();
+        if let Some((opened, _)) = &cost.open {
+            let open_for = now.duration_since(*opened);
+            if open_for >= COST_WINDOW {
+                cost.open = None;
+                cost.measured += open_for;
+            }
+            return;
+        }
+        let due = cost.last.is_none_or(|last| now.duration_since(last) >= COST_PERIOD);
+        if due {
+            cost.last = Some(now);
+            match Statistics::enable() {
+                Ok(statistics) => cost.open = Some((now, statistics)),
+                Err(error) => cost.refused = Some(error.to_string()),
+            }
+        }
+    }
+
+    /// For how long programs were measured so far, and why not when they could not be.
+    pub fn measured(&self) -> (Duration, Option<String>) {
+        let Ok(cost) = self.cost.lock() else { return (Duration::ZERO, None) };
+        let open = cost.open.as_ref().map_or(Duration::ZERO, |(opened, _)| opened.elapsed());
+        (cost.measured + open, cost.refused.clone())
+    }
+}
