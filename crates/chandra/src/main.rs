@@ -18,7 +18,7 @@ use chandra_doctor::Problem;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(problem) => {
             eprintln!("{problem}");
             ExitCode::from(problem.exit_code())
@@ -26,11 +26,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Problem> {
+fn run() -> Result<ExitCode, Problem> {
     match cli::parse(std::env::args_os())? {
-        cli::Verb::Trace(options) => trace::run(&options),
-        cli::Verb::Agent(options) => agent::run(&options),
-        cli::Verb::Canary => Ok(()),
-        cli::Verb::Shown(text) => output::print(&text),
+        cli::Verb::Trace(options) => trace::run(&options)?,
+        cli::Verb::Agent(options) => agent::run(&options)?,
+        cli::Verb::Canary => {}
+        cli::Verb::Shown(text) => output::print(&text)?,
+        cli::Verb::Missing(help) => {
+            eprint!("{help}");
+            return Ok(ExitCode::from(2));
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }

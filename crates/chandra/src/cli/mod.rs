@@ -22,6 +22,8 @@ pub enum Verb {
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
     Canary,
+    /// Nothing was asked: the help that says what there is to ask.
+    Missing(String),
     /// A text was asked for: help or the version.
     Shown(String),
 }
@@ -34,6 +36,9 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, Problem>
     let arguments: Vec<_> = arguments.collect();
     let matches = match command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Ok(Verb::Missing(error.render().to_string()));
+        }
         Err(error) if !error.use_stderr() => return Ok(Verb::Shown(error.render().to_string())),
         Err(error) => return Err(problem(&error, &arguments)),
     };
@@ -54,9 +59,15 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, Problem>
 }
 
 fn command() -> Command {
+    // The help texts come last: deriving sets the struct's own documentation.
     let verbs = traces().map(|(_, verb)| {
-        trace::TraceArguments::augment_args(Command::new(verb.name).about(verb.summary))
+        let command = trace::TraceArguments::augment_args(Command::new(verb.name));
+        command.about(verb.summary).long_about(None)
     });
+    let agent = agent::AgentArguments::augment_args(Command::new("agent"))
+        .about("Load all signals that are on and serve their state")
+        .long_about(None)
+        .after_help(agent::EXAMPLES);
     Command::new("chandra")
         .version(env!("CARGO_PKG_VERSION"))
         .about(
@@ -72,11 +83,7 @@ fn command() -> Command {
                 .subcommands(verbs)
                 .after_help(trace::EXAMPLES),
         )
-        .subcommand(agent::AgentArguments::augment_args(
-            Command::new("agent")
-                .about("Load all signals that are on and serve their state")
-                .after_help(agent::EXAMPLES),
-        ))
+        .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
             "Exit codes: 0 done, 1 something failed, 2 the command line or configuration is wrong",
