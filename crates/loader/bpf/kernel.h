@@ -65,9 +65,8 @@ typedef struct {
 typedef struct {
 	unsigned int val;
 } kgid_t;
-/* Two 32-bit words up to 6.2, one 64-bit value since: the same eight bytes. */
+/* Two 32-bit words up to 6.2, one 64-bit value since: the same eight bytes, read as such. */
 typedef struct {
-	__u64 val;
 } kernel_cap_t;
 
 struct ns_common {

@@ -60,9 +60,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, Problem>
 
 fn command() -> Command {
     // The help texts come last: deriving sets the struct's own documentation.
-    let verbs = traces().map(|(_, verb)| {
+    let verbs = traces().map(|(signal, verb)| {
         let command = trace::TraceArguments::augment_args(Command::new(verb.name));
-        command.about(verb.summary).long_about(None)
+        let command = command.about(verb.summary).long_about(None);
+        trace::fit_help(command, signal, verb)
     });
     let agent = agent::AgentArguments::augment_args(Command::new("agent"))
         .about("Load all signals that are on and serve their state")

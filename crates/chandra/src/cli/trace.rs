@@ -7,7 +7,7 @@ use chandra_loader::load::Options;
 use chandra_signals::Signal;
 use chandra_signals::filter::{COMM_BYTES, Filter};
 use chandra_signals::registry::{Trace, trace};
-use clap::Args;
+use clap::{Args, Command};
 
 use super::common::{Format, LoadArguments, bad_value, duration};
 use crate::cgroup;
@@ -57,6 +57,25 @@ pub struct TraceArguments {
     types: Vec<String>,
     #[command(flatten)]
     load: LoadArguments,
+}
+
+/// Help that lists what this verb takes, and leaves out what it does not.
+pub fn fit_help(command: Command, signal: &Signal, verb: &Trace) -> Command {
+    let names =
+        |of: &[(&str, u32)]| of.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let by = format!("Count in the kernel by these fields: {}", names(signal.group_by));
+    let types = format!("Show these types instead of the verb's own: {}", names(signal.kinds));
+    let filters = ["pid", "comm", "uid", "cgroup", "port"].into_iter();
+    let mut command =
+        command.mut_arg("by", |arg| arg.help(by)).mut_arg("types", |arg| arg.help(types));
+    for filter in filters.filter(|filter| !signal.filters.contains(filter)) {
+        command = command.mut_arg(filter, |arg| arg.hide(true));
+    }
+    if verb.histogram.is_some() {
+        command =
+            command.mut_arg("types", |arg| arg.hide(true)).mut_arg("count", |arg| arg.hide(true));
+    }
+    command
 }
 
 /// What is traced, and how it is shown.
@@ -110,6 +129,14 @@ impl TraceOptions {
                 Check::FILTERS,
                 format!("chandra trace {name} cannot filter by --{filter}"),
                 format!("signal {} filters by: {}", signal.spec.name, signal.filters.join(", ")),
+                format!("chandra trace {name} --help"),
+            ));
+        }
+        if verb.histogram.is_some() && !arguments.types.is_empty() {
+            return Err(Problem::usage(
+                Check::USAGE,
+                format!("chandra trace {name} has no --type"),
+                "it shows histograms, not records",
                 format!("chandra trace {name} --help"),
             ));
         }

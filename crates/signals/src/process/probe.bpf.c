@@ -186,8 +186,8 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 	record->flags = 0;
 	record->effective_uid = BPF_CORE_READ(cred, euid.val);
 	record->effective_gid = BPF_CORE_READ(cred, egid.val);
-	record->capabilities_effective = BPF_CORE_READ(cred, cap_effective.val);
-	record->capabilities_permitted = BPF_CORE_READ(cred, cap_permitted.val);
+	bpf_core_read(&record->capabilities_effective, sizeof(__u64), &cred->cap_effective);
+	bpf_core_read(&record->capabilities_permitted, sizeof(__u64), &cred->cap_permitted);
 	record->user_namespace = BPF_CORE_READ(cred, user_ns, ns.inum);
 	record->login_uid = -1;
 	if (bpf_core_field_exists(task->loginuid)) {
