@@ -7,12 +7,12 @@
 #define CHANDRA_ABI_H
 
 #define FILTER_VALUES 8
-#define COMM_BYTES 16
+#define COMM_BYTES    16
 
 /* Read-only at load, so that the verifier removes what is not asked for. */
 struct config {
 	__u64 wake_interval_ns; /* a wake-up at once when the last one is longer ago than this */
-	__u64 wake_bytes; /* and when this much is pending in the ring */
+	__u64 wake_bytes;       /* and when this much is pending in the ring */
 	__u64 cgroup_ids[FILTER_VALUES]; /* each stands for itself and what is below it */
 	__u32 pids[FILTER_VALUES];
 	__u32 uids[FILTER_VALUES];
@@ -25,10 +25,8 @@ struct config {
 	__u8 comm_count;
 	__u8 use_perf_buffer;
 	__u16 padding;
-	__u32 kinds; /* bit n: records of kind n are wanted */
+	__u32 kinds;    /* bit n: records of kind n are wanted */
 	__u32 group_by; /* bits of enum group_field; 0: records go to the ring */
-	__u32 excluded_pid; /* never reported: the tracer itself; 0: none */
-	__u32 flags; /* of the signal's own meaning */
 };
 
 /*

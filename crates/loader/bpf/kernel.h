@@ -347,15 +347,15 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-#define AF_INET 2
-#define AF_INET6 10
-#define IPPROTO_TCP 6
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
+#define AF_INET           2
+#define AF_INET6          10
+#define IPPROTO_TCP       6
+#define S_IFMT            0170000
+#define S_IFSOCK          0140000
 #define SIGNAL_GROUP_EXIT 0x00000004
-#define PF_KTHREAD 0x00200000
+#define PF_KTHREAD        0x00200000
 /* include/uapi/linux/magic.h */
-#define TMPFS_MAGIC 0x01021994
+#define TMPFS_MAGIC           0x01021994
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 
 #endif

@@ -8,9 +8,9 @@
 
 #include "probe.h"
 
-#define PATH_BYTES 4096 /* PATH_MAX */
+#define PATH_BYTES      4096 /* PATH_MAX */
 #define PATH_COMPONENTS 48
-#define NAME_BYTES 255 /* NAME_MAX */
+#define NAME_BYTES      255 /* NAME_MAX */
 
 /*
  * The state of a walk lives in map memory and a step is a global function, so that the verifier
@@ -22,7 +22,7 @@ struct path_walk {
 	struct dentry *mount_root;
 	struct dentry *root_dentry;
 	struct mount *root_mount;
-	__u32 start; /* in bytes; the text ends at PATH_BYTES */
+	__u32 start;     /* in bytes; the text ends at PATH_BYTES */
 	__u32 truncated; /* the walk ended before the root */
 	/* Components are written from the end to the front; the slack keeps the verifier's sums. */
 	__u8 bytes[PATH_BYTES + NAME_BYTES + 1];
@@ -30,7 +30,7 @@ struct path_walk {
 
 enum path_slot {
 	PATH_SLOT_TRACEPOINT, /* preemption is off: one walk at a time per CPU */
-	PATH_SLOT_ITERATOR, /* runs where a tracepoint may interrupt it; one reader at a time */
+	PATH_SLOT_ITERATOR,   /* runs where a tracepoint may interrupt it; one reader at a time */
 	PATH_SLOTS,
 };
 

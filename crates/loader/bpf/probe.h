@@ -59,11 +59,11 @@ static __always_inline struct counters *counters(void)
 	return bpf_map_lookup_elem(&ledger, &zero);
 }
 
-#define COUNT(field)                                                                               \
-	({                                                                                         \
-		struct counters *own_counters = counters();                                        \
-		if (own_counters)                                                                  \
-			__sync_fetch_and_add(&own_counters->field, 1);                             \
+#define COUNT(field)                                                   \
+	({                                                             \
+		struct counters *own_counters = counters();            \
+		if (own_counters)                                      \
+			__sync_fetch_and_add(&own_counters->field, 1); \
 	})
 
 static __always_inline bool wanted(__u32 kind)
@@ -152,8 +152,6 @@ static __always_inline bool cgroup_passes(struct task_struct *task)
 
 static __always_inline bool pid_passes(__u32 pid)
 {
-	if (config.excluded_pid && pid == config.excluded_pid)
-		return false;
 	if (!config.pid_count)
 		return true;
 	for (int i = 0; i < FILTER_VALUES; i++)

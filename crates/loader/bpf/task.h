@@ -33,8 +33,8 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 
 static __always_inline bool process_passes(struct task_struct *task, const struct process *process)
 {
-	return pid_passes(process->pid) && uid_passes(process->uid) &&
-	       comm_passes(process->comm) && cgroup_passes(task);
+	return pid_passes(process->pid) && uid_passes(process->uid) && comm_passes(process->comm) &&
+	       cgroup_passes(task);
 }
 
 static __always_inline void group_by_process(struct group_key *key, const struct process *process)

@@ -83,18 +83,19 @@ static __always_inline int end(enum file_io_operation operation)
 		COUNT(lost);
 		return 0;
 	}
-	__sync_fetch_and_add(&histogram->buckets[log2_bucket(elapsed) & (HISTOGRAM_BUCKETS - 1)], 1);
+	__sync_fetch_and_add(&histogram->buckets[log2_bucket(elapsed) & (HISTOGRAM_BUCKETS - 1)],
+			     1);
 	__sync_fetch_and_add(&histogram->sum, elapsed);
 	__sync_fetch_and_add(&histogram->count, 1);
 	COUNT(aggregated);
 	return 0;
 }
 
-#define PROGRAM(section, name, call)                                                               \
-	SEC(section)                                                                               \
-	int name(void *ctx __attribute__((unused)))                                                \
-	{                                                                                          \
-		return call;                                                                       \
+#define PROGRAM(section, name, call)                \
+	SEC(section)                                \
+	int name(void *ctx __attribute__((unused))) \
+	{                                           \
+		return call;                        \
 	}
 
 PROGRAM("fentry/vfs_read", read_fentry, begin())

@@ -20,10 +20,10 @@ enum exec_flag {
 	EXEC_LOGIN_UID = 1 << 4, /* login_uid is known */
 };
 
-#define ARGV_HEAD_BYTES 8192
-#define ARGV_TAIL_BYTES 2048
+#define ARGV_HEAD_BYTES   8192
+#define ARGV_TAIL_BYTES   2048
 #define INTERPRETER_BYTES 1024
-#define TTY_BYTES 16
+#define TTY_BYTES         16
 
 /* Every record begins with its time, its process and its kind. Strings follow the struct without gaps or terminators, in the order of their lengths. */
 struct exec_record {

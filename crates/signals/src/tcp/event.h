@@ -43,7 +43,7 @@ enum tcp_flag {
 };
 
 struct tcp_record {
-	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 time_ns;          /* CLOCK_BOOTTIME */
 	struct process process; /* the owner of this end, with TCP_OWNER_KNOWN */
 	__u64 socket_cookie;
 	__u64 elapsed_ns; /* since connect, since the handshake, or the life time: the kind says which */
@@ -53,12 +53,12 @@ struct tcp_record {
 	__u32 segments_received;
 	__u32 retransmits;
 	__u32 smoothed_rtt_us; /* times eight, as the kernel keeps it; 0: not measured */
-	__u32 minimum_rtt_us; /* 0xffffffff: not measured */
+	__u32 minimum_rtt_us;  /* 0xffffffff: not measured */
 	__u32 opener_sequence; /* first byte's sequence number in each direction: the key */
 	__u32 acceptor_sequence;
 	__u32 net_namespace;
-	__u32 code; /* errno of a failed connect, or the kernel's reset reason */
-	__u32 flags; /* enum tcp_flag */
+	__u32 code;             /* errno of a failed connect, or the kernel's reset reason */
+	__u32 flags;            /* enum tcp_flag */
 	__u8 local_address[16]; /* IPv4 in the first four */
 	__u8 peer_address[16];
 	__u16 local_port; /* host byte order */

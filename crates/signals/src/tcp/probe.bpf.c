@@ -151,6 +151,12 @@ static __always_inline __u8 guess_role(const struct sock *sk)
 	return BPF_CORE_READ(sk, sk_max_ack_backlog) ? ROLE_ACCEPTOR : ROLE_OPENER;
 }
 
+/* While nobody owns it, a socket passes unless a filter asks for an owner. */
+static __always_inline bool passes_unowned(void)
+{
+	return !(config.pid_count || config.uid_count || config.comm_count || config.cgroup_count);
+}
+
 static __always_inline void own(struct connection *connection, struct task_struct *task)
 {
 	read_process(task, &connection->owner);
@@ -164,8 +170,7 @@ static __always_inline void meet(const struct sock *sk, struct connection *conne
 	__builtin_memset(connection, 0, sizeof(*connection));
 	connection->flags = TCP_OPENED_BEFORE_START;
 	connection->role = guess_role(sk);
-	connection->passes = !(config.pid_count || config.uid_count || config.comm_count ||
-			       config.cgroup_count);
+	connection->passes = passes_unowned();
 	read_key(sk, connection);
 }
 
@@ -226,13 +231,12 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
  * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
  * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
  */
-static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record,
-					__u8 role)
+static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record, __u8 role)
 {
 	const struct tcp_sock *tp = (const void *)sk;
 	__u8 old = record->old_state;
-	bool fin_sent = old == STATE_FIN_WAIT_1 || old == STATE_FIN_WAIT_2 || old == STATE_CLOSING ||
-			old == STATE_LAST_ACK || old == STATE_TIME_WAIT;
+	bool fin_sent = old == STATE_FIN_WAIT_1 || old == STATE_FIN_WAIT_2 ||
+			old == STATE_CLOSING || old == STATE_LAST_ACK || old == STATE_TIME_WAIT;
 	__u64 sent = BPF_CORE_READ(tp, bytes_acked);
 	__u64 received = BPF_CORE_READ(tp, bytes_received);
 	unsigned long done = 1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE);
@@ -286,8 +290,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		__builtin_memset(connection, 0, sizeof(*connection));
 		connection->since_ns = record->time_ns;
 		connection->flags = TCP_HANDSHAKE_SEEN;
-		connection->passes = !(config.pid_count || config.uid_count || config.comm_count ||
-				       config.cgroup_count);
+		connection->passes = passes_unowned();
 		if (new == STATE_SYN_SENT) {
 			connection->role = ROLE_OPENER;
 			connection->connecting = true;
@@ -376,7 +379,8 @@ static __always_inline void tell_of_socket(void *ctx, struct tcp_scratch *out,
 		connection = &out->connection;
 		meet(sk, connection);
 	}
-	out->record.elapsed_ns = connection->since_ns ? out->record.time_ns - connection->since_ns : 0;
+	out->record.elapsed_ns =
+		connection->since_ns ? out->record.time_ns - connection->since_ns : 0;
 	tell(ctx, out, connection, kind, flags);
 }
 
@@ -458,36 +462,35 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 		read_addresses(sk, &out->record);
 	connection = &out->connection;
 	__builtin_memset(connection, 0, sizeof(*connection));
-	connection->passes = !(config.pid_count || config.uid_count || config.comm_count ||
-			       config.cgroup_count);
+	connection->passes = passes_unowned();
 	tell(ctx, out, connection, KIND_TCP_RESET, flags | (sk ? 0 : TCP_NO_SOCKET));
 	return 0;
 }
 
 /* Two programs per hook and rung: see the top of this file. */
-#define HOOK_BOTH(rung, hook, tracepoint, args, ...)                                               \
-	SEC(rung "/" tracepoint)                                                                   \
-	int BPF_PROG(hook##_task, HOOK_ARGUMENTS args)                                             \
-	{                                                                                          \
-		enum context context = CONTEXT_TASK;                                               \
-		return __VA_ARGS__;                                                                \
-	}                                                                                          \
-	SEC(rung "/" tracepoint)                                                                   \
-	int BPF_PROG(hook##_softirq, HOOK_ARGUMENTS args)                                          \
-	{                                                                                          \
-		enum context context = CONTEXT_SOFTIRQ;                                            \
-		return __VA_ARGS__;                                                                \
+#define HOOK_BOTH(rung, hook, tracepoint, args, call)     \
+	SEC(rung "/" tracepoint)                          \
+	int BPF_PROG(hook##_task, HOOK_ARGUMENTS args)    \
+	{                                                 \
+		enum context context = CONTEXT_TASK;      \
+		return call;                              \
+	}                                                 \
+	SEC(rung "/" tracepoint)                          \
+	int BPF_PROG(hook##_softirq, HOOK_ARGUMENTS args) \
+	{                                                 \
+		enum context context = CONTEXT_SOFTIRQ;   \
+		return call;                              \
 	}
 #define HOOK_ARGUMENTS(...) __VA_ARGS__
 
-HOOK_BOTH("tp_btf", state_btf, "inet_sock_set_state",
-	  (const struct sock *sk, int old, int new), on_state(ctx, sk, old, new, context))
-HOOK_BOTH("raw_tp", state_raw, "inet_sock_set_state",
-	  (const struct sock *sk, int old, int new), on_state(ctx, sk, old, new, context))
-HOOK_BOTH("tp_btf", retransmit_btf, "tcp_retransmit_skb",
-	  (const struct sock *sk), on_retransmit(ctx, sk, context))
-HOOK_BOTH("raw_tp", retransmit_raw, "tcp_retransmit_skb",
-	  (const struct sock *sk), on_retransmit(ctx, sk, context))
+HOOK_BOTH("tp_btf", state_btf, "inet_sock_set_state", (const struct sock *sk, int old, int new),
+	  on_state(ctx, sk, old, new, context))
+HOOK_BOTH("raw_tp", state_raw, "inet_sock_set_state", (const struct sock *sk, int old, int new),
+	  on_state(ctx, sk, old, new, context))
+HOOK_BOTH("tp_btf", retransmit_btf, "tcp_retransmit_skb", (const struct sock *sk),
+	  on_retransmit(ctx, sk, context))
+HOOK_BOTH("raw_tp", retransmit_raw, "tcp_retransmit_skb", (const struct sock *sk),
+	  on_retransmit(ctx, sk, context))
 /* The reason is the third argument since 6.10; before, asking for it fails at load. */
 HOOK_BOTH("tp_btf", reset_sent_reason_btf, "tcp_send_reset",
 	  (const struct sock *sk, const struct sk_buff *skb, __u32 reason),
@@ -498,10 +501,10 @@ HOOK_BOTH("tp_btf", reset_sent_btf, "tcp_send_reset",
 HOOK_BOTH("raw_tp", reset_sent_raw, "tcp_send_reset",
 	  (const struct sock *sk, const struct sk_buff *skb),
 	  on_reset(ctx, sk, skb, TCP_RESET_SENT, 0, context))
-HOOK_BOTH("tp_btf", reset_received_btf, "tcp_receive_reset",
-	  (const struct sock *sk), on_reset(ctx, sk, NULL, 0, 0, context))
-HOOK_BOTH("raw_tp", reset_received_raw, "tcp_receive_reset",
-	  (const struct sock *sk), on_reset(ctx, sk, NULL, 0, 0, context))
+HOOK_BOTH("tp_btf", reset_received_btf, "tcp_receive_reset", (const struct sock *sk),
+	  on_reset(ctx, sk, NULL, 0, 0, context))
+HOOK_BOTH("raw_tp", reset_received_raw, "tcp_receive_reset", (const struct sock *sk),
+	  on_reset(ctx, sk, NULL, 0, 0, context))
 
 /* bpf_get_func_ret (5.17) reads the result whatever arguments the function has on this kernel. */
 SEC("fexit/inet_csk_accept")
