@@ -86,7 +86,6 @@ static __always_inline __u64 wake_flags(__u64 now)
 		if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < config.wake_bytes)
 			return BPF_RB_NO_WAKEUP;
 	}
-	last_wake_ns = now;
 	return BPF_RB_FORCE_WAKEUP;
 }
 
@@ -94,10 +93,16 @@ static __always_inline void submit(void *ctx, void *record, __u64 size, __u64 no
 {
 	long failed;
 
-	if (config.use_perf_buffer)
+	if (config.use_perf_buffer) {
 		failed = bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, record, size);
-	else
-		failed = bpf_ringbuf_output(&events, record, size, wake_flags(now));
+	} else {
+		__u64 flags = wake_flags(now);
+
+		failed = bpf_ringbuf_output(&events, record, size, flags);
+		/* A record that found no room woke nobody. */
+		if (!failed && flags == BPF_RB_FORCE_WAKEUP)
+			last_wake_ns = now;
+	}
 	if (failed)
 		COUNT(lost);
 	else

@@ -5,10 +5,12 @@
 //! loaded anew (5 to 9 ms each time). Then each hook is attached; a refusal there moves it down
 //! too. A hook that runs out of rungs gets its verdict and the rest goes on without it.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
 
-use libbpf_rs::{Iter, Link, MapType, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{AsRawLibbpf, Iter, Link, MapType, Object, ObjectBuilder, OpenObject};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
@@ -148,6 +150,7 @@ impl<'a> Candidate<'a> {
 /// # Errors
 /// When nothing of it can be loaded: no BTF, no rights, no memory for its maps.
 pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
+    kernel_log::capture();
     btf::check(request.options.btf.as_deref())?;
     let spec = request.spec;
     let (cpus, memory_bytes) = memory::machine();
@@ -163,11 +166,10 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     loop {
         let mut open = open(request, &candidates)?;
         configure(&mut open, request, ring_bytes, perf)?;
-        kernel_log::take();
-        let object = match open.load() {
+        let object = match load_object(open) {
             Ok(object) => object,
-            Err(error) => {
-                refuse_program(spec, &mut candidates, &error)?;
+            Err(refusal) => {
+                refuse_program(spec, &mut candidates, refusal)?;
                 continue;
             }
         };
@@ -205,8 +207,11 @@ fn use_perf_buffer(choice: RingChoice) -> bool {
 
 fn open(request: &Request<'_>, candidates: &[Candidate<'_>]) -> Result<OpenObject, LoadError> {
     let spec = request.spec;
-    let refused =
-        |error: libbpf_rs::Error| LoadError::Object { signal: spec.name, words: error.to_string() };
+    kernel_log::take();
+    let refused = |error: libbpf_rs::Error| {
+        let words = kernel_log::words(&kernel_log::take());
+        LoadError::Object { signal: spec.name, words: words.unwrap_or(format!("{error:#}")) }
+    };
     let mut builder = ObjectBuilder::default();
     builder.name(spec.name).map_err(refused)?;
     if let Some(path) = &request.options.btf {
@@ -238,6 +243,9 @@ fn configure(
     config.use_perf_buffer = u8::from(perf);
     config.wake_interval_ns = u64::try_from(WAKE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
     config.wake_bytes = (ring_bytes / 4) as u64;
+    if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
+        return Err(refused("its probes send records but it has no map `events`".to_owned()));
+    }
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
         let changed = match name.as_str() {
@@ -272,34 +280,59 @@ fn configure(
     Ok(())
 }
 
+/// libbpf's refusal: errno, positive, and everything it said.
+struct Refused {
+    errno: i32,
+    log: String,
+}
+
+/// As [`OpenObject::load`], which keeps of the errno only what std has an `ErrorKind` for.
+fn load_object(open: OpenObject) -> Result<Object, Refused> {
+    kernel_log::take();
+    // SAFETY: an opened object that was not loaded yet, for which the pointer stays valid.
+    let result = unsafe { libbpf_sys::bpf_object__load(open.as_libbpf_object().as_ptr()) };
+    if result < 0 {
+        return Err(Refused { errno: -result, log: kernel_log::take() });
+    }
+    // SAFETY: it is loaded, and its one owner has let go of it.
+    Ok(unsafe { Object::from_ptr(open.take_ptr()) })
+}
+
 /// Moves the hook whose program was refused one rung down; an error when it was no program.
 fn refuse_program(
     spec: &SignalSpec,
     candidates: &mut [Candidate<'_>],
-    error: &libbpf_rs::Error,
+    refused: Refused,
 ) -> Result<(), LoadError> {
-    let log = kernel_log::take();
-    let errno = errno(error);
-    let words = kernel_log::words(&log).unwrap_or_else(|| error.to_string());
+    let Refused { errno, log } = refused;
+    let words = kernel_log::words(&log).unwrap_or_else(|| words_of(errno));
     let program = kernel_log::failed_program(&log);
+    let map = kernel_log::failed_map(&log);
     let missing = capability::missing(&["CAP_BPF", "CAP_PERFMON"], capability::effective());
-    if [libc::EPERM, libc::EACCES].contains(&errno) && !missing.is_empty() {
-        let what = program.map_or_else(
-            || format!("signal {}", spec.name),
-            |program| format!("program {program}"),
-        );
+    if NOT_PERMITTED.contains(&errno) && !missing.is_empty() {
+        let what = match (program, map) {
+            (Some(program), _) => format!("program {program}"),
+            (None, Some((map, _))) => format!("map {map}"),
+            (None, None) => format!("signal {}", spec.name),
+        };
         return Err(LoadError::NotPermitted { what, words, missing });
     }
     let candidate = candidates.iter_mut().find(|candidate| {
         let rung = candidate.rung();
         rung.zip(program).is_some_and(|(rung, program)| rung.programs.contains(&program))
     });
-    match candidate {
-        Some(candidate) => candidate.refuse(Step::Load, errno, words),
-        None if words.contains("map '") => return Err(LoadError::Map { words, errno }),
-        None => return Err(LoadError::Object { signal: spec.name, words }),
+    match (candidate, map) {
+        (Some(candidate), _) => candidate.refuse(Step::Load, errno, words),
+        (None, Some((_, words))) => return Err(LoadError::Map { words: words.to_owned(), errno }),
+        (None, None) => return Err(LoadError::Object { signal: spec.name, words }),
     }
     Ok(())
+}
+
+const NOT_PERMITTED: [i32; 2] = [libc::EPERM, libc::EACCES];
+
+fn words_of(errno: i32) -> String {
+    io::Error::from_raw_os_error(errno).to_string()
 }
 
 /// Attaches every hook's programs; `None` when one was refused and the object must be loaded anew.
@@ -342,28 +375,31 @@ fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     let program = object.progs_mut().find(|program| program.name() == name);
     let program =
         program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
-    program.attach().map_err(|error| {
-        let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| error.to_string());
-        (errno(&error), words)
-    })
+    // As `ProgramMut::attach`, which keeps of the errno only what std has an `ErrorKind` for.
+    // SAFETY: a program of a loaded object, which outlives the call.
+    let link = unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) };
+    let Some(link) = NonNull::new(link) else {
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| words_of(errno));
+        let hint = if errno == libc::ENOENT { hint_on_tracefs(program.section()) } else { "" };
+        return Err((errno, format!("{words}{hint}")));
+    };
+    // SAFETY: a link just made and owned by no one else.
+    Ok(unsafe { Link::from_ptr(link) })
 }
 
-/// errno of a libbpf-rs error, which keeps it only as a kind or as an io::Error in its chain.
-fn errno(error: &libbpf_rs::Error) -> i32 {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = source {
-        if let Some(io) = current.downcast_ref::<io::Error>()
-            && let Some(errno) = io.raw_os_error()
-        {
-            return errno;
-        }
-        source = current.source();
-    }
-    match error.kind() {
-        libbpf_rs::ErrorKind::PermissionDenied => libc::EPERM,
-        libbpf_rs::ErrorKind::NotFound => libc::ENOENT,
-        libbpf_rs::ErrorKind::InvalidInput => libc::EINVAL,
-        libbpf_rs::ErrorKind::OutOfMemory => libc::ENOMEM,
-        _ => 0,
+/// Tracepoints are found by their files: where these are not mounted, the kernel's refusal reads as
+/// if it had no such tracepoint.
+fn hint_on_tracefs(section: &OsStr) -> &'static str {
+    let by_file = section
+        .to_str()
+        .is_some_and(|section| section.starts_with("tp/") || section.starts_with("tracepoint/"));
+    let mounted = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"]
+        .iter()
+        .any(|events| Path::new(events).exists());
+    if by_file && !mounted {
+        " (tracefs is not mounted: mount -t tracefs tracefs /sys/kernel/tracing)"
+    } else {
+        ""
     }
 }
