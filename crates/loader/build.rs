@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=CLANG");
     println!("cargo::metadata=headers={}", headers.display());
     println!("cargo::metadata=libbpf_headers={}", libbpf_headers.display());
+    // For the tests, which compile probes of their own.
+    println!("cargo::rustc-env=LIBBPF_HEADERS={}", libbpf_headers.display());
 
     let object = out.join("abi.bpf.o");
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH")?;

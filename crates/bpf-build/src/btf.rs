@@ -1,7 +1,10 @@
 //! Reads the BPF Type Format of a compiled object (kernel: Documentation/bpf/btf.rst): the struct
-//! and enum types that the probe exports, and where its variables lie in `.rodata`.
+//! and enum types that the probe exports. Where its configuration lies in `.rodata` is for the ELF
+//! symbols to say: clang leaves the offsets of variables in BTF zero.
 
-use crate::elf::{read_u32, section};
+use std::cell::Cell;
+
+use crate::elf::{read_u32, section, symbol};
 
 /// A type as far as records need one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,17 @@ pub enum Type {
     Array(Box<Type>, usize),
     /// A struct, by name.
     Struct(Struct),
+}
+
+impl Type {
+    /// Size in bytes; `None` when it is beyond counting.
+    pub fn bytes(&self) -> Option<usize> {
+        match self {
+            Self::Integer { bytes, .. } => Some(*bytes),
+            Self::Array(element, count) => element.bytes()?.checked_mul(*count),
+            Self::Struct(inner) => Some(inner.bytes),
+        }
+    }
 }
 
 /// A struct with its layout.
@@ -57,7 +71,7 @@ pub struct Exports {
     pub structs: Vec<Struct>,
     /// Enums of `EXPORT(enum, …)`.
     pub enums: Vec<Enum>,
-    /// Offset of the variable `config` in `.rodata`.
+    /// Offset of the variable `config` in `.rodata`; 0 when there is none.
     pub config_offset: usize,
 }
 
@@ -86,9 +100,23 @@ struct Raw<'a> {
     name: &'a str,
     kind: u32,
     length: usize,
+    /// Of a struct: its members' offsets hold the width of bit fields too.
+    flag: bool,
     size_or_type: u32,
     data: &'a [u8],
 }
+
+/// The types of an object, and how many members, array elements and bytes may still be read of
+/// them: damaged types may go round in circles, or multiply.
+struct Types<'a> {
+    btf: &'a [u8],
+    raws: Vec<Raw<'a>>,
+    left: Cell<usize>,
+}
+
+/// Far more than fits a record, far less than a compiler of the generated Rust would mind.
+const MOST_PARTS: usize = 1 << 18;
+const MOST_DEPTH: usize = 32;
 
 /// Reads the exports of a compiled probe.
 ///
@@ -97,23 +125,24 @@ struct Raw<'a> {
 /// or a bit field.
 pub fn exports(object: &[u8]) -> Result<Exports, BtfError> {
     let btf = section(object, ".BTF").ok_or(BtfError::NoSection(".BTF"))?;
-    let types = raw_types(btf)?;
+    let types = Types { btf, raws: raw_types(btf)?, left: Cell::new(MOST_PARTS) };
     let mut exports = Exports::default();
-    for variable in types.iter().filter(|raw| raw.kind == KIND_VAR) {
+    for variable in types.raws.iter().filter(|raw| raw.kind == KIND_VAR) {
         let Some(name) = variable.name.strip_prefix(PREFIX) else { continue };
+        let unsupported = || BtfError::Unsupported { path: name.to_owned(), what: "this type" };
         // A volatile const pointer to a const type.
-        let target = peel(&types, variable.size_or_type)?;
-        let target = peel(&types, types.get(target).map_or(0, |pointer| pointer.size_or_type))?;
-        let raw = types.get(target).ok_or(BtfError::Damaged(target))?;
-        match raw.kind {
-            KIND_ENUM => exports.enums.push(read_enum(btf, raw)?),
-            KIND_STRUCT => {
-                add_struct(&mut exports.structs, &read_struct(btf, &types, target, name)?)
-            }
-            _ => return Err(BtfError::Unsupported { path: name.to_owned(), what: "this type" }),
+        let pointer = types.peel(variable.size_or_type)?;
+        if pointer.kind != KIND_PTR {
+            return Err(unsupported());
+        }
+        let target = types.peel(pointer.size_or_type)?;
+        match target.kind {
+            KIND_ENUM => exports.enums.push(read_enum(btf, target)?),
+            KIND_STRUCT => add_struct(&mut exports.structs, &types.read_struct(target, name, 0)?),
+            _ => return Err(unsupported()),
         }
     }
-    exports.config_offset = rodata_offset(&types, "config").unwrap_or(0);
+    exports.config_offset = symbol(object, ".rodata", "config").unwrap_or(0);
     Ok(exports)
 }
 
@@ -128,17 +157,24 @@ const KIND_RESTRICT: u32 = 11;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
 
+const MAGIC: u32 = 0xeb9f;
+
 fn raw_types(btf: &[u8]) -> Result<Vec<Raw<'_>>, BtfError> {
     let word = |at| read_u32(btf, at).ok_or(BtfError::Damaged(at));
+    if word(0)? & 0xffff != MAGIC {
+        return Err(BtfError::Damaged(0));
+    }
     let header = word(4)? as usize;
     let types = btf.get(header + word(8)? as usize..).ok_or(BtfError::Damaged(8))?;
     let types = types.get(..word(12)? as usize).ok_or(BtfError::Damaged(12))?;
-    let mut raws = vec![Raw { name: "", kind: 0, length: 0, size_or_type: 0, data: &[] }];
+    let mut raws =
+        vec![Raw { name: "", kind: 0, length: 0, flag: false, size_or_type: 0, data: &[] }];
     let mut at = 0;
     while at < types.len() {
         let word = |index: usize| read_u32(types, at + index * 4).ok_or(BtfError::Damaged(at));
         let (name, info, size_or_type) = (word(0)?, word(1)?, word(2)?);
         let (kind, length) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
+        let flag = info >> 31 == 1;
         let data_bytes = match kind {
             KIND_INT | KIND_VAR | 17 => 4,
             KIND_ARRAY => 12,
@@ -147,7 +183,7 @@ fn raw_types(btf: &[u8]) -> Result<Vec<Raw<'_>>, BtfError> {
             _ => 0,
         };
         let data = types.get(at + 12..at + 12 + data_bytes).ok_or(BtfError::Damaged(at))?;
-        raws.push(Raw { name: string(btf, name)?, kind, length, size_or_type, data });
+        raws.push(Raw { name: string(btf, name)?, kind, length, flag, size_or_type, data });
         at += 12 + data_bytes;
     }
     Ok(raws)
@@ -162,19 +198,6 @@ fn string(btf: &[u8], offset: u32) -> Result<&str, BtfError> {
     std::str::from_utf8(text).map_err(|_| damaged())
 }
 
-/// Behind typedefs, const, volatile and restrict.
-fn peel(types: &[Raw<'_>], id: u32) -> Result<usize, BtfError> {
-    let mut id = id as usize;
-    for _ in 0..types.len() {
-        let raw = types.get(id).ok_or(BtfError::Damaged(id))?;
-        if !(KIND_TYPEDEF..=KIND_RESTRICT).contains(&raw.kind) {
-            return Ok(id);
-        }
-        id = raw.size_or_type as usize;
-    }
-    Err(BtfError::Damaged(id))
-}
-
 fn read_enum(btf: &[u8], raw: &Raw<'_>) -> Result<Enum, BtfError> {
     let values = raw.data.chunks_exact(8).map(|value| {
         let name = string(btf, read_u32(value, 0).unwrap_or_default())?;
@@ -183,44 +206,103 @@ fn read_enum(btf: &[u8], raw: &Raw<'_>) -> Result<Enum, BtfError> {
     Ok(Enum { name: raw.name.to_owned(), values: values.collect::<Result<_, BtfError>>()? })
 }
 
-fn read_struct(btf: &[u8], types: &[Raw<'_>], id: usize, path: &str) -> Result<Struct, BtfError> {
-    let raw = types.get(id).ok_or(BtfError::Damaged(id))?;
-    let mut members = Vec::with_capacity(raw.length);
-    for member in raw.data.chunks_exact(12) {
-        let word = |at| read_u32(member, at).unwrap_or_default();
-        let name = string(btf, word(0))?;
-        let path = format!("{path}.{name}");
-        // With bit fields, the upper byte is a width.
-        if word(8) >> 24 != 0 && raw.length != 0 && word(8) & 7 != 0 {
-            return Err(BtfError::Unsupported { path, what: "a bit field" });
+impl<'a> Types<'a> {
+    /// Behind typedefs, const, volatile and restrict.
+    fn peel(&self, id: u32) -> Result<&Raw<'a>, BtfError> {
+        let mut id = id as usize;
+        for _ in 0..self.raws.len() {
+            let raw = self.raws.get(id).ok_or(BtfError::Damaged(id))?;
+            if !(KIND_TYPEDEF..=KIND_RESTRICT).contains(&raw.kind) {
+                return Ok(raw);
+            }
+            id = raw.size_or_type as usize;
         }
-        members.push(Member {
-            name: name.to_owned(),
-            offset: word(8) as usize / 8,
-            member_type: read_type(btf, types, word(4), &path)?,
-        });
+        Err(BtfError::Damaged(id))
     }
-    Ok(Struct { name: raw.name.to_owned(), bytes: raw.size_or_type as usize, members })
-}
 
-fn read_type(btf: &[u8], types: &[Raw<'_>], id: u32, path: &str) -> Result<Type, BtfError> {
-    let unsupported = |what| BtfError::Unsupported { path: path.to_owned(), what };
-    let id = peel(types, id)?;
-    let raw = types.get(id).ok_or(BtfError::Damaged(id))?;
-    match raw.kind {
-        KIND_INT => {
-            let encoding = read_u32(raw.data, 0).unwrap_or_default() >> 24 & 0xf;
-            Ok(Type::Integer { bytes: raw.size_or_type as usize, signed: encoding & 1 != 0 })
+    /// Takes so many parts from what may still be read.
+    fn take(&self, parts: usize, path: &str) -> Result<(), BtfError> {
+        let left = self.left.get().checked_sub(parts);
+        let left = left.ok_or_else(|| BtfError::Unsupported {
+            path: path.to_owned(),
+            what: "a type of so many parts",
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+
+    fn read_struct(&self, raw: &Raw<'a>, path: &str, depth: usize) -> Result<Struct, BtfError> {
+        let unsupported = |path: &str, what| BtfError::Unsupported { path: path.to_owned(), what };
+        if raw.name.is_empty() {
+            return Err(unsupported(path, "a struct without a name"));
         }
-        KIND_ENUM => Ok(Type::Integer { bytes: raw.size_or_type as usize, signed: false }),
-        KIND_ARRAY => {
-            let element = read_type(btf, types, read_u32(raw.data, 0).unwrap_or_default(), path)?;
-            Ok(Type::Array(Box::new(element), read_u32(raw.data, 8).unwrap_or_default() as usize))
+        if depth > MOST_DEPTH {
+            return Err(unsupported(path, "a type so deep"));
         }
-        KIND_STRUCT => Ok(Type::Struct(read_struct(btf, types, id, path)?)),
-        KIND_UNION => Err(unsupported("a union")),
-        KIND_PTR => Err(unsupported("a pointer")),
-        _ => Err(unsupported("this type")),
+        let bytes = raw.size_or_type as usize;
+        self.take(raw.length, path)?;
+        let mut members = Vec::with_capacity(raw.length);
+        for member in raw.data.chunks_exact(12) {
+            let word = |at| read_u32(member, at).unwrap_or_default();
+            let name = string(self.btf, word(0))?;
+            let path = format!("{path}.{name}");
+            let (bits, bit_offset) =
+                if raw.flag { (word(8) >> 24, word(8) & 0x00ff_ffff) } else { (0, word(8)) };
+            if bits != 0 || bit_offset % 8 != 0 {
+                return Err(unsupported(&path, "a bit field"));
+            }
+            let member_type = self.read_type(word(4), &path, depth)?;
+            if name.is_empty() {
+                return Err(unsupported(&path, "a member without a name"));
+            }
+            let offset = bit_offset as usize / 8;
+            let end = member_type.bytes().and_then(|bytes| bytes.checked_add(offset));
+            if end.is_none_or(|end| end > bytes) {
+                return Err(unsupported(&path, "a member that ends after its struct"));
+            }
+            self.take(end.unwrap_or_default() - offset, &path)?;
+            members.push(Member { name: name.to_owned(), offset, member_type });
+        }
+        Ok(Struct { name: raw.name.to_owned(), bytes, members })
+    }
+
+    fn read_type(&self, id: u32, path: &str, depth: usize) -> Result<Type, BtfError> {
+        let unsupported = |what| Err(BtfError::Unsupported { path: path.to_owned(), what });
+        if depth > MOST_DEPTH {
+            return unsupported("a type so deep");
+        }
+        let raw = self.peel(id)?;
+        let bytes = raw.size_or_type as usize;
+        match raw.kind {
+            KIND_INT | KIND_ENUM if ![1, 2, 4, 8].contains(&bytes) => {
+                unsupported("a number of this size")
+            }
+            KIND_INT => {
+                let encoding = read_u32(raw.data, 0).unwrap_or_default();
+                let (signed, bits) = (encoding >> 24 & 1 == 1, (encoding & 0xff) as usize);
+                // A bit field as compilers wrote it before there was a flag for it; a bool is one
+                // byte of one bit or of eight.
+                if bits != bytes * 8 && bytes != 1 || encoding >> 16 & 0xff != 0 {
+                    return unsupported("a bit field");
+                }
+                Ok(Type::Integer { bytes, signed })
+            }
+            KIND_ENUM => Ok(Type::Integer { bytes, signed: false }),
+            KIND_ARRAY => {
+                let count = read_u32(raw.data, 8).unwrap_or_default() as usize;
+                self.take(count, path)?;
+                let element = read_u32(raw.data, 0).unwrap_or_default();
+                let element = self.read_type(element, path, depth + 1)?;
+                if element.bytes() == Some(0) && count != 0 {
+                    return unsupported("an array of nothing");
+                }
+                Ok(Type::Array(Box::new(element), count))
+            }
+            KIND_STRUCT => Ok(Type::Struct(self.read_struct(raw, path, depth + 1)?)),
+            KIND_UNION => unsupported("a union"),
+            KIND_PTR => unsupported("a pointer"),
+            _ => unsupported("this type"),
+        }
     }
 }
 
@@ -238,15 +320,4 @@ fn add_struct(structs: &mut Vec<Struct>, new: &Struct) {
     if !structs.iter().any(|known| known.name == new.name) {
         structs.push(new.clone());
     }
-}
-
-fn rodata_offset(types: &[Raw<'_>], variable: &str) -> Option<usize> {
-    let section = types.iter().find(|raw| raw.kind == KIND_DATASEC && raw.name == ".rodata")?;
-    section.data.chunks_exact(12).find_map(|entry| {
-        let id = read_u32(entry, 0)? as usize;
-        (types.get(id)?.name == variable)
-            .then(|| read_u32(entry, 4))
-            .flatten()
-            .map(|at| at as usize)
-    })
 }

@@ -1,24 +1,71 @@
-//! Just enough ELF to find a section of an object that clang just wrote (64-bit, little endian).
+//! Just enough ELF to find a section and a symbol of an object that clang just wrote (64-bit, little
+//! endian).
 
 /// The bytes of section `name`.
 pub fn section<'a>(elf: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let headers = usize::try_from(read_u64(elf, 0x28)?).ok()?;
-    let header_bytes = usize::from(read_u16(elf, 0x3a)?);
-    let count = usize::from(read_u16(elf, 0x3c)?);
-    let names_index = usize::from(read_u16(elf, 0x3e)?);
-    let header = |index: usize| elf.get(headers + index * header_bytes..);
-    let names = contents(elf, header(names_index)?)?;
-    (0..count).filter_map(header).find_map(|section_header| {
-        let start = usize::try_from(read_u32(section_header, 0)?).ok()?;
-        let found = names.get(start..)?.split(|byte| *byte == 0).next()?;
-        (found == name.as_bytes()).then(|| contents(elf, section_header)).flatten()
-    })
+    let sections = Sections::of(elf)?;
+    let (_, header) = sections.find(name)?;
+    contents(elf, header)
+}
+
+/// Where in section `section` the variable `name` begins.
+pub fn symbol(elf: &[u8], section: &str, name: &str) -> Option<usize> {
+    const SYMBOL_BYTES: usize = 24;
+    let sections = Sections::of(elf)?;
+    let (section_index, _) = sections.find(section)?;
+    let (_, table) = sections.find(".symtab")?;
+    let names = contents(elf, sections.header(read_u32(table, 0x28)? as usize)?)?;
+    let found = contents(elf, table)?.chunks_exact(SYMBOL_BYTES).find(|symbol| {
+        read_u16(symbol, 6).map(usize::from) == Some(section_index)
+            && read_u32(symbol, 0).and_then(|at| text(names, at)) == Some(name.as_bytes())
+    })?;
+    usize::try_from(read_u64(found, 8)?).ok()
+}
+
+/// The section headers.
+struct Sections<'a> {
+    elf: &'a [u8],
+    start: usize,
+    header_bytes: usize,
+    count: usize,
+    names: &'a [u8],
+}
+
+impl<'a> Sections<'a> {
+    fn of(elf: &'a [u8]) -> Option<Self> {
+        let mut sections = Self {
+            elf,
+            start: usize::try_from(read_u64(elf, 0x28)?).ok()?,
+            header_bytes: usize::from(read_u16(elf, 0x3a)?),
+            count: usize::from(read_u16(elf, 0x3c)?),
+            names: &[],
+        };
+        sections.names = contents(elf, sections.header(usize::from(read_u16(elf, 0x3e)?))?)?;
+        Some(sections)
+    }
+
+    fn header(&self, index: usize) -> Option<&'a [u8]> {
+        self.elf.get(self.start.checked_add(index.checked_mul(self.header_bytes)?)?..)
+    }
+
+    /// The section's index and header.
+    fn find(&self, name: &str) -> Option<(usize, &'a [u8])> {
+        (0..self.count).find_map(|index| {
+            let header = self.header(index)?;
+            let own = text(self.names, read_u32(header, 0)?)?;
+            (own == name.as_bytes()).then_some((index, header))
+        })
+    }
 }
 
 fn contents<'a>(elf: &'a [u8], section_header: &[u8]) -> Option<&'a [u8]> {
     let offset = usize::try_from(read_u64(section_header, 0x18)?).ok()?;
     let size = usize::try_from(read_u64(section_header, 0x20)?).ok()?;
     elf.get(offset..offset.checked_add(size)?)
+}
+
+fn text(strings: &[u8], at: u32) -> Option<&[u8]> {
+    strings.get(at as usize..)?.split(|byte| *byte == 0).next()
 }
 
 pub fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {

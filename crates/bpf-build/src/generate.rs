@@ -28,6 +28,22 @@ pub fn type_name(c_name: &str) -> String {
         .collect()
 }
 
+/// A member's name as Rust takes it: C's `type` is `r#type`.
+fn field_name(c_name: &str) -> String {
+    const KEYWORDS: &[&str] = &[
+        "abstract", "as", "async", "await", "become", "box", "do", "dyn", "final", "fn", "gen",
+        "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv",
+        "pub", "ref", "trait", "try", "type", "unsafe", "unsized", "use", "virtual", "where",
+        "yield",
+    ];
+    match c_name {
+        // These cannot be raw.
+        "crate" | "self" | "Self" | "super" => format!("{c_name}_"),
+        _ if KEYWORDS.contains(&c_name) => format!("r#{c_name}"),
+        _ => c_name.to_owned(),
+    }
+}
+
 fn write_struct(out: &mut String, item: &Struct) {
     let name = type_name(&item.name);
     let bytes = item.bytes;
@@ -38,7 +54,7 @@ fn write_struct(out: &mut String, item: &Struct) {
             out,
             "    /// At byte {}.\n    pub {}: {},",
             member.offset,
-            member.name,
+            field_name(&member.name),
             type_of(&member.member_type)
         );
     }
@@ -69,7 +85,7 @@ fn write_struct(out: &mut String, item: &Struct) {
         let _ = writeln!(
             out,
             "            {}: {},",
-            member.name,
+            field_name(&member.name),
             reader(&member.member_type, member.offset)
         );
     }
@@ -80,7 +96,12 @@ fn write_struct(out: &mut String, item: &Struct) {
     );
     let _ = writeln!(out, "        let mut bytes = [0; {bytes}];");
     for member in &item.members {
-        write_writer(out, &member.member_type, member.offset, &format!("self.{}", member.name));
+        write_writer(
+            out,
+            &member.member_type,
+            member.offset,
+            &format!("self.{}", field_name(&member.name)),
+        );
     }
     let _ = writeln!(out, "        bytes\n    }}\n}}");
 }

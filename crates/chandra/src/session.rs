@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
-use chandra_loader::MapCore;
 use chandra_loader::load::{LoadError, Loaded, Options, Request, load};
 use chandra_loader::ring::Reader;
 use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_loader::{MapCore, MapHandle};
 use chandra_signals::filter::Filter;
 use chandra_signals::{Context, Signal};
 
@@ -66,8 +66,13 @@ pub fn reader<'a>(
         Ok(()) => count(&received.decoded),
         Err(_) => count(&received.decode_errors),
     };
-    Reader::new(&events, loaded.ring_bytes, on_record)
-        .map_err(|error| ring_problem(signal.spec.name, &error))
+    let reader = Reader::new(&events, loaded.ring_bytes, on_record)
+        .map_err(|error| ring_problem(signal.spec.name, &error))?;
+    let flag = loaded.object().maps().find(|map| map.name() == "reader_is_awake");
+    match flag.and_then(|flag| MapHandle::try_from(&flag).ok()) {
+        Some(flag) => Ok(reader.with_awake_flag(flag)),
+        None => Ok(reader),
+    }
 }
 
 /// Each counter has one writer.

@@ -50,6 +50,14 @@ struct {
 	__type(value, __u64);
 } groups SEC(".maps");
 
+/* Set by the reader while it looks by itself every few milliseconds. Bytes: 4. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} reader_is_awake SEC(".maps");
+
 static __u64 last_wake_ns;
 
 static __always_inline struct counters *counters(void)
@@ -72,21 +80,20 @@ static __always_inline bool wanted(__u32 kind)
 }
 
 /*
- * A quiet ring wakes its reader at once; a busy one at most once per wake_interval_ns, or sooner
- * when much is pending. The reader polls with a short timeout until it finds nothing, so that
- * what was submitted without a wake-up does not wait.
+ * Waking the reader costs an interrupt, several times what the rest of a probe does. So it is woken
+ * only when it sleeps, and then once; while it is awake, or on its way, only when much is pending.
  */
 static __always_inline __u64 wake_flags(__u64 now)
 {
+	__u32 zero = 0, *awake = bpf_map_lookup_elem(&reader_is_awake, &zero);
 	__u64 since = now - last_wake_ns;
 
-	if (since < config.wake_interval_ns) {
+	if ((awake && *awake) || since < config.wake_interval_ns) {
 		if (since < config.wake_interval_ns / 16)
 			return BPF_RB_NO_WAKEUP;
 		if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < config.wake_bytes)
 			return BPF_RB_NO_WAKEUP;
 	}
-	last_wake_ns = now;
 	return BPF_RB_FORCE_WAKEUP;
 }
 
@@ -94,10 +101,16 @@ static __always_inline void submit(void *ctx, void *record, __u64 size, __u64 no
 {
 	long failed;
 
-	if (config.use_perf_buffer)
+	if (config.use_perf_buffer) {
 		failed = bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, record, size);
-	else
-		failed = bpf_ringbuf_output(&events, record, size, wake_flags(now));
+	} else {
+		__u64 flags = wake_flags(now);
+
+		failed = bpf_ringbuf_output(&events, record, size, flags);
+		/* A record that found no room woke nobody. */
+		if (!failed && flags == BPF_RB_FORCE_WAKEUP)
+			last_wake_ns = now;
+	}
 	if (failed)
 		COUNT(lost);
 	else

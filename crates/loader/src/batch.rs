@@ -3,7 +3,9 @@
 //! The kernel fills a batch bucket by bucket: a batch may come back short although more follows
 //! (the next bucket did not fit), and a bucket larger than the batch is refused with ENOSPC. So the
 //! end is ENOENT and nothing else, and ENOSPC means: ask again for more. Where the kernel has no
-//! batches for a map (before 5.6, per-CPU hashes before 5.6 too), keys are walked one by one.
+//! batches for a map (before 5.6; per-CPU arrays before 5.13), keys are walked one by one.
+//!
+//! libbpf returns errors as -errno.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -66,6 +68,14 @@ impl<'a> Target<'a> {
             max_entries: map.max_entries(),
         }
     }
+
+    /// How many entries `keys` and `values` are; InvalidInput when they do not match.
+    fn entries(&self, keys: &[u8], values: &[u8]) -> io::Result<usize> {
+        let entries = keys.len() / self.key_bytes.max(1);
+        let match_up = keys.len() == entries * self.key_bytes
+            && values.len() == entries.saturating_mul(self.value_bytes);
+        match_up.then_some(entries).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
 }
 
 const FIRST_BATCH: u32 = 4096;
@@ -75,10 +85,17 @@ const FIRST_BATCH: u32 = 4096;
 /// # Errors
 /// The kernel's refusal.
 pub fn lookup(map: &dyn MapCore) -> io::Result<Entries> {
-    let target = Target::of(map);
-    match batches(&target, libbpf_sys::bpf_map_lookup_batch) {
-        Err(error) if no_batches(&error) => key_by_key(&target, false),
-        done => done,
+    lookup_by(map, FIRST_BATCH)
+}
+
+/// [`lookup`] with so many entries in the first batch.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn lookup_by(map: &dyn MapCore, first_batch: u32) -> io::Result<Entries> {
+    match batches(&Target::of(map), first_batch, libbpf_sys::bpf_map_lookup_batch)? {
+        Some(entries) => Ok(entries),
+        None => lookup_key_by_key(map),
     }
 }
 
@@ -87,24 +104,38 @@ pub fn lookup(map: &dyn MapCore) -> io::Result<Entries> {
 /// # Errors
 /// The kernel's refusal.
 pub fn lookup_and_delete(map: &dyn MapCore) -> io::Result<Entries> {
-    let target = Target::of(map);
-    match batches(&target, libbpf_sys::bpf_map_lookup_and_delete_batch) {
-        Err(error) if no_batches(&error) => key_by_key(&target, true),
-        done => done,
+    match batches(&Target::of(map), FIRST_BATCH, libbpf_sys::bpf_map_lookup_and_delete_batch)? {
+        Some(entries) => Ok(entries),
+        None => lookup_and_delete_key_by_key(map),
     }
 }
 
-/// Sets entries of a map: `keys` and `values` each one after another, as the map has them.
-/// Returns how many were set, which is all of them unless the kernel refused one.
+/// [`lookup`] as on a kernel without batches.
 ///
 /// # Errors
-/// The kernel's refusal, or InvalidInput when the lengths do not match.
+/// The kernel's refusal.
+pub fn lookup_key_by_key(map: &dyn MapCore) -> io::Result<Entries> {
+    key_by_key(&Target::of(map), false)
+}
+
+/// [`lookup_and_delete`] as on a kernel without batches: what a probe adds to an entry between its
+/// reading and its deletion is lost.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn lookup_and_delete_key_by_key(map: &dyn MapCore) -> io::Result<Entries> {
+    key_by_key(&Target::of(map), true)
+}
+
+/// Sets entries of a map: `keys` and `values` each one after another, as the map has them.
+/// Returns how many were set, which is all of them.
+///
+/// # Errors
+/// The kernel's refusal of an entry, those before it being set; InvalidInput when the lengths do
+/// not match.
 pub fn update(map: &dyn MapCore, keys: &[u8], values: &[u8]) -> io::Result<usize> {
     let target = Target::of(map);
-    let entries = keys.len() / target.key_bytes.max(1);
-    if keys.len() != entries * target.key_bytes || values.len() != entries * target.value_bytes {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
-    }
+    let entries = target.entries(keys, values)?;
     let mut count =
         u32::try_from(entries).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     // SAFETY: both buffers hold `count` entries of the map's own sizes, as checked above.
@@ -120,12 +151,22 @@ pub fn update(map: &dyn MapCore, keys: &[u8], values: &[u8]) -> io::Result<usize
     if result == 0 {
         return Ok(count as usize);
     }
-    let error = io::Error::from_raw_os_error(-result);
-    if !no_batches(&error) {
-        return Err(error);
+    if !no_batches(-result) {
+        return Err(io::Error::from_raw_os_error(-result));
     }
-    for (key, value) in
-        keys.chunks_exact(target.key_bytes).zip(values.chunks_exact(target.value_bytes))
+    update_key_by_key(map, keys, values)
+}
+
+/// [`update`] as on a kernel without batches.
+///
+/// # Errors
+/// As [`update`].
+pub fn update_key_by_key(map: &dyn MapCore, keys: &[u8], values: &[u8]) -> io::Result<usize> {
+    let target = Target::of(map);
+    let entries = target.entries(keys, values)?;
+    for (key, value) in keys
+        .chunks_exact(target.key_bytes.max(1))
+        .zip(values.chunks_exact(target.value_bytes.max(1)))
     {
         // SAFETY: one key and one value of the map's own sizes.
         let result = unsafe {
@@ -145,9 +186,9 @@ fn check(result: i32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-result)) }
 }
 
-fn no_batches(error: &io::Error) -> bool {
+fn no_batches(errno: i32) -> bool {
     const ENOTSUPP: i32 = 524;
-    [Some(libc::EINVAL), Some(libc::EOPNOTSUPP), Some(ENOTSUPP)].contains(&error.raw_os_error())
+    [libc::EINVAL, libc::EOPNOTSUPP, ENOTSUPP].contains(&errno)
 }
 
 type BatchCall = unsafe extern "C" fn(
@@ -160,13 +201,14 @@ type BatchCall = unsafe extern "C" fn(
     *const libbpf_sys::bpf_map_batch_opts,
 ) -> i32;
 
-fn batches(target: &Target<'_>, call: BatchCall) -> io::Result<Entries> {
+/// All entries by batches; `None` when the kernel has none for such a map.
+fn batches(target: &Target<'_>, first_batch: u32, call: BatchCall) -> io::Result<Option<Entries>> {
     let (key_bytes, value_bytes) = (target.key_bytes, target.value_bytes);
     let mut entries = Entries { key_bytes, value_bytes, keys: Vec::new(), values: Vec::new() };
     // The kernel's place in the map: a bucket number, or for some maps a key.
     let mut place = vec![0_u8; key_bytes.max(8)];
     let mut started = false;
-    let mut batch = FIRST_BATCH.min(target.max_entries.max(1));
+    let mut batch = first_batch.clamp(1, target.max_entries.max(1));
     loop {
         let (have_keys, have_values) = (entries.keys.len(), entries.values.len());
         entries.keys.resize(have_keys + batch as usize * key_bytes, 0);
@@ -192,7 +234,8 @@ fn batches(target: &Target<'_>, call: BatchCall) -> io::Result<Entries> {
         entries.values.truncate(have_values + kept * value_bytes);
         match -result {
             0 => started = true,
-            libc::ENOENT => return Ok(entries),
+            libc::ENOENT => return Ok(Some(entries)),
+            errno if !started && no_batches(errno) => return Ok(None),
             _ if full_bucket && batch < target.max_entries => {
                 batch = batch.saturating_mul(2).min(target.max_entries);
             }
@@ -205,36 +248,54 @@ fn key_by_key(target: &Target<'_>, delete: bool) -> io::Result<Entries> {
     let (key_bytes, value_bytes) = (target.key_bytes, target.value_bytes);
     let fd = target.fd.as_raw_fd();
     let mut entries = Entries { key_bytes, value_bytes, keys: Vec::new(), values: Vec::new() };
-    let mut keys: Vec<u8> = Vec::new();
-    let mut next = vec![0_u8; key_bytes];
-    // Bounded: a map that changes under the walk may send it round again.
-    for _ in 0..target.max_entries.saturating_mul(2) {
-        let last = keys.len().checked_sub(key_bytes).and_then(|start| keys.get(start..));
-        let last = last.map_or(std::ptr::null(), <[u8]>::as_ptr);
-        // SAFETY: `last` is null or a whole key; `next` has room for one.
-        let result =
-            unsafe { libbpf_sys::bpf_map_get_next_key(fd, last.cast(), next.as_mut_ptr().cast()) };
-        if result != 0 {
-            break;
-        }
-        keys.extend_from_slice(&next);
-    }
     let mut value = vec![0_u8; value_bytes];
     let mut seen = std::collections::HashSet::new();
+    // First the keys, then what they lead to: a walk whose key was deleted begins anew.
+    let keys = all_keys(target)?;
     for key in keys.chunks_exact(key_bytes.max(1)).filter(|key| seen.insert(key.to_vec())) {
         // SAFETY: a whole key, and room for a whole value.
         let found = unsafe {
             libbpf_sys::bpf_map_lookup_elem(fd, key.as_ptr().cast(), value.as_mut_ptr().cast())
         };
-        if found != 0 {
+        if found == -libc::ENOENT {
             continue; // deleted meanwhile
+        }
+        check(found)?;
+        if delete {
+            // SAFETY: a whole key.
+            let deleted = unsafe { libbpf_sys::bpf_map_delete_elem(fd, key.as_ptr().cast()) };
+            if deleted == -libc::ENOENT {
+                continue; // by another, who has its value
+            }
+            check(deleted)?;
         }
         entries.keys.extend_from_slice(key);
         entries.values.extend_from_slice(&value);
-        if delete {
-            // SAFETY: a whole key.
-            unsafe { libbpf_sys::bpf_map_delete_elem(fd, key.as_ptr().cast()) };
-        }
     }
     Ok(entries)
+}
+
+/// The keys of a map one after another; some of them twice when it changes meanwhile.
+fn all_keys(target: &Target<'_>) -> io::Result<Vec<u8>> {
+    let mut keys: Vec<u8> = Vec::new();
+    let mut next = vec![0_u8; target.key_bytes];
+    // Bounded: a map that changes under the walk may send it round again.
+    for _ in 0..u64::from(target.max_entries) * 2 {
+        let last = keys.len().checked_sub(target.key_bytes).and_then(|start| keys.get(start..));
+        let last = last.map_or(std::ptr::null(), <[u8]>::as_ptr);
+        // SAFETY: `last` is null or a whole key; `next` has room for one.
+        let result = unsafe {
+            libbpf_sys::bpf_map_get_next_key(
+                target.fd.as_raw_fd(),
+                last.cast(),
+                next.as_mut_ptr().cast(),
+            )
+        };
+        if result == -libc::ENOENT {
+            break;
+        }
+        check(result)?;
+        keys.extend_from_slice(&next);
+    }
+    Ok(keys)
 }

@@ -10,9 +10,10 @@
 
 use std::io::{self, Read};
 use std::os::fd::IntoRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
 
-use libbpf_rs::{Iter, Link, MapType, Object, ObjectBuilder, OpenObject, ProgramMut};
+use libbpf_rs::{AsRawLibbpf, Iter, Link, MapType, Object, ObjectBuilder, OpenObject, ProgramMut};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
@@ -153,6 +154,7 @@ impl<'a> Candidate<'a> {
 /// # Errors
 /// When nothing of it can be loaded: no BTF, no rights, no memory for its maps.
 pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
+    kernel_log::capture();
     btf::check(request.options.btf.as_deref())?;
     let spec = request.spec;
     let (cpus, memory_bytes) = memory::machine();
@@ -165,14 +167,14 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let mut candidates: Vec<_> =
         wanted.map(|hook| Candidate { hook, rung: 0, refusals: Vec::new() }).collect();
 
+    try_functions(request, &mut candidates, perf)?;
     loop {
-        let mut open = open(request, &candidates)?;
+        let mut open = open(request, &candidates, |_| true)?;
         configure(&mut open, request, ring_bytes, perf)?;
-        kernel_log::take();
-        let object = match open.load() {
+        let object = match load_object(open) {
             Ok(object) => object,
-            Err(error) => {
-                refuse_program(spec, &mut candidates, &error)?;
+            Err(refusal) => {
+                refuse_program(spec, &mut candidates, refusal)?;
                 continue;
             }
         };
@@ -196,6 +198,46 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     }
 }
 
+/// Finds, by loading their programs alone, which functions can be hooked. Tables are made as small
+/// as can be for it.
+fn try_functions(
+    request: &Request<'_>,
+    candidates: &mut [Candidate<'_>],
+    perf: bool,
+) -> Result<(), LoadError> {
+    loop {
+        if !Path::new(KPROBES).exists() {
+            let on_kprobe =
+                |candidate: &&mut Candidate<'_>| candidate.rung().is_some_and(is_kprobe);
+            for candidate in candidates.iter_mut().filter(on_kprobe) {
+                let words = format!("this kernel has no kprobes ({KPROBES} is missing)");
+                candidate.refuse(Step::Attach, libc::ENOENT, words);
+            }
+        }
+        if !candidates.iter().filter_map(Candidate::rung).any(hooks_function) {
+            return Ok(());
+        }
+        let mut open = open(request, candidates, hooks_function)?;
+        configure(&mut open, request, memory::page_bytes(), perf)?;
+        for mut map in open.maps_mut().filter(|map| map.map_type().is_hash_map()) {
+            let shrunk = map.set_max_entries(1);
+            debug_assert!(shrunk.is_ok(), "a map that is not made yet takes any size");
+        }
+        match load_object(open) {
+            Ok(_) => return Ok(()),
+            Err(refusal) => refuse_program(request.spec, candidates, refusal)?,
+        }
+    }
+}
+
+/// There exactly when the kernel has kprobes (CONFIG_KPROBE_EVENTS); without them a program of that
+/// kind loads and then cannot be attached.
+const KPROBES: &str = "/sys/bus/event_source/devices/kprobe";
+
+fn is_kprobe(rung: &Rung) -> bool {
+    ["kprobe", "kretprobe"].contains(&rung.name)
+}
+
 fn use_perf_buffer(choice: RingChoice) -> bool {
     match choice {
         RingChoice::Perf => true,
@@ -208,10 +250,18 @@ fn use_perf_buffer(choice: RingChoice) -> bool {
     }
 }
 
-fn open(request: &Request<'_>, candidates: &[Candidate<'_>]) -> Result<OpenObject, LoadError> {
+/// Opens the object with the programs of the chosen rungs, as far as `wanted` takes them.
+fn open(
+    request: &Request<'_>,
+    candidates: &[Candidate<'_>],
+    wanted: impl Fn(&Rung) -> bool,
+) -> Result<OpenObject, LoadError> {
     let spec = request.spec;
-    let refused =
-        |error: libbpf_rs::Error| LoadError::Object { signal: spec.name, words: error.to_string() };
+    kernel_log::take();
+    let refused = |error: libbpf_rs::Error| {
+        let words = kernel_log::words(&kernel_log::take());
+        LoadError::Object { signal: spec.name, words: words.unwrap_or(format!("{error:#}")) }
+    };
     let mut builder = ObjectBuilder::default();
     builder.name(spec.name).map_err(refused)?;
     if let Some(path) = &request.options.btf {
@@ -221,6 +271,7 @@ fn open(request: &Request<'_>, candidates: &[Candidate<'_>]) -> Result<OpenObjec
     let chosen: Vec<&str> = candidates
         .iter()
         .filter_map(Candidate::rung)
+        .filter(|rung| wanted(rung))
         .flat_map(|rung| rung.programs)
         .copied()
         .collect();
@@ -243,6 +294,9 @@ fn configure(
     config.use_perf_buffer = u8::from(perf);
     config.wake_interval_ns = u64::try_from(WAKE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
     config.wake_bytes = (ring_bytes / 4) as u64;
+    if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
+        return Err(refused("its probes send records but it has no map `events`".to_owned()));
+    }
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
         let changed = match name.as_str() {
@@ -277,34 +331,59 @@ fn configure(
     Ok(())
 }
 
+/// libbpf's refusal: errno, positive, and everything it said.
+struct Refused {
+    errno: i32,
+    log: String,
+}
+
+/// As [`OpenObject::load`], which keeps of the errno only what std has an `ErrorKind` for.
+fn load_object(open: OpenObject) -> Result<Object, Refused> {
+    kernel_log::take();
+    // SAFETY: an opened object that was not loaded yet, for which the pointer stays valid.
+    let result = unsafe { libbpf_sys::bpf_object__load(open.as_libbpf_object().as_ptr()) };
+    if result < 0 {
+        return Err(Refused { errno: -result, log: kernel_log::take() });
+    }
+    // SAFETY: it is loaded, and its one owner has let go of it.
+    Ok(unsafe { Object::from_ptr(open.take_ptr()) })
+}
+
 /// Moves the hook whose program was refused one rung down; an error when it was no program.
 fn refuse_program(
     spec: &SignalSpec,
     candidates: &mut [Candidate<'_>],
-    error: &libbpf_rs::Error,
+    refused: Refused,
 ) -> Result<(), LoadError> {
-    let log = kernel_log::take();
-    let errno = errno(error);
-    let words = kernel_log::words(&log).unwrap_or_else(|| error.to_string());
+    let Refused { errno, log } = refused;
+    let words = kernel_log::words(&log).unwrap_or_else(|| words_of(errno));
     let program = kernel_log::failed_program(&log);
+    let map = kernel_log::failed_map(&log);
     let missing = capability::missing(&["CAP_BPF", "CAP_PERFMON"], capability::effective());
-    if [libc::EPERM, libc::EACCES].contains(&errno) && !missing.is_empty() {
-        let what = program.map_or_else(
-            || format!("signal {}", spec.name),
-            |program| format!("program {program}"),
-        );
+    if NOT_PERMITTED.contains(&errno) && !missing.is_empty() {
+        let what = match (program, map) {
+            (Some(program), _) => format!("program {program}"),
+            (None, Some((map, _))) => format!("map {map}"),
+            (None, None) => format!("signal {}", spec.name),
+        };
         return Err(LoadError::NotPermitted { what, words, missing });
     }
     let candidate = candidates.iter_mut().find(|candidate| {
         let rung = candidate.rung();
         rung.zip(program).is_some_and(|(rung, program)| rung.programs.contains(&program))
     });
-    match candidate {
-        Some(candidate) => candidate.refuse(Step::Load, errno, words),
-        None if words.contains("map '") => return Err(LoadError::Map { words, errno }),
-        None => return Err(LoadError::Object { signal: spec.name, words }),
+    match (candidate, map) {
+        (Some(candidate), _) => candidate.refuse(Step::Load, errno, words),
+        (None, Some((_, words))) => return Err(LoadError::Map { words: words.to_owned(), errno }),
+        (None, None) => return Err(LoadError::Object { signal: spec.name, words }),
     }
     Ok(())
+}
+
+const NOT_PERMITTED: [i32; 2] = [libc::EPERM, libc::EACCES];
+
+fn words_of(errno: i32) -> String {
+    io::Error::from_raw_os_error(errno).to_string()
 }
 
 /// Attaches every hook's programs; `None` when one was refused and the object must be loaded anew.
@@ -339,7 +418,7 @@ fn attach(object: &Object, candidates: &mut [Candidate<'_>]) -> Option<Vec<(&'st
 }
 
 fn hooks_function(rung: &Rung) -> bool {
-    ["fentry", "fexit", "kprobe", "kretprobe"].contains(&rung.name)
+    ["fentry", "fexit"].contains(&rung.name) || is_kprobe(rung)
 }
 
 fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
@@ -347,44 +426,36 @@ fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     let program = object.progs_mut().find(|program| program.name() == name);
     let program =
         program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
-    if let Some((category, tracepoint)) = tracepoint_of(&program) {
-        let event = tracefs::open(category, tracepoint).map_err(|error| {
-            let words = format!("tracepoint {category}/{tracepoint}: {error}");
-            (error.raw_os_error().unwrap_or(libc::ENOENT), words)
-        })?;
-        // The link takes the descriptor over.
-        return program.attach_perf_event(event.into_raw_fd()).map_err(refused);
-    }
-    program.attach().map_err(refused)
+    let link = match tracepoint_of(&program) {
+        Some((category, tracepoint)) => {
+            let event = tracefs::open(category, tracepoint).map_err(|error| {
+                let words = format!("tracepoint {category}/{tracepoint}: {error}");
+                (error.raw_os_error().unwrap_or(libc::ENOENT), words)
+            })?;
+            // SAFETY: a program of a loaded object, which outlives the call; the link that is made
+            // takes the descriptor over.
+            unsafe {
+                libbpf_sys::bpf_program__attach_perf_event(
+                    program.as_libbpf_object().as_ptr(),
+                    event.into_raw_fd(),
+                )
+            }
+        }
+        // As `ProgramMut::attach`, which keeps of the errno only what std has an `ErrorKind` for.
+        // SAFETY: a program of a loaded object, which outlives the call.
+        None => unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) },
+    };
+    let Some(link) = NonNull::new(link) else {
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| words_of(errno));
+        return Err((errno, words));
+    };
+    // SAFETY: a link just made and owned by no one else.
+    Ok(unsafe { Link::from_ptr(link) })
 }
 
 /// Category and name of the tracepoint that a program's section names.
 fn tracepoint_of<'a>(program: &ProgramMut<'a>) -> Option<(&'a str, &'a str)> {
-    program.section().to_str()?.strip_prefix("tracepoint/")?.split_once('/')
-}
-
-/// What the kernel and libbpf said about a refusal, with its errno.
-fn refused(error: libbpf_rs::Error) -> (i32, String) {
-    let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| error.to_string());
-    (errno(&error), words)
-}
-
-/// errno of a libbpf-rs error, which keeps it only as a kind or as an io::Error in its chain.
-fn errno(error: &libbpf_rs::Error) -> i32 {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = source {
-        if let Some(io) = current.downcast_ref::<io::Error>()
-            && let Some(errno) = io.raw_os_error()
-        {
-            return errno;
-        }
-        source = current.source();
-    }
-    match error.kind() {
-        libbpf_rs::ErrorKind::PermissionDenied => libc::EPERM,
-        libbpf_rs::ErrorKind::NotFound => libc::ENOENT,
-        libbpf_rs::ErrorKind::InvalidInput => libc::EINVAL,
-        libbpf_rs::ErrorKind::OutOfMemory => libc::ENOMEM,
-        _ => 0,
-    }
+    let section = program.section().to_str()?;
+    section.strip_prefix("tracepoint/").or_else(|| section.strip_prefix("tp/"))?.split_once('/')
 }

@@ -34,17 +34,24 @@ pub fn raise_memlock_limit() -> io::Result<()> {
 const MIB: usize = 1 << 20;
 
 /// Bytes of a ring when none are asked for: half a MiB for each CPU, between 1 and 8 MiB, and no
-/// more than a thousandth of memory. The reader's share of memory is twice this, because a ring is
-/// mapped twice in a row.
+/// more than a thousandth of memory (but a page). The reader's share of memory is twice this,
+/// because a ring is mapped twice in a row.
 pub fn default_ring_bytes(cpus: usize, memory_bytes: u64) -> usize {
-    let wanted = (cpus * MIB / 2).clamp(MIB, 8 * MIB);
+    let wanted = ring_bytes((cpus * MIB / 2).clamp(MIB, 8 * MIB));
     let affordable = usize::try_from(memory_bytes / 1000).unwrap_or(usize::MAX);
-    ring_bytes(wanted.min(affordable))
+    if wanted <= affordable {
+        return wanted;
+    }
+    affordable.checked_ilog2().map_or(0, |log2| 1 << log2).max(page_bytes())
 }
 
-/// The nearest size the kernel takes: a power of two of at least one page. Rounds up.
+/// The largest ring: its size crosses as a 32-bit number.
+const MOST_RING_BYTES: usize = 1 << 31;
+
+/// The nearest size the kernel takes: a power of two of at least one page and at most 2 GiB.
+/// Rounds up.
 pub fn ring_bytes(wanted: usize) -> usize {
-    wanted.max(page_bytes()).next_power_of_two()
+    wanted.clamp(page_bytes(), MOST_RING_BYTES).next_power_of_two()
 }
 
 /// Bytes of a page.
@@ -72,12 +79,20 @@ mod tests {
         assert_eq!(default_ring_bytes(1, 16 * gib), MIB);
         assert_eq!(default_ring_bytes(8, 16 * gib), 4 * MIB);
         assert_eq!(default_ring_bytes(256, 512 * gib), 8 * MIB);
-        assert!(default_ring_bytes(8, gib / 2) <= MIB);
+        assert_eq!(default_ring_bytes(8, gib / 2), MIB / 2, "no more than a thousandth");
+        assert_eq!(default_ring_bytes(8, 0), page_bytes());
     }
 
     #[test]
     fn a_ring_is_a_power_of_two_of_pages() {
         assert_eq!(ring_bytes(1), page_bytes());
         assert_eq!(ring_bytes(3 * page_bytes()), 4 * page_bytes());
+    }
+
+    #[test]
+    fn no_ring_is_asked_for_that_its_size_cannot_name() {
+        assert_eq!(ring_bytes(MOST_RING_BYTES), MOST_RING_BYTES);
+        assert_eq!(ring_bytes(MOST_RING_BYTES + 1), MOST_RING_BYTES);
+        assert_eq!(ring_bytes(usize::MAX), MOST_RING_BYTES);
     }
 }

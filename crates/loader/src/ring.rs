@@ -1,15 +1,22 @@
 //! Records on their way from a probe to user space.
 //!
-//! A quiet probe wakes the reader for each record; a busy one at most once per interval (see
-//! `wake_flags` in `bpf/probe.h`). Whatever was submitted without a wake-up is found because the
-//! reader, once it saw a record, looks again after [`BUSY_POLL`] until it finds nothing. So a quiet
-//! machine costs nothing, a busy one few wake-ups, and no record waits longer than [`BUSY_POLL`].
+//! A reader that found nothing sleeps, and the next record wakes it at once. A reader that found
+//! some looks again every [`BUSY_POLL`] by itself, and says so to the probe (`reader_is_awake` in
+//! `bpf/probe.h`), which then wakes it no more unless the ring fills. So a quiet machine costs
+//! nothing, a busy one no wake-ups, and no record waits longer than [`BUSY_POLL`].
+//!
+//! Between the two lies one look with wake-ups on again: a probe may have decided not to wake just
+//! before the reader lay down. And a record that a probe is still writing hides those behind it, so
+//! a reader that sees some under way looks again, too.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use libbpf_rs::{
-    Map, MapCore, MapType, PerfBuffer, PerfBufferBuilder, RingBuffer, RingBufferBuilder,
+    AsRawLibbpf, Map, MapCore, MapFlags, MapHandle, MapType, PerfBuffer, PerfBufferBuilder,
+    RingBuffer, RingBufferBuilder,
 };
 
 /// A probe wakes its reader at once when the last wake-up is longer ago than this.
@@ -34,17 +41,31 @@ pub enum RingChoice {
 #[derive(Debug)]
 pub struct Reader<'a> {
     source: Source<'a>,
-    busy: bool,
+    pace: Pace,
+    awake_flag: Option<MapHandle>,
+}
+
+/// How soon a reader looks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// It found records: by itself, and probes do not wake it.
+    Busy,
+    /// It found none, once: by itself, while probes may wake it again.
+    Settling,
+    /// It found none again: when a probe wakes it.
+    Idle,
 }
 
 #[derive(Debug)]
 enum Source<'a> {
     Ring(RingBuffer<'a>),
-    Perf(PerfBuffer<'a>),
+    /// With the number of records handed over so far, which libbpf does not tell.
+    Perf(PerfBuffer<'a>, Arc<AtomicU64>),
 }
 
 impl<'a> Reader<'a> {
     /// Reads the map `events` of a loaded object; `on_record` gets each record's bytes in place.
+    /// From a perf buffer they may have up to seven bytes more than the probe sent, of no meaning.
     ///
     /// # Errors
     /// The kernel's refusal to map or open the buffers.
@@ -57,9 +78,16 @@ impl<'a> Reader<'a> {
             let cpus = libbpf_rs::num_possible_cpus()?;
             let pages =
                 (ring_bytes / cpus / crate::memory::page_bytes()).max(1).next_power_of_two();
-            let builder = PerfBufferBuilder::new(events).pages(pages);
+            let handed_over = Arc::new(AtomicU64::new(0));
+            let counter = Arc::clone(&handed_over);
             // A full buffer fails the probe's output, which counts it as lost there and then.
-            Source::Perf(builder.sample_cb(move |_cpu, record| on_record(record)).build()?)
+            let builder = PerfBufferBuilder::new(events).pages(pages).sample_cb(
+                move |_cpu, record: &[u8]| {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    on_record(record);
+                },
+            );
+            Source::Perf(builder.build()?, handed_over)
         } else {
             let mut builder = RingBufferBuilder::new();
             builder.add(events, move |record| {
@@ -68,7 +96,7 @@ impl<'a> Reader<'a> {
             })?;
             Source::Ring(builder.build()?)
         };
-        Ok(Self { source, busy: false })
+        Ok(Self { source, pace: Pace::Idle, awake_flag: None })
     }
 
     /// Waits for records, at most `idle` long when the last wait found none, and hands over all
@@ -77,37 +105,113 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// What epoll_wait(2) fails with, but not EINTR.
     pub fn wait(&mut self, idle: Duration) -> io::Result<bool> {
-        let timeout = if self.busy { BUSY_POLL } else { idle };
-        let polled = match &self.source {
-            Source::Ring(ring) => ring.poll_raw(timeout),
-            Source::Perf(perf) => perf.poll(timeout).map_or_else(|error| errno_of(&error), |()| 0),
+        let timeout = if self.pace == Pace::Idle { idle } else { BUSY_POLL.min(idle) };
+        let interrupted = !self.sleep(timeout)?;
+        let found = self.drain()?;
+        let pace = match self.pace {
+            _ if found || self.under_way() => Pace::Busy,
+            // A signal cut the wait short: what was not seen yet may still lie there.
+            pace if interrupted => pace,
+            Pace::Busy => Pace::Settling,
+            Pace::Settling | Pace::Idle => Pace::Idle,
         };
-        if polled < 0 && polled != -libc::EINTR {
-            return Err(io::Error::from_raw_os_error(-polled));
-        }
-        let more = self.drain()?;
-        self.busy = polled > 0 || more;
-        Ok(self.busy)
+        self.tell(pace);
+        Ok(found)
     }
 
-    /// Hands over all records that are there now. Returns whether there were any.
+    /// Lets the probe know while this reader needs no waking: `flag` is its map `reader_is_awake`.
+    pub fn with_awake_flag(mut self, flag: MapHandle) -> Self {
+        self.awake_flag = Some(flag);
+        self
+    }
+
+    /// Sets the pace, and the probe's flag where that changes. Without the flag it is woken more
+    /// often than it needs, which is all that a refusal costs.
+    fn tell(&mut self, pace: Pace) {
+        let (was, is) = (self.pace == Pace::Busy, pace == Pace::Busy);
+        self.pace = pace;
+        if let Some(flag) = self.awake_flag.as_ref().filter(|_| was != is) {
+            let _ = flag.update(&0_u32.to_ne_bytes(), &u32::from(is).to_ne_bytes(), MapFlags::ANY);
+        }
+    }
+
+    /// Hands over all records that are there when it begins: a probe that sends faster than they
+    /// are taken does not hold it up. Returns whether there were any.
     ///
     /// # Errors
     /// None on kernels known so far.
     pub fn drain(&mut self) -> io::Result<bool> {
         match &self.source {
-            Source::Ring(ring) => match ring.consume_raw() {
-                count if count >= 0 => Ok(count > 0),
-                error => Err(io::Error::from_raw_os_error(-error)),
-            },
-            Source::Perf(perf) => perf.consume().map(|()| false).map_err(io::Error::other),
+            Source::Ring(ring) => drain_ring(ring),
+            Source::Perf(perf, handed_over) => {
+                let before = handed_over.load(Ordering::Relaxed);
+                perf.consume().map_err(io::Error::other)?;
+                Ok(handed_over.load(Ordering::Relaxed) != before)
+            }
+        }
+    }
+
+    /// Sleeps until woken by a record or a signal, or until the time is over. Returns whether no
+    /// signal came.
+    fn sleep(&self, timeout: Duration) -> io::Result<bool> {
+        let descriptor = match &self.source {
+            Source::Ring(ring) => ring.epoll_fd(),
+            Source::Perf(perf, _) => perf.epoll_fd(),
+        };
+        // Rounded up: a timeout below a millisecond is not none.
+        let millis = timeout.as_nanos().div_ceil(1_000_000);
+        let millis = i32::try_from(millis).unwrap_or(i32::MAX);
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: the descriptor lives as long as the source; there is room for one event.
+        if unsafe { libc::epoll_wait(descriptor, &raw mut event, 1, millis) } >= 0 {
+            return Ok(true);
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            error => Err(error),
+        }
+    }
+
+    /// Whether a probe holds room for a record that it has not finished. (Not so with a perf
+    /// buffer, where a probe wakes its reader when it has finished.)
+    fn under_way(&self) -> bool {
+        match &self.source {
+            Source::Ring(ring) => {
+                let (consumed, produced) = positions(ring);
+                consumed != produced
+            }
+            Source::Perf(..) => false,
         }
     }
 }
 
-fn errno_of(error: &libbpf_rs::Error) -> i32 {
-    match error.kind() {
-        libbpf_rs::ErrorKind::Interrupted => -libc::EINTR,
-        _ => -libc::EIO,
+/// Records taken between two looks at how far the ring was when the draining began.
+const AT_ONCE: i32 = 1024;
+
+fn drain_ring(ring: &RingBuffer<'_>) -> io::Result<bool> {
+    let (_, end) = positions(ring);
+    let mut found = false;
+    loop {
+        let taken = ring.consume_raw_n(AT_ONCE as usize);
+        if taken < 0 {
+            return Err(io::Error::from_raw_os_error(-taken));
+        }
+        found |= taken > 0;
+        let (consumed, _) = positions(ring);
+        if taken < AT_ONCE || consumed >= end {
+            return Ok(found);
+        }
+    }
+}
+
+/// Bytes consumed and bytes produced since the ring was made.
+fn positions(ring: &RingBuffer<'_>) -> (u64, u64) {
+    // SAFETY: libbpf's handle is live as long as `ring`; its one ring has index 0.
+    unsafe {
+        let one = libbpf_sys::ring_buffer__ring(ring.as_libbpf_object().as_ptr(), 0);
+        if one.is_null() {
+            return (0, 0);
+        }
+        (libbpf_sys::ring__consumer_pos(one), libbpf_sys::ring__producer_pos(one))
     }
 }

@@ -65,15 +65,19 @@ impl Verdict {
 
     /// The verdict on a hook whose whole ladder was refused.
     ///
-    /// A kernel that lacks the thing says so with ENOENT, EINVAL, ENOTSUPP and the like. EPERM and
-    /// EACCES stand for missing rights, but also for kernels built without BPF trampolines, so they
-    /// count as failed only when no rung was refused for lack of the thing.
+    /// A kernel that lacks the thing says so with ENOENT, EINVAL, ENOTSUPP and the like. EPERM
+    /// stands for missing rights, but also for kernels built without BPF trampolines, so it counts
+    /// as failed only when no rung was refused for lack of the thing. EACCES is a matter of rights
+    /// when attaching, but when loading it is how the verifier refuses a memory access.
     pub fn of_refusals(refusals: &[Refusal]) -> Self {
-        const NOT_PERMITTED: [i32; 2] = [libc::EPERM, libc::EACCES];
+        let not_permitted = |refusal: &Refusal| match refusal.step {
+            Step::Load => refusal.errno == libc::EPERM,
+            Step::Attach => [libc::EPERM, libc::EACCES].contains(&refusal.errno),
+        };
         let words = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         if refusals.iter().any(|refusal| is_lack(refusal.errno)) {
             Self::Unsupported(words)
-        } else if refusals.iter().any(|refusal| NOT_PERMITTED.contains(&refusal.errno)) {
+        } else if refusals.iter().any(not_permitted) {
             Self::Failed(format!("not permitted: {words}"))
         } else {
             Self::Failed(words)
@@ -120,5 +124,28 @@ mod tests {
             refusal("kprobe", libc::ENOENT),
         ]);
         assert_eq!(verdict.word(), "unsupported");
+    }
+
+    #[test]
+    fn the_verifiers_refusal_of_a_memory_access_is_no_matter_of_rights() {
+        let load = refusal("tp_btf", libc::EACCES);
+        let attach = Refusal { step: Step::Attach, ..load.clone() };
+        assert_eq!(
+            Verdict::of_refusals(&[load]),
+            Verdict::Failed("tp_btf refused at load: no".to_owned())
+        );
+        assert_eq!(
+            Verdict::of_refusals(&[attach]),
+            Verdict::Failed("not permitted: tp_btf refused at attach: no".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_kernel_that_lacks_the_thing_may_say_so_in_many_ways() {
+        for errno in [libc::ENOENT, libc::ESRCH, libc::EINVAL, libc::EOPNOTSUPP, libc::ENODEV, 524]
+        {
+            assert_eq!(Verdict::of_refusals(&[refusal("kprobe", errno)]).word(), "unsupported");
+        }
+        assert_eq!(Verdict::of_refusals(&[refusal("kprobe", libc::ENOMEM)]).word(), "failed");
     }
 }

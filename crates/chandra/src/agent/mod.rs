@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
-use chandra_signals::Context;
+use chandra_signals::{Context, Signal};
 
 use crate::cli::agent::AgentOptions;
 use crate::stop::Stop;
@@ -36,8 +36,7 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
         eprintln!("warning: the limit on locked memory could not be raised: {error}");
     }
     let context = Context::new(options.load.btf.as_deref());
-    let signals: Vec<_> =
-        options.signals.iter().map(|signal| SignalState::load(signal, options)).collect();
+    let signals = load(options);
     for signal in &signals {
         eprintln!("{}", signal.start_line());
     }
@@ -54,6 +53,18 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     serve(options, &state, &context, listener, &stop)?;
     eprintln!("agent: stopped; {}", state.totals());
     Ok(())
+}
+
+/// Loads all signals at once: most of the time goes into the kernel's verifier.
+fn load(options: &AgentOptions) -> Vec<SignalState> {
+    std::thread::scope(|scope| {
+        let load = |signal: &&'static Signal| {
+            let signal: &'static Signal = signal;
+            scope.spawn(move || SignalState::load(signal, options))
+        };
+        let threads: Vec<_> = options.signals.iter().map(load).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    })
 }
 
 fn listen(options: &AgentOptions) -> Result<TcpListener, Problem> {

@@ -11,7 +11,7 @@ use chandra_signals::{SIGNALS, Signal};
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 
-use super::common::{Format, LoadArguments, Ring, bad_value};
+use super::common::{Format, LoadArguments, RingKind, bad_value};
 
 /// Shown below the help of `chandra agent`.
 pub const EXAMPLES: &str = "\
@@ -58,7 +58,7 @@ struct File {
     print: Option<bool>,
     output: Option<Format>,
     signals: Option<Vec<String>>,
-    ring: Option<Ring>,
+    ring: Option<RingKind>,
     ring_size: Option<String>,
     btf: Option<PathBuf>,
 }

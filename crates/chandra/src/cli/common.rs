@@ -24,7 +24,7 @@ pub enum Format {
 /// How records cross from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ring {
+pub enum RingKind {
     /// The ring buffer where the kernel has it, else the perf buffer.
     #[default]
     Auto,
@@ -39,7 +39,7 @@ pub enum Ring {
 pub struct LoadArguments {
     /// How records cross from the kernel [default: auto]
     #[arg(long, env = "CHANDRA_RING", value_name = "KIND")]
-    pub ring: Option<Ring>,
+    pub ring: Option<RingKind>,
     /// Size of a signal's ring: bytes, or with k or m [default: by CPUs and memory]
     #[arg(long, env = "CHANDRA_RING_SIZE", value_name = "SIZE")]
     pub ring_size: Option<String>,
@@ -60,9 +60,9 @@ impl LoadArguments {
         Ok(Options {
             btf: self.btf.clone(),
             ring: match self.ring.unwrap_or_default() {
-                Ring::Auto => RingChoice::Auto,
-                Ring::Ring => RingChoice::Ring,
-                Ring::Perf => RingChoice::Perf,
+                RingKind::Auto => RingChoice::Auto,
+                RingKind::Ring => RingChoice::Ring,
+                RingKind::Perf => RingChoice::Perf,
             },
             ring_bytes: ring_bytes.transpose()?,
         })
