@@ -2,7 +2,7 @@
 /*
  * Sends numbered records from the threads in config.pids, by what they call:
  * config.uids[0] submits as every probe does, [1] without a wake-up, [2] reserves room, takes its
- * time and then submits without a wake-up.
+ * time and then submits without a wake-up, [3] submits more than a ring of one page holds.
  */
 #include "probe.h"
 
@@ -22,6 +22,9 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } next_number SEC(".maps");
+
+/* Bytes: 32768; a perf buffer takes no more than 64 KiB a record, whatever its size. */
+static __u8 too_much[1 << 15];
 
 static long dawdle(__u32 index, void *nothing)
 {
@@ -55,9 +58,14 @@ int send_number(__u64 *ctx)
 
 	if (!config.pid_count || !pid_passes(thread) || !next)
 		return 0;
-	if (call != config.uids[0] && call != config.uids[1] && call != config.uids[2])
+	if (call != config.uids[0] && call != config.uids[1] && call != config.uids[2] &&
+	    call != config.uids[3])
 		return 0;
 	COUNT(seen);
+	if (call == config.uids[3]) {
+		submit(ctx, too_much, sizeof(too_much), bpf_ktime_get_boot_ns());
+		return 0;
+	}
 	if (call == config.uids[2]) {
 		if (!config.use_perf_buffer)
 			submit_late();
