@@ -31,7 +31,7 @@ static HOOKS: &[Hook] =
 const SEND: libc::c_long = libc::SYS_getpgid;
 /// To have one sent that wakes nobody.
 const SEND_QUIETLY: libc::c_long = libc::SYS_getsid;
-/// To have one that takes its time, and then wakes nobody.
+/// To have one that takes its time, and then wakes whom it would have woken before.
 const SEND_LATE: libc::c_long = libc::SYS_getpriority;
 
 /// To have one sent that is larger than a ring of one page.
@@ -241,8 +241,8 @@ fn a_record_still_being_written_when_the_reader_looks_is_not_forgotten() {
             send(SEND);
             assert!(reader.wait(LONG).unwrap());
             go.wait();
-            // It looks again while the other thread holds room for a record and has not filled it,
-            // and nobody will wake it when that is done.
+            // It looks again while the other thread holds room for a record and has not filled it;
+            // most times nobody will wake it when that is done.
             while numbers.borrow().len() < 2 * round && started.elapsed() < LONG {
                 reader.wait(LONG).unwrap();
             }

@@ -2,7 +2,7 @@
 /*
  * Sends numbered records from the threads in config.pids, by what they call:
  * config.uids[0] submits as every probe does, [1] without a wake-up, [2] reserves room, takes its
- * time and then submits without a wake-up, [3] submits more than a ring of one page holds.
+ * time and then submits as it had decided before, [3] submits more than a ring of one page holds.
  */
 #include "probe.h"
 
@@ -35,6 +35,7 @@ static long dawdle(__u32 index, void *nothing)
 
 static __always_inline void submit_late(void)
 {
+	__u64 now = bpf_ktime_get_boot_ns(), flags = wake_flags(now);
 	struct number *number = bpf_ringbuf_reserve(&events, sizeof(*number), 0);
 
 	if (!number) {
@@ -45,7 +46,7 @@ static __always_inline void submit_late(void)
 	number->flags = 2;
 	bpf_loop(1 << 23, dawdle, NULL, 0);
 	bpf_loop(1 << 23, dawdle, NULL, 0);
-	bpf_ringbuf_submit(number, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(number, flags);
 	COUNT(submitted);
 }
 
