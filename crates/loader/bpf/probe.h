@@ -97,6 +97,7 @@ static __always_inline __u64 wake_flags(__u64 now)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* A record must stay well below 64 KiB: the perf buffer counts its bytes in 16 bits, unchecked. */
 static __always_inline void submit(void *ctx, void *record, __u64 size, __u64 now)
 {
 	long failed;

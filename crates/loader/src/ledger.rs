@@ -41,3 +41,28 @@ pub fn read(object: &Object) -> Counters {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_by_no_door_is_the_imbalance() {
+        let mut sum = Counters::ZERO;
+        assert_eq!(sum.imbalance(), 0);
+        let one_each = Counters {
+            seen: 6,
+            filtered: 1,
+            aggregated: 1,
+            sampled_out: 1,
+            rate_limited: 1,
+            lost: 1,
+            submitted: 1,
+        };
+        sum.add(&one_each);
+        sum.add(&one_each);
+        assert_eq!((sum.seen, sum.imbalance()), (12, 0));
+        assert_eq!(Counters { seen: 13, ..sum }.imbalance(), 1, "seen, and then forgotten");
+        assert_eq!(Counters { lost: 5, ..sum }.imbalance(), -3, "lost more than once");
+    }
+}

@@ -31,8 +31,11 @@ static HOOKS: &[Hook] =
 const SEND: libc::c_long = libc::SYS_getpgid;
 /// To have one sent that wakes nobody.
 const SEND_QUIETLY: libc::c_long = libc::SYS_getsid;
-/// To have one that takes its time, and then wakes nobody.
+/// To have one that takes its time, and then wakes whom it would have woken before.
 const SEND_LATE: libc::c_long = libc::SYS_getpriority;
+
+/// To have one sent that is larger than a ring of one page.
+const SEND_TOO_MUCH: libc::c_long = libc::SYS_getuid;
 
 const BOTH: [RingChoice; 2] = [RingChoice::Ring, RingChoice::Perf];
 /// Longer than any test that works takes.
@@ -48,7 +51,7 @@ fn numbers_of(threads: &[u32], ring: RingChoice, ring_bytes: usize) -> Loaded {
     let number = |call: libc::c_long| u32::try_from(call).unwrap();
     let mut config = Config { pid_count: u8::try_from(threads.len()).unwrap(), ..Config::ZERO };
     config.pids[..threads.len()].copy_from_slice(threads);
-    config.uids[..3].copy_from_slice(&[number(SEND), number(SEND_QUIETLY), number(SEND_LATE)]);
+    config.uids[..4].copy_from_slice(&[SEND, SEND_QUIETLY, SEND_LATE, SEND_TOO_MUCH].map(number));
     let options = Options { ring, ring_bytes: Some(ring_bytes), btf: None };
     let loaded = load(&spec("numbers", true, HOOKS), config, &options).unwrap();
     assert!(loaded.hooks[0].verdict.is_active(), "{:?}", loaded.hooks);
@@ -238,8 +241,8 @@ fn a_record_still_being_written_when_the_reader_looks_is_not_forgotten() {
             send(SEND);
             assert!(reader.wait(LONG).unwrap());
             go.wait();
-            // It looks again while the other thread holds room for a record and has not filled it,
-            // and nobody will wake it when that is done.
+            // It looks again while the other thread holds room for a record and has not filled it;
+            // most times nobody will wake it when that is done.
             while numbers.borrow().len() < 2 * round && started.elapsed() < LONG {
                 reader.wait(LONG).unwrap();
             }
@@ -248,6 +251,25 @@ fn a_record_still_being_written_when_the_reader_looks_is_not_forgotten() {
         assert_eq!(numbers.borrow().iter().filter(|number| number.flags == 2).count(), 10);
         assert_eq!(ledger::read(loaded.object()).imbalance(), 0);
     });
+}
+
+#[test]
+fn a_record_that_found_no_room_does_not_silence_the_next() {
+    if !is_root() {
+        return;
+    }
+    for ring in BOTH {
+        let loaded = numbers_of(&[thread_id()], ring, 1);
+        let (mut reader, numbers) = reader(&loaded);
+        let started = Instant::now();
+        send(SEND_TOO_MUCH);
+        send(SEND);
+        assert!(reader.wait(LONG).unwrap());
+        assert!(started.elapsed() < LONG, "{ring:?}: found before the idle time was over");
+        assert_eq!(numbers.borrow().len(), 1);
+        let counters = ledger::read(loaded.object());
+        assert_eq!((counters.seen, counters.lost, counters.submitted), (2, 1, 1));
+    }
 }
 
 #[test]

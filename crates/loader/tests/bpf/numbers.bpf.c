@@ -2,7 +2,7 @@
 /*
  * Sends numbered records from the threads in config.pids, by what they call:
  * config.uids[0] submits as every probe does, [1] without a wake-up, [2] reserves room, takes its
- * time and then submits without a wake-up.
+ * time and then submits as it had decided before, [3] submits more than a ring of one page holds.
  */
 #include "probe.h"
 
@@ -23,6 +23,9 @@ struct {
 	__type(value, __u64);
 } next_number SEC(".maps");
 
+/* Bytes: 32768; a perf buffer takes no more than 64 KiB a record, whatever its size. */
+static __u8 too_much[1 << 15];
+
 static long dawdle(__u32 index, void *nothing)
 {
 	(void)index;
@@ -32,6 +35,7 @@ static long dawdle(__u32 index, void *nothing)
 
 static __always_inline void submit_late(void)
 {
+	__u64 now = bpf_ktime_get_boot_ns(), flags = wake_flags(now);
 	struct number *number = bpf_ringbuf_reserve(&events, sizeof(*number), 0);
 
 	if (!number) {
@@ -42,7 +46,7 @@ static __always_inline void submit_late(void)
 	number->flags = 2;
 	bpf_loop(1 << 23, dawdle, NULL, 0);
 	bpf_loop(1 << 23, dawdle, NULL, 0);
-	bpf_ringbuf_submit(number, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(number, flags);
 	COUNT(submitted);
 }
 
@@ -55,9 +59,14 @@ int send_number(__u64 *ctx)
 
 	if (!config.pid_count || !pid_passes(thread) || !next)
 		return 0;
-	if (call != config.uids[0] && call != config.uids[1] && call != config.uids[2])
+	if (call != config.uids[0] && call != config.uids[1] && call != config.uids[2] &&
+	    call != config.uids[3])
 		return 0;
 	COUNT(seen);
+	if (call == config.uids[3]) {
+		submit(ctx, too_much, sizeof(too_much), bpf_ktime_get_boot_ns());
+		return 0;
+	}
 	if (call == config.uids[2]) {
 		if (!config.use_perf_buffer)
 			submit_late();
