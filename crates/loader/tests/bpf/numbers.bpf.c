@@ -75,7 +75,7 @@ int send_number(__u64 *ctx)
 	number.number = (*next)++;
 	number.cpu = bpf_get_smp_processor_id();
 	number.thread = thread;
-	number.flags = config.flags;
+	number.flags = config.group_by;
 	if (call == config.uids[0] || config.use_perf_buffer)
 		submit(ctx, &number, sizeof(number), bpf_ktime_get_boot_ns());
 	else if (bpf_ringbuf_output(&events, &number, sizeof(number), BPF_RB_NO_WAKEUP))
