@@ -78,7 +78,7 @@ impl Drop for Cgroup {
         // It is busy until its processes, which were killed or ended before, have been reaped.
         let remove = || fs::remove_dir(&self.0).ok();
         if std::thread::panicking() {
-            drop(remove());
+            let _busy = remove();
         } else {
             wait_for("an empty cgroup", remove);
         }

@@ -103,9 +103,13 @@ impl Comparison {
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(format!("{}; in {}", self.problems.join("; "), self.line))
+        let line: String = self.line.chars().take(LINE_SHOWN).collect();
+        Err(format!("{}; in {line}", self.problems.join("; ")))
     }
 }
+
+/// Characters of a record that are shown with what is wrong with it: some are very long.
+const LINE_SHOWN: usize = 2000;
 
 /// An object's fields by path; an array is one value.
 fn flatten(value: &Value, path: String, into: &mut BTreeMap<String, Value>) {

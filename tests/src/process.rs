@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::os::linux::fs::MetadataExt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::cgroup;
 use crate::comparison::Comparison;
+use crate::record::Record;
 use crate::wall_clock;
 
 /// `/proc` counts time in hundredths of a second, on every architecture that Chandra runs on.
-const NANOSECONDS_PER_TICK: u64 = 10_000_000;
+pub const NANOSECONDS_PER_TICK: u64 = 10_000_000;
 
 /// How far two readings of the clocks may drift apart in a test.
 const CLOCK_TOLERANCE: u64 = 200_000_000;
@@ -146,15 +148,61 @@ impl Execution {
         Self { process, exe, arguments, fields }
     }
 
-    /// Compares all fields of an `exec` record but those that only the caller of exec knows:
-    /// `filename`, `interpreter`, `tty`, `old_pid`, `exe_is_memfd`, `exe_is_overlay_upper`.
-    pub fn compare(&self, record: &mut Comparison) {
-        self.process.compare(record, "process");
+    /// The inode number of the namespace of this kind: `mnt`.
+    pub fn namespace(&self, kind: &str) -> Option<u64> {
+        let wanted = format!("namespaces.{kind}");
+        let field = self.fields.iter().find(|(name, _)| *name == wanted);
+        field.and_then(|(_, value)| value.as_ref()?.as_u64())
+    }
+
+    /// Compares every field of an `exec` record made within these times.
+    ///
+    /// # Errors
+    /// The differences, in words.
+    pub fn compare(
+        &self,
+        record: &Record,
+        when: RangeInclusive<u64>,
+        caller: &Caller,
+    ) -> Result<(), String> {
+        let mut record = Comparison::of(record, "process", "exec", when);
+        self.process.compare(&mut record, "process");
         record.is("process.exe", self.exe.as_str());
         for (name, expected) in &self.fields {
             record.is_optional(&format!("process.{name}"), expected.clone());
         }
-        compare_arguments(&self.arguments, record);
+        record.is("process.filename", caller.filename.as_str());
+        record.is_optional("process.interpreter", caller.interpreter.as_deref());
+        record.is_optional("process.tty", caller.tty.as_deref());
+        record.is_optional("process.old_pid", caller.thread);
+        record.is("process.exe_is_memfd", caller.is_memfd);
+        record.is("process.exe_is_overlay_upper", caller.is_overlay_upper);
+        compare_arguments(&self.arguments, &mut record);
+        record.finish()
+    }
+}
+
+/// What only the caller of exec knows.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// How it named the file.
+    pub filename: String,
+    /// What it wrote into the first line of a script.
+    pub interpreter: Option<String>,
+    /// The terminal that it gave.
+    pub tty: Option<String>,
+    /// The thread that called, if not the first.
+    pub thread: Option<u32>,
+    /// The file was made by memfd_create(2).
+    pub is_memfd: bool,
+    /// The file was written to an overlay file system.
+    pub is_overlay_upper: bool,
+}
+
+impl Caller {
+    /// Named the file so, and did nothing else of note.
+    pub fn naming(filename: &str) -> Self {
+        Self { filename: filename.to_owned(), ..Self::default() }
     }
 }
 
