@@ -13,6 +13,8 @@ pub mod actor;
 pub mod cgroup;
 pub mod comparison;
 pub mod conversation;
+pub mod endpoint;
+pub mod handshake;
 pub mod launch;
 pub mod namespaces;
 pub mod needs;

@@ -75,6 +75,14 @@ impl Stage {
             ("send", [_]) => self.connection().write_all(&vec![b'x'; count()]).unwrap(),
             ("receive", [_]) => self.connection().read_exact(&mut vec![0; count()]).unwrap(),
             ("receive-end", []) => assert_eq!(self.connection().read(&mut [0]).unwrap(), 0),
+            ("cookie", []) => return socket::cookie(self.connection()).to_string(),
+            ("lose", []) => socket::lose_what_arrives(self.connection()),
+            ("lose-nothing", []) => socket::lose_nothing(self.connection()),
+            ("settle", []) => {
+                socket::acknowledge(self.connection());
+                socket::wait_until_acknowledged(self.connection());
+            }
+            ("measure", []) => return measure(self.connection()),
             ("reset", []) => socket::reset(self.connection.take().unwrap()),
             ("close", []) => self.connection = None,
             _ => panic!("no such command: {command} {arguments:?}"),
@@ -94,6 +102,14 @@ impl Stage {
             _ => "done".to_owned(),
         }
     }
+}
+
+/// Segments sent, received and sent again, and the smallest round-trip time.
+fn measure(connection: &TcpStream) -> String {
+    let life = socket::information(connection);
+    let numbers =
+        [life.tcpi_segs_out, life.tcpi_segs_in, life.tcpi_total_retrans, life.tcpi_min_rtt];
+    numbers.map(|number| number.to_string()).join(" ")
 }
 
 /// The first thread ends, the process lives on in another, and ends with this code when told to.
