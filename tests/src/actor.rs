@@ -95,7 +95,6 @@ impl Actor {
     pub fn wait(mut self) -> ExitStatus {
         wait_for("end of the actor", || self.child.try_wait().unwrap())
     }
-
 }
 
 impl Drop for Actor {

@@ -46,7 +46,9 @@ impl Plan {
     /// The plan of a number: many small ones, none at all, and some beyond 64 KiB; all endings.
     pub fn of(number: u32) -> Self {
         // Any fixed sequence without a pattern will do (Knuth's multiplicative hash).
-        let random = |salt: u32| (number.wrapping_mul(2_654_435_761) ^ salt).wrapping_mul(2_246_822_519) >> 8;
+        let random = |salt: u32| {
+            (number.wrapping_mul(2_654_435_761) ^ salt).wrapping_mul(2_246_822_519) >> 8
+        };
         let bytes = |random: u32| match random % 16 {
             0..=3 => 0,
             4 => 65_537 + random as usize % 70_000,

@@ -67,7 +67,8 @@ impl Endpoint {
         fields.is("connection.role", self.role);
         let namespace = std::fs::metadata(format!("/proc/{}/ns/net", self.owner.pid));
         fields.is("connection.net_namespace", namespace.unwrap().st_ino());
-        fields.is_optional("connection.socket_cookie", self.cookie.map(|cookie| cookie.to_string()));
+        fields
+            .is_optional("connection.socket_cookie", self.cookie.map(|cookie| cookie.to_string()));
         fields.is("connection.opened_before_start", self.is_older);
     }
 

@@ -26,7 +26,9 @@ impl Wire {
         let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: takes numbers only; the descriptor returned is new and nobody else's.
         let socket = unsafe {
-            OwnedFd::from_raw_fd(checked(libc::socket(libc::AF_INET, kind, libc::IPPROTO_TCP)).unwrap())
+            OwnedFd::from_raw_fd(
+                checked(libc::socket(libc::AF_INET, kind, libc::IPPROTO_TCP)).unwrap(),
+            )
         };
         Self { socket, first: HashMap::new() }
     }

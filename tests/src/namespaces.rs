@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::launch::checked;
-use crate::scratch::unique;
+use crate::scratch::{maker_of, unique};
 
 /// A network namespace with its loopback up; it is deleted when dropped.
 #[derive(Debug)]
@@ -18,7 +19,8 @@ impl Namespace {
     /// # Panics
     /// When it cannot be made.
     pub fn new(role: &str) -> Self {
-        let this = Self(format!("chandra-{role}-{}", unique()));
+        remove_abandoned();
+        let this = Self(format!("{PREFIX}{role}-{}", unique()));
         run(&["ip", "netns", "add", &this.0]);
         this.run("ip link set lo up");
         this
@@ -80,6 +82,21 @@ impl Namespace {
     }
 }
 
+/// What the names of all of them begin with.
+const PREFIX: &str = "chandra-";
+
+/// Deletes those of tests that were killed.
+fn remove_abandoned() {
+    let Ok(names) = std::fs::read_dir("/run/netns") else { return };
+    for name in names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+        let number = name.strip_prefix(PREFIX).and_then(|name| name.rsplit('-').next());
+        let maker = number.and_then(|number| number.parse().ok()).map(maker_of);
+        if maker.is_some_and(|maker| !Path::new(&format!("/proc/{maker}")).exists()) {
+            drop(Namespace(name));
+        }
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         drop(Command::new("ip").args(["netns", "delete", &self.0]).stderr(Stdio::null()).status());
@@ -93,7 +110,8 @@ impl Drop for Namespace {
 pub fn join(left: (&Namespace, &str, &str), right: (&Namespace, &str, &str)) {
     let (near, far) = (left.0.name(), right.0.name());
     run(&[
-        "ip", "link", "add", left.1, "netns", near, "type", "veth", "peer", "name", right.1, "netns", far,
+        "ip", "link", "add", left.1, "netns", near, "type", "veth", "peer", "name", right.1,
+        "netns", far,
     ]);
     for (namespace, device, address) in [left, right] {
         namespace.run(&format!("ip address add {address} dev {device}"));
@@ -112,13 +130,13 @@ pub struct Routed {
 }
 
 impl Routed {
-    /// Port that the client connects to, on any address below 10.203.0.0/16.
-    pub const VISIBLE_PORT: u16 = 80;
-    /// The first of the two ports that the server is reached on; the second is the next one.
-    pub const SERVER_PORT: u16 = 8080;
+    /// The first of the two ports that the client connects to, on any address in 10.203.0.0/16.
+    pub const VISIBLE_PORT: u16 = 20_080;
+    /// The first of the two ports that the server is reached on.
+    pub const SERVER_PORT: u16 = 28_080;
 
-    /// The router changes the destination (DNAT), by the parity of the visible port to one of two
-    /// ports, and the source to its own address and a random port (SNAT).
+    /// The router changes the destination (DNAT), each visible port to one of the server's, and the
+    /// source to its own address and a random port (SNAT).
     ///
     /// # Panics
     /// When a namespace or a rule cannot be made.
@@ -132,8 +150,8 @@ impl Routed {
             "add table ip nat",
             "add chain ip nat before { type nat hook prerouting priority -100 ; }",
             "add chain ip nat after { type nat hook postrouting priority 100 ; }",
-            "add rule ip nat before ip daddr 10.203.0.0/16 tcp dport 80 dnat to 10.202.0.2:8080",
-            "add rule ip nat before ip daddr 10.203.0.0/16 tcp dport 81 dnat to 10.202.0.2:8081",
+            "add rule ip nat before ip daddr 10.203.0.0/16 tcp dport 20080 dnat to 10.202.0.2:28080",
+            "add rule ip nat before ip daddr 10.203.0.0/16 tcp dport 20081 dnat to 10.202.0.2:28081",
             "add rule ip nat after oifname outside masquerade random",
         ] {
             router.run(&format!("nft {rule}"));

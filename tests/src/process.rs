@@ -1,8 +1,8 @@
 //! What `/proc` says of a living process, to compare records with.
 
 use std::fs;
-use std::os::linux::fs::MetadataExt;
 use std::ops::RangeInclusive;
+use std::os::linux::fs::MetadataExt;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -54,8 +54,7 @@ impl Process {
     pub fn of(pid: u32) -> Self {
         let stat = read(pid, "stat");
         // The name before it may contain anything.
-        let stat: Vec<&str> =
-            stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
+        let stat: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
         Self {
             pid,
             ppid: stat[1].parse().unwrap(),

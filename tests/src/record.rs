@@ -12,8 +12,8 @@ impl Record {
     /// # Panics
     /// When the line is not one JSON object.
     pub fn parse(line: &str) -> Self {
-        let value: Value = serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
+        let value: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
         assert!(value.is_object(), "not an object: {line}");
         Self(value)
     }

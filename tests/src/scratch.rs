@@ -12,8 +12,16 @@ static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// A number that no other test has now: tests run as processes and as threads of one.
 pub fn unique() -> u32 {
-    std::process::id() * 64 + NAMES.fetch_add(1, Ordering::Relaxed) % 64
+    std::process::id() * NAMES_OF_ONE + NAMES.fetch_add(1, Ordering::Relaxed) % NAMES_OF_ONE
 }
+
+/// The process that made up this number.
+pub fn maker_of(number: u32) -> u32 {
+    number / NAMES_OF_ONE
+}
+
+/// So many that none comes twice, and so few that the largest fits: process ids have 22 bits.
+const NAMES_OF_ONE: u32 = 512;
 
 impl Scratch {
     /// A new, empty folder.

@@ -62,7 +62,13 @@ pub fn cookie(socket: &impl AsRawFd) -> u64 {
     let place = (&raw mut cookie).cast();
     // SAFETY: the kernel writes `size` bytes to `cookie`.
     let asked = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, place, &raw mut size)
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_COOKIE,
+            place,
+            &raw mut size,
+        )
     };
     checked(asked).unwrap();
     cookie

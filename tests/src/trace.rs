@@ -225,7 +225,8 @@ impl Outcome {
         let last = self.messages.last().expect("no message at all");
         let summary = Record::parse(last).0.get("summary").cloned();
         let summary = Record(summary.unwrap_or_else(|| panic!("no summary: {context}")));
-        let number = |name: &str| summary.number(name).unwrap_or_else(|| panic!("{name} {context}"));
+        let number =
+            |name: &str| summary.number(name).unwrap_or_else(|| panic!("{name} {context}"));
         assert_eq!(number("imbalance"), 0, "{context}");
         assert_eq!(number("decode_errors"), 0, "{context}");
         let doors = ["filtered", "aggregated", "lost"].map(number).iter().sum::<u64>();

@@ -44,7 +44,8 @@ fn text(path: &Path) -> &str {
 #[test]
 fn a_plain_program() {
     needs!("root");
-    let (_, truth) = prove(Command::new(actor()).args(["a", "b c", "", "é"]), &Caller::naming(text(actor())));
+    let (_, truth) =
+        prove(Command::new(actor()).args(["a", "b c", "", "é"]), &Caller::naming(text(actor())));
     assert!(truth.arguments.ends_with("\0a\0b c\0\0é\0".as_bytes()));
 }
 
@@ -64,7 +65,8 @@ fn a_renamed_copy_that_poses_as_a_kernel_thread() {
     needs!("root");
     let scratch = Scratch::new();
     let copy = scratch.copy(actor(), "kworker0");
-    let (record, _) = prove(Command::new(&copy).arg0("[kworker/0:1]"), &Caller::naming(text(&copy)));
+    let (record, _) =
+        prove(Command::new(&copy).arg0("[kworker/0:1]"), &Caller::naming(text(&copy)));
     assert_eq!(record.strings("process.argv"), Some(vec!["[kworker/0:1]"]));
     assert_eq!(record.text("process.exe"), copy.to_str());
 }

@@ -43,7 +43,9 @@ fn trace_conversations(
             }
             let plan = match number {
                 0 => Plan { opener_sends: 5 << 20, acceptor_sends: 0, ending: Ending::OpenerFirst },
-                1 => Plan { opener_sends: 1, acceptor_sends: 5 << 20, ending: Ending::OpenerCloses },
+                1 => {
+                    Plan { opener_sends: 1, acceptor_sends: 5 << 20, ending: Ending::OpenerCloses }
+                }
                 2 => Plan { opener_sends: 0, acceptor_sends: 0, ending: Ending::AcceptorFirst },
                 _ => Plan::of(number),
             };
@@ -87,7 +89,9 @@ fn ten_thousand_through_a_router_that_changes_both_addresses() {
     let visible = u32::from(Ipv4Addr::new(10, 203, 0, 0));
     let port = |worker: usize| Routed::VISIBLE_PORT + u16::try_from(worker).unwrap();
     let connect = |number, worker| address(number, visible, port(worker));
-    let own = std::process::id().to_string();
-    trace_conversations(&["--pid", &own], listeners, connect, |work| net.client.enter(work));
+    let (visible_port, server_port) = (Routed::VISIBLE_PORT, Routed::SERVER_PORT);
+    let ports = [visible_port, visible_port + 1, server_port, server_port + 1];
+    let option = ports.map(|port| port.to_string()).join(",");
+    trace_conversations(&["--port", &option], listeners, connect, |work| net.client.enter(work));
     assert!(net.translated() > 0);
 }

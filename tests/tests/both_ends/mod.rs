@@ -56,15 +56,20 @@ pub fn assert_seen_whole(records: &[Record], conversations: &[Conversation]) {
     let accepted = index(records, "tcp_accept", "acceptor", key);
     let closed_by_opener = index(records, "tcp_close", "opener", key);
     let closed_by_acceptor = index(records, "tcp_close", "acceptor", key);
-    let counts =
-        [opened.len(), established.len(), accepted.len(), closed_by_opener.len(), closed_by_acceptor.len()];
+    let counts = [
+        opened.len(),
+        established.len(),
+        accepted.len(),
+        closed_by_opener.len(),
+        closed_by_acceptor.len(),
+    ];
     assert_eq!(counts, [conversations.len(); 5]);
     assert_eq!(records.len(), counts.iter().sum::<usize>());
     let own = Some(u64::from(std::process::id()));
     assert!(records.iter().all(|record| record.number("process.pid") == own));
-    let old = records.iter().find(|record| {
-        record.at("connection.opened_before_start") != Some(&false.into())
-    });
+    let old = records
+        .iter()
+        .find(|record| record.at("connection.opened_before_start") != Some(&false.into()));
     assert_eq!(old.map(|record| &record.0), None);
     for conversation in conversations {
         let (opener, acceptor) = (canonical(conversation.opener), canonical(conversation.acceptor));

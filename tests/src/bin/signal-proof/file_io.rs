@@ -1,6 +1,6 @@
 //! Reads and writes, counted by how long they take.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use chandra_tests::record::Record;
 use chandra_tests::trace::Trace;
@@ -13,7 +13,7 @@ const WRITES: u64 = 500;
 const SLOW_MILLISECONDS: u64 = 100;
 
 /// A process of which every system call is known: a command is one read, its answer one write.
-pub fn latency(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn latency(chandra: &Path, hooks: &mut Hooks) {
     let mut actor = new_actor();
     actor.wait_until_idle();
     let pid = actor.pid().to_string();
@@ -37,7 +37,13 @@ pub fn latency(chandra: &PathBuf, hooks: &mut Hooks) {
     }
 }
 
-fn compare(record: &Record, calls: u64, operation: &str, pid: &str, comm: &str) -> Result<(), String> {
+fn compare(
+    record: &Record,
+    calls: u64,
+    operation: &str,
+    pid: &str,
+    comm: &str,
+) -> Result<(), String> {
     let buckets = record.at("histogram.buckets").and_then(|value| value.as_array());
     let buckets = buckets.ok_or_else(|| format!("no buckets in {}", record.0))?;
     let bucket = |bucket: &serde_json::Value| {

@@ -14,7 +14,7 @@
 )]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use chandra_tests::actor::{self, Actor};
@@ -38,7 +38,7 @@ fn new_actor() -> Actor {
 }
 
 /// A verb and the proof of its hooks.
-type Proof = (&'static str, fn(&PathBuf, &mut Hooks));
+type Proof = (&'static str, fn(&Path, &mut Hooks));
 
 const PROOFS: &[Proof] = &[
     ("exec", process::exec),

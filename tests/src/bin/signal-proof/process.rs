@@ -1,7 +1,7 @@
 //! Programs that start and end.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use chandra_tests::comparison::Comparison;
 use chandra_tests::process::{Caller, Execution, NANOSECONDS_PER_TICK, Process};
@@ -12,7 +12,7 @@ use crate::hooks::Hooks;
 use crate::new_actor;
 
 /// A fork, an exec and an exit of one process.
-pub fn exec(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn exec(chandra: &Path, hooks: &mut Hooks) {
     let mut trace = Trace::start_program(chandra, &["exec", "--type", "exec,fork,exit"]);
     let before = wall_clock::now();
     let actor = new_actor();
@@ -43,7 +43,7 @@ pub fn exec(chandra: &PathBuf, hooks: &mut Hooks) {
 }
 
 /// One process that ends with a code, one that a signal ends.
-pub fn exit(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn exit(chandra: &Path, hooks: &mut Hooks) {
     let mut trace = Trace::start_program(chandra, &["exit"]);
     for signal in [None, Some(libc::SIGKILL)] {
         let mut actor = new_actor();

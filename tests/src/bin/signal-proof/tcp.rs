@@ -1,6 +1,6 @@
 //! Connections from their opening to their close.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use chandra_tests::actor::Actor;
 use chandra_tests::comparison::Comparison;
@@ -44,7 +44,7 @@ impl Scene {
 }
 
 /// A connection that is established, and one that is refused.
-pub fn connect(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn connect(chandra: &Path, hooks: &mut Hooks) {
     let mut scene = Scene::new();
     let mut trace = Trace::start_program(chandra, &["tcp-connect"]);
     let (before, begun) = (now(), since_boot());
@@ -83,7 +83,7 @@ pub fn connect(chandra: &PathBuf, hooks: &mut Hooks) {
 }
 
 /// A connection that waits to be accepted for a while.
-pub fn accept(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn accept(chandra: &Path, hooks: &mut Hooks) {
     let mut scene = Scene::new();
     let mut trace = Trace::start_program(chandra, &["tcp-accept"]);
     let (before, begun) = (now(), since_boot());
@@ -97,7 +97,7 @@ pub fn accept(chandra: &PathBuf, hooks: &mut Hooks) {
 }
 
 /// A connection opened before the trace, and one opened within.
-pub fn close(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn close(chandra: &Path, hooks: &mut Hooks) {
     for is_older in [true, false] {
         let mut scene = Scene::new();
         let mut early = is_older.then(|| (now(), scene.connect()));
@@ -150,7 +150,7 @@ fn compare_totals(fields: &mut Comparison, bytes: [u64; 2], measured: &str) {
 }
 
 /// Every change of state of both ends, in order.
-pub fn state(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn state(chandra: &Path, hooks: &mut Hooks) {
     let mut scene = Scene::new();
     let mut trace = Trace::start_program(chandra, &["tcp-state"]);
     let before = now();

@@ -1,6 +1,6 @@
 //! Segments that are lost, and connections that are broken off.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use chandra_tests::trace::Trace;
 use chandra_tests::wall_clock::now;
@@ -9,7 +9,7 @@ use crate::hooks::Hooks;
 use crate::tcp::Scene;
 
 /// Bytes that the receiving socket throws away until they have been sent again.
-pub fn retransmit(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn retransmit(chandra: &Path, hooks: &mut Hooks) {
     let mut scene = Scene::new();
     let mut trace = Trace::start_program(chandra, &["tcp-retransmit"]);
     let ends = scene.connect();
@@ -36,7 +36,7 @@ pub fn retransmit(chandra: &PathBuf, hooks: &mut Hooks) {
 }
 
 /// One end resets: it sends the RST, the other receives it.
-pub fn reset(chandra: &PathBuf, hooks: &mut Hooks) {
+pub fn reset(chandra: &Path, hooks: &mut Hooks) {
     let mut scene = Scene::new();
     let mut trace = Trace::start_program(chandra, &["tcp-reset"]);
     let ends = scene.connect();
