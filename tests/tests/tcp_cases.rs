@@ -1,7 +1,7 @@
 //! Connections that differ from the plain one: IPv6, IPv4 in IPv6's clothes, older than the trace.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use chandra_tests::actor::Actor;
@@ -9,6 +9,7 @@ use chandra_tests::conversation::{Ending, Plan, converse};
 use chandra_tests::endpoint::Endpoint;
 use chandra_tests::namespaces::Routed;
 use chandra_tests::needs;
+use chandra_tests::record::Record;
 use chandra_tests::trace::Trace;
 use chandra_tests::wall_clock::now;
 
@@ -31,6 +32,29 @@ fn converse_with(listen: &str, address: impl Fn(u16) -> SocketAddr) {
         let outcome = trace.stop();
         outcome.summary_without_loss();
         assert_seen_whole(&outcome.records, &[conversation]);
+    }
+}
+
+/// The kernel begins to connect before it chooses the port. What is not known is absent.
+#[test]
+fn a_port_that_is_not_chosen_yet_is_absent_rather_than_wrong() {
+    needs!("root");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let port = address.port().to_string();
+    let types = "tcp_connect,tcp_state,tcp_established";
+    let mut trace = Trace::start(&["tcp-connect", "--type", types, "--port", &port]);
+    let opener = TcpStream::connect(address).unwrap();
+    let truth = Some(u64::from(opener.local_addr().unwrap().port()));
+    trace.wait_for("the end of the handshake", |record| record.kind() == "tcp_established");
+    let peer = Some(u64::from(address.port()));
+    let outcome = trace.stop();
+    let of_opener = |record: &&Record| record.number("connection.peer.port") == peer;
+    let records: Vec<_> = outcome.records.iter().filter(of_opener).collect();
+    assert_eq!(records.len(), 4, "connect, two changes of state, established");
+    for record in records {
+        let port = record.number("connection.local.port");
+        assert!(port.is_none() || port == truth, "{record:?}");
     }
 }
 
