@@ -27,8 +27,8 @@ fn fails(command: &mut Command, code: i32, check: &str, words: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{context}");
     let part = |name: &str| {
         let line = text.lines().find_map(|line| line.trim_start().strip_prefix(name));
-        let line = line.unwrap_or_else(|| panic!("no part {name:?} in {context}"));
-        assert!(line.trim().len() > 5, "{name} says nothing in {context}");
+        let line = line.unwrap_or_default();
+        assert!(line.trim().len() > 5, "no part {name:?} in {context}");
         line.to_owned()
     };
     let [_what, _why, _next, see] = ["error:", "why:", "next:", "see:"].map(part);

@@ -19,7 +19,7 @@ const KINDS: &str = "tcp_connect,tcp_established,tcp_accept,tcp_close";
 
 /// Addresses that no two connections share.
 fn address(number: u32, network: u32, port: u16) -> SocketAddr {
-    (Ipv4Addr::from(network + (number / 250 << 8) + number % 250 + 1), port).into()
+    (Ipv4Addr::from(network + number / 250 * 256 + number % 250 + 1), port).into()
 }
 
 /// Converses by two workers, each with a listener of its own, and traces it all.

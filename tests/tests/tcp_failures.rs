@@ -94,7 +94,7 @@ fn a_reset_is_told_at_both_ends_with_the_kernels_reason() {
         let [sent, received] = ["sent", "received"].map(|direction| {
             let of = |record: &&Record| record.text("direction") == Some(direction);
             let mut found = outcome.records.iter().filter(of);
-            let record = found.next().unwrap_or_else(|| panic!("no reset {direction}"));
+            let record = found.next().expect(direction);
             assert!(found.next().is_none(), "two resets {direction}");
             record
         });

@@ -23,7 +23,8 @@ fn peer(record: &Record) -> SocketAddr {
 
 fn key(record: &Record) -> &str {
     let key = record.text("connection.key");
-    key.unwrap_or_else(|| panic!("{} has no key: {record:?}", record.kind()))
+    assert!(key.is_some(), "{} has no key: {record:?}", record.kind());
+    key.unwrap()
 }
 
 /// An IPv4 address is one, however the socket writes it.
@@ -78,8 +79,8 @@ pub fn assert_seen_whole(records: &[Record], conversations: &[Conversation]) {
         let address = opened[&opener[1]].text("connection.local.address");
         assert_eq!(address, Some(&*opener[0].ip().to_string()), "{conversation:?}");
         let key = key(established[&opener]);
-        let record = accepted.get(key).unwrap_or_else(|| panic!("no accept: {conversation:?}"));
-        assert_eq!(ends(record), acceptor, "{conversation:?}");
+        assert!(accepted.contains_key(key), "no accept: {conversation:?}");
+        assert_eq!(ends(accepted[key]), acceptor, "{conversation:?}");
         let sent = [plan.opener_sends, plan.acceptor_sends];
         assert_closed(closed_by_opener[key], opener, sent, conversation);
         assert_closed(closed_by_acceptor[key], acceptor, [sent[1], sent[0]], conversation);
