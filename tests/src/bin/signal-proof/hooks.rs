@@ -1,0 +1,104 @@
+//! What was found out of each hook.
+
+use chandra_tests::trace::Outcome;
+
+/// The hooks that the proof is about, with their signals; `running` shows in no verb.
+const ALL: &[(&str, &str)] = &[
+    ("process", "exec"),
+    ("process", "fork"),
+    ("process", "exit"),
+    ("tcp", "state"),
+    ("tcp", "accept"),
+    ("tcp", "retransmit"),
+    ("tcp", "reset_sent"),
+    ("tcp", "reset_received"),
+    ("tcp", "open"),
+    ("file_io", "read"),
+    ("file_io", "write"),
+];
+
+/// One hook.
+#[derive(Debug)]
+pub struct Hook {
+    pub signal: &'static str,
+    pub name: &'static str,
+    pub rung: Option<String>,
+    pub verdict: String,
+    pub problems: Vec<String>,
+    /// How many records of it were compared with the truth.
+    compared: u32,
+}
+
+impl Hook {
+    /// Its records were right, and there were some.
+    pub fn is_right(&self) -> bool {
+        self.verdict == "active" && self.problems.is_empty() && self.compared > 0
+    }
+}
+
+/// All hooks, and what is wrong beyond any of them.
+#[derive(Debug)]
+pub struct Hooks {
+    all: Vec<Hook>,
+    failed_verbs: u32,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        let hook = |(signal, name): &(&'static str, &'static str)| Hook {
+            signal,
+            name,
+            rung: None,
+            verdict: "unknown".to_owned(),
+            problems: Vec::new(),
+            compared: 0,
+        };
+        Self { all: ALL.iter().map(hook).collect(), failed_verbs: 0 }
+    }
+}
+
+impl Hooks {
+    pub fn all(&self) -> &[Hook] {
+        &self.all
+    }
+
+    fn get(&mut self, name: &str) -> &mut Hook {
+        self.all.iter_mut().find(|hook| hook.name == name).unwrap()
+    }
+
+    /// Notes what became of a comparison of a record of this hook.
+    pub fn compared(&mut self, name: &str, outcome: Result<(), String>) {
+        let hook = self.get(name);
+        hook.compared += 1;
+        hook.problems.extend(outcome.err());
+    }
+
+    /// Notes which rungs served a trace that has ended well and lost nothing.
+    pub fn served(&mut self, outcome: &Outcome) {
+        let summary = outcome.summary_without_loss();
+        for hook in summary.at("hooks").unwrap().as_array().unwrap() {
+            let text = |name: &str| hook.get(name).and_then(|value| value.as_str());
+            let name = text("hook").unwrap();
+            if !self.all.iter().any(|hook| hook.name == name) {
+                continue;
+            }
+            let (rung, verdict) = (text("rung").map(str::to_owned), text("verdict").unwrap());
+            let known = self.get(name);
+            if known.rung.is_some() && known.rung != rung {
+                known.problems.push(format!("{:?} in one verb, {rung:?} in another", known.rung));
+            }
+            (known.rung, known.verdict) = (rung, verdict.to_owned());
+        }
+    }
+
+    /// A proof came to no end: which hooks are to blame is not known, so the program fails.
+    pub fn verb_failed(&mut self, verb: &str, why: &str) {
+        self.failed_verbs += 1;
+        println!("{verb} FAILED: {why}");
+    }
+
+    /// Every verb's proof came to its end.
+    pub fn is_complete(&self) -> bool {
+        self.failed_verbs == 0
+    }
+}

@@ -1,0 +1,89 @@
+//! Proves that every hook of every verb emits a correct record on this kernel.
+//!
+//! usage: signal-proof --chandra PATH
+//!
+//! For each verb it starts `chandra trace`, does what the verb watches for, and compares every field
+//! of the records with the truth. It needs nothing but `/proc` and a loopback interface, so that it
+//! runs in a bare guest. What it prints is what tests/kernels/matrix reads: one line of JSON for
+//! each hook. Exit code 0: all is well.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a proof ends where something does not hold; the end of each is caught and reported"
+)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use chandra_tests::actor::{self, Actor};
+use serde_json::json;
+
+mod file_io;
+mod hooks;
+mod process;
+mod tcp;
+mod tcp_losses;
+
+use hooks::Hooks;
+
+/// What makes this program an actor instead: its second argument, so that the first is a name.
+const ACT: &str = "act";
+
+/// A new process of this program that does what the proof asks.
+fn new_actor() -> Actor {
+    let mut command = Command::new("/proc/self/exe");
+    Actor::start(command.arg(ACT))
+}
+
+/// A verb and the proof of its hooks.
+type Proof = (&'static str, fn(&Path, &mut Hooks));
+
+const PROOFS: &[Proof] = &[
+    ("exec", process::exec),
+    ("exit", process::exit),
+    ("tcp-connect", tcp::connect),
+    ("tcp-accept", tcp::accept),
+    ("tcp-close", tcp::close),
+    ("tcp-state", tcp::state),
+    ("tcp-retransmit", tcp_losses::retransmit),
+    ("tcp-reset", tcp_losses::reset),
+    ("vfs-latency", file_io::latency),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let chandra = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, ACT] => return actor::play(),
+        [_, "--chandra", path] => PathBuf::from(path),
+        _ => {
+            eprintln!("usage: signal-proof --chandra PATH");
+            return ExitCode::from(2);
+        }
+    };
+    let mut hooks = Hooks::default();
+    for (verb, proof) in PROOFS {
+        let started = std::time::Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| proof(&chandra, &mut hooks)));
+        if let Err(panic) = outcome {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            hooks.verb_failed(verb, &text.unwrap_or_default());
+        }
+        println!("{verb}: {:.1} s", started.elapsed().as_secs_f64());
+    }
+    for hook in hooks.all() {
+        let detail = hook.problems.join("; ");
+        println!(
+            "{}",
+            json!({ "signal": hook.signal, "hook": hook.name, "rung": hook.rung,
+                "verdict": hook.verdict, "event_ok": hook.is_right(), "detail": detail })
+        );
+    }
+    if hooks.all().iter().all(|hook| hook.is_right()) && hooks.is_complete() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

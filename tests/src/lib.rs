@@ -1,0 +1,28 @@
+//! Drives the `chandra` binary on a real kernel and compares what it says with what really happened.
+//!
+//! Nothing of Chandra is linked here: the truth comes from `/proc`, from the sockets themselves and
+//! from what the test did, so that a mistake cannot cancel itself out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test states what it expects by stopping where that does not hold"
+)]
+
+pub mod actor;
+pub mod cgroup;
+pub mod comparison;
+pub mod conversation;
+pub mod endpoint;
+pub mod handshake;
+pub mod launch;
+pub mod namespaces;
+pub mod needs;
+pub mod patience;
+pub mod process;
+pub mod record;
+pub mod scratch;
+pub mod socket;
+pub mod storm;
+pub mod trace;
+pub mod wall_clock;

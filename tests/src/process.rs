@@ -1,0 +1,256 @@
+//! What `/proc` says of a living process, to compare records with.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::os::linux::fs::MetadataExt;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::cgroup;
+use crate::comparison::Comparison;
+use crate::record::Record;
+use crate::wall_clock;
+
+/// `/proc` counts time in hundredths of a second, on every architecture that Chandra runs on.
+pub const NANOSECONDS_PER_TICK: u64 = 10_000_000;
+
+/// How far two readings of the clocks may drift apart in a test.
+const CLOCK_TOLERANCE: u64 = 200_000_000;
+
+/// Names of capabilities from bit 0 on, as capabilities(7) has them.
+const CAPABILITIES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID \
+    SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER \
+    SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE \
+    SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN \
+    SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE";
+
+/// What every record says of a process.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Thread-group id.
+    pub pid: u32,
+    /// The parent's.
+    pub ppid: u32,
+    /// Name of its leader.
+    pub comm: String,
+    /// Real, effective.
+    pub uids: [u32; 2],
+    /// Real, effective.
+    pub gids: [u32; 2],
+    /// Start since boot in ticks.
+    pub start_ticks: u64,
+    /// Session.
+    pub session: u32,
+    /// Cgroup in the unified hierarchy.
+    pub cgroup_id: u64,
+}
+
+impl Process {
+    /// The process of this id.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn of(pid: u32) -> Self {
+        let stat = read(pid, "stat");
+        // The name before it may contain anything.
+        let stat: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
+        Self {
+            pid,
+            ppid: stat[1].parse().unwrap(),
+            comm: read(pid, "comm").trim_end_matches('\n').to_owned(),
+            uids: ids(pid, "Uid"),
+            gids: ids(pid, "Gid"),
+            start_ticks: stat[19].parse().unwrap(),
+            session: stat[3].parse().unwrap(),
+            cgroup_id: cgroup::of_process(pid),
+        }
+    }
+
+    /// This process.
+    pub fn own() -> Self {
+        Self::of(std::process::id())
+    }
+
+    /// Compares the fields that every record has, in the object of this name.
+    pub fn compare(&self, record: &mut Comparison, object: &str) {
+        record.is(&format!("{object}.pid"), self.pid);
+        record.is(&format!("{object}.ppid"), self.ppid);
+        record.is(&format!("{object}.uid"), self.uids[0]);
+        record.is(&format!("{object}.gid"), self.gids[0]);
+        record.is(&format!("{object}.comm"), self.comm.as_str());
+        record.is_big(&format!("{object}.cgroup_id"), self.cgroup_id);
+        let start = self.start_ticks * NANOSECONDS_PER_TICK;
+        let start = start..=start + NANOSECONDS_PER_TICK - 1;
+        let boot = wall_clock::now() - wall_clock::since_boot();
+        let since = boot + start.start() - CLOCK_TOLERANCE;
+        let until = boot + start.end() + CLOCK_TOLERANCE;
+        record.is_within(&format!("{object}.start_boottime_ns"), start);
+        record.is_time(&format!("{object}.start_time"), since..=until);
+    }
+}
+
+/// What an `exec` record says beyond that.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Who.
+    pub process: Process,
+    /// As `/proc/PID/exe` shows it, without its mark of deletion.
+    pub exe: String,
+    /// The arguments in memory, NUL after each.
+    pub arguments: Vec<u8>,
+    fields: Vec<(&'static str, Option<Value>)>,
+}
+
+impl Execution {
+    /// The program that this process runs.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn of(pid: u32) -> Self {
+        let process = Process::of(pid);
+        let link = |name: &str| {
+            let path = fs::read_link(format!("/proc/{pid}/{name}")).unwrap();
+            path.into_os_string().into_string().unwrap()
+        };
+        let namespace = |name: &str| {
+            let link = link(&format!("ns/{name}"));
+            let (_, inode) = link.split_once('[').unwrap();
+            Some(inode.trim_end_matches(']').parse::<u64>().unwrap().into())
+        };
+        let file = fs::metadata(format!("/proc/{pid}/exe")).unwrap();
+        let device = (libc::major(file.st_dev()), libc::minor(file.st_dev()));
+        // Kernels without audit have no such file.
+        let login = fs::read_to_string(format!("/proc/{pid}/loginuid")).ok();
+        let login = login.map(|text| text.trim().parse::<u32>().unwrap());
+        let login = login.filter(|login| *login != u32::MAX);
+        let fields = vec![
+            ("login_uid", login.map(Value::from)),
+            ("effective_uid", Some(process.uids[1].into())),
+            ("effective_gid", Some(process.gids[1].into())),
+            ("capabilities_effective", Some(capabilities(pid, "CapEff").into())),
+            ("capabilities_permitted", Some(capabilities(pid, "CapPrm").into())),
+            ("exe_path_truncated", Some(false.into())),
+            ("exe_device", Some(format!("{}:{}", device.0, device.1).into())),
+            ("exe_inode", Some(file.st_ino().to_string().into())),
+            ("exe_is_deleted", Some((file.st_nlink() == 0).into())),
+            ("cwd", Some(link("cwd").into())),
+            ("session_id", Some(process.session.into())),
+            ("namespaces.pid", namespace("pid")),
+            ("namespaces.mnt", namespace("mnt")),
+            ("namespaces.net", namespace("net")),
+            ("namespaces.user", namespace("user")),
+            ("namespaces.cgroup", namespace("cgroup")),
+        ];
+        let exe = link("exe").trim_end_matches(" (deleted)").to_owned();
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        Self { process, exe, arguments, fields }
+    }
+
+    /// The inode number of the namespace of this kind: `mnt`.
+    pub fn namespace(&self, kind: &str) -> Option<u64> {
+        let wanted = format!("namespaces.{kind}");
+        let field = self.fields.iter().find(|(name, _)| *name == wanted);
+        field.and_then(|(_, value)| value.as_ref()?.as_u64())
+    }
+
+    /// Compares every field of an `exec` record made within these times.
+    ///
+    /// # Errors
+    /// The differences, in words.
+    pub fn compare(
+        &self,
+        record: &Record,
+        when: RangeInclusive<u64>,
+        caller: &Caller,
+    ) -> Result<(), String> {
+        let mut record = Comparison::of(record, "process", "exec", when);
+        self.process.compare(&mut record, "process");
+        record.is("process.exe", self.exe.as_str());
+        for (name, expected) in &self.fields {
+            record.is_optional(&format!("process.{name}"), expected.clone());
+        }
+        record.is("process.filename", caller.filename.as_str());
+        record.is_optional("process.interpreter", caller.interpreter.as_deref());
+        record.is_optional("process.tty", caller.tty.as_deref());
+        record.is_optional("process.old_pid", caller.thread);
+        record.is("process.exe_is_memfd", caller.is_memfd);
+        record.is("process.exe_is_overlay_upper", caller.is_overlay_upper);
+        compare_arguments(&self.arguments, &mut record);
+        record.finish()
+    }
+}
+
+/// What only the caller of exec knows.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// How it named the file.
+    pub filename: String,
+    /// What it wrote into the first line of a script.
+    pub interpreter: Option<String>,
+    /// The terminal that it gave.
+    pub tty: Option<String>,
+    /// The thread that called, if not the first.
+    pub thread: Option<u32>,
+    /// The file was made by memfd_create(2).
+    pub is_memfd: bool,
+    /// The file was written to an overlay file system.
+    pub is_overlay_upper: bool,
+}
+
+impl Caller {
+    /// Named the file so, and did nothing else of note.
+    pub fn naming(filename: &str) -> Self {
+        Self { filename: filename.to_owned(), ..Self::default() }
+    }
+}
+
+/// The head and the tail must be what memory begins and ends with; what is between is cut.
+fn compare_arguments(memory: &[u8], record: &mut Comparison) {
+    let strings = |value: Option<Value>| -> Option<Vec<u8>> {
+        let list = value?;
+        let list = list.as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?;
+        Some(list.join("\0").into_bytes())
+    };
+    record.is("process.argv_bytes", memory.len());
+    let head = strings(record.take("process.argv")).unwrap_or_default();
+    let tail = strings(record.take("process.argv_tail"));
+    let cut = tail.is_some();
+    record.is("process.argv_truncated", cut);
+    let memory = memory.strip_suffix(b"\0").unwrap_or(memory);
+    let tail = tail.unwrap_or_default();
+    let whole = if cut {
+        head.len() >= 8191 && tail.len() >= 2047 && head.len() + tail.len() < memory.len()
+    } else {
+        head == memory
+    };
+    if !(whole && memory.starts_with(&head) && memory.ends_with(&tail)) {
+        let (all, head, tail) = (memory.len(), head.len(), tail.len());
+        record.problem(format!("argv: {head} bytes, then {tail} bytes, are not those of {all}"));
+    }
+}
+
+fn read(pid: u32, name: &str) -> String {
+    let path = PathBuf::from(format!("/proc/{pid}/{name}"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn status(pid: u32, name: &str) -> String {
+    let status = read(pid, "status");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("/proc/{pid}/status has no {name}")).trim().to_owned()
+}
+
+fn ids(pid: u32, name: &str) -> [u32; 2] {
+    let ids: Vec<u32> =
+        status(pid, name).split_whitespace().map(|id| id.parse().unwrap()).collect();
+    [ids[0], ids[1]]
+}
+
+fn capabilities(pid: u32, name: &str) -> Vec<String> {
+    let mask = u64::from_str_radix(&status(pid, name), 16).unwrap();
+    let names: Vec<&str> = CAPABILITIES.split_ascii_whitespace().collect();
+    assert_eq!(mask >> names.len(), 0, "this kernel has capabilities that the test cannot name");
+    let held = (0..names.len()).filter(|bit| mask >> bit & 1 == 1);
+    held.map(|bit| format!("CAP_{}", names[bit])).collect()
+}
