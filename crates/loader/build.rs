@@ -3,10 +3,21 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use chandra_bpf_build::{btf, compile, generate};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let headers = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("bpf");
     let libbpf_headers = PathBuf::from(std::env::var("DEP_BPF_INCLUDE")?);

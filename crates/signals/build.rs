@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use chandra_bpf_build::btf::{self, Exports};
 use chandra_bpf_build::{compile, generate};
@@ -77,7 +78,17 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("reason", "GROUP_CODE"),
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let source = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("src");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=src");

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
 use chandra_loader::load::{LoadError, Loaded, Options, Request, load};
-use chandra_loader::ring::Reader;
+use chandra_loader::ring::{self, Reader};
 use chandra_loader::verdict::{HookVerdict, Verdict};
-use chandra_loader::{MapCore, MapHandle};
+use chandra_loader::{LibbpfError, MapCore, MapHandle};
 use chandra_signals::filter::Filter;
 use chandra_signals::{Context, Signal};
 
@@ -68,11 +68,21 @@ pub fn reader<'a>(
     };
     let reader = Reader::new(&events, loaded.ring_bytes, on_record)
         .map_err(|error| ring_problem(signal.spec.name, &error))?;
-    let flag = loaded.object().maps().find(|map| map.name() == "reader_is_awake");
-    match flag.and_then(|flag| MapHandle::try_from(&flag).ok()) {
-        Some(flag) => Ok(reader.with_awake_flag(flag)),
-        None => Ok(reader),
-    }
+    let announced = reader_state(loaded).and_then(|state| reader.announce(state));
+    announced.map_err(|error| ring_problem(signal.spec.name, &error))
+}
+
+/// Lets a loaded signal count from now on, where no [`reader`] does.
+pub fn listen(loaded: &Loaded) -> Result<(), Problem> {
+    let listening = reader_state(loaded).and_then(|state| ring::listen(&state));
+    listening.map_err(|error| ring_problem(loaded.name, &error))
+}
+
+fn reader_state(loaded: &Loaded) -> Result<MapHandle, LibbpfError> {
+    let map = loaded.object().maps().find(|map| map.name() == "reader");
+    let map =
+        map.ok_or_else(|| LibbpfError::from(std::io::Error::from(std::io::ErrorKind::NotFound)))?;
+    MapHandle::try_from(&map)
 }
 
 /// Each counter has one writer.

@@ -43,6 +43,12 @@ struct counters {
 	__u64 submitted;
 };
 
+/* The reader's word to the probe. */
+struct reader_state {
+	__u32 listens;  /* before, nothing that happens is seen */
+	__u32 is_awake; /* looks by itself every few milliseconds */
+};
+
 enum group_field {
 	GROUP_KIND = 1 << 0,
 	GROUP_PID = 1 << 1,

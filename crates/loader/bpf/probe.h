@@ -26,6 +26,7 @@ EXPORT(struct, config);
 EXPORT(struct, counters);
 EXPORT(struct, group_key);
 EXPORT(struct, histogram);
+EXPORT(struct, reader_state);
 EXPORT(enum, group_field);
 
 /* Ring buffer, or perf buffer where the loader says so. Bytes: as the loader sizes it. */
@@ -50,13 +51,13 @@ struct {
 	__type(value, __u64);
 } groups SEC(".maps");
 
-/* Set by the reader while it looks by itself every few milliseconds. Bytes: 4. */
+/* Bytes: 8. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
-} reader_is_awake SEC(".maps");
+	__type(value, struct reader_state);
+} reader SEC(".maps");
 
 static __u64 last_wake_ns;
 
@@ -74,9 +75,24 @@ static __always_inline struct counters *counters(void)
 			__sync_fetch_and_add(&own_counters->field, 1); \
 	})
 
+static __always_inline struct reader_state *reader_state(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&reader, &zero);
+}
+
+/* Hooks are attached before there is anyone to tell. */
+static __always_inline bool listens(void)
+{
+	struct reader_state *state = reader_state();
+
+	return state && state->listens;
+}
+
 static __always_inline bool wanted(__u32 kind)
 {
-	return config.kinds & (1u << kind);
+	return (config.kinds & (1u << kind)) && listens();
 }
 
 /*
@@ -85,10 +101,10 @@ static __always_inline bool wanted(__u32 kind)
  */
 static __always_inline __u64 wake_flags(__u64 now)
 {
-	__u32 zero = 0, *awake = bpf_map_lookup_elem(&reader_is_awake, &zero);
+	struct reader_state *state = reader_state();
 	__u64 since = now - last_wake_ns;
 
-	if ((awake && *awake) || since < config.wake_interval_ns) {
+	if ((state && state->is_awake) || since < config.wake_interval_ns) {
 		if (since < config.wake_interval_ns / 16)
 			return BPF_RB_NO_WAKEUP;
 		if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < config.wake_bytes)

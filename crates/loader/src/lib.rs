@@ -21,4 +21,4 @@ pub mod tail_call;
 mod tracefs;
 pub mod verdict;
 
-pub use libbpf_rs::{MapCore, MapHandle};
+pub use libbpf_rs::{Error as LibbpfError, MapCore, MapHandle};

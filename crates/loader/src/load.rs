@@ -9,7 +9,7 @@
 //! that costs a few milliseconds where the whole object costs tens.
 
 use std::io::{self, Read};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
@@ -206,7 +206,7 @@ fn try_functions(
     perf: bool,
 ) -> Result<(), LoadError> {
     loop {
-        if !Path::new(KPROBES).exists() {
+        if Path::new(PERF_SOURCES).exists() && !Path::new(KPROBES).exists() {
             let on_kprobe =
                 |candidate: &&mut Candidate<'_>| candidate.rung().is_some_and(is_kprobe);
             for candidate in candidates.iter_mut().filter(on_kprobe) {
@@ -233,6 +233,7 @@ fn try_functions(
 /// There exactly when the kernel has kprobes (CONFIG_KPROBE_EVENTS); without them a program of that
 /// kind loads and then cannot be attached.
 const KPROBES: &str = "/sys/bus/event_source/devices/kprobe";
+const PERF_SOURCES: &str = "/sys/bus/event_source/devices";
 
 fn is_kprobe(rung: &Rung) -> bool {
     ["kprobe", "kretprobe"].contains(&rung.name)
@@ -432,14 +433,18 @@ fn attach_program(object: &Object, name: &str) -> Result<Link, (i32, String)> {
                 let words = format!("tracepoint {category}/{tracepoint}: {error}");
                 (error.raw_os_error().unwrap_or(libc::ENOENT), words)
             })?;
-            // SAFETY: a program of a loaded object, which outlives the call; the link that is made
-            // takes the descriptor over.
-            unsafe {
+            // SAFETY: a program of a loaded object and an open event, which outlive the call.
+            let link = unsafe {
                 libbpf_sys::bpf_program__attach_perf_event(
                     program.as_libbpf_object().as_ptr(),
-                    event.into_raw_fd(),
+                    event.as_raw_fd(),
                 )
+            };
+            if !link.is_null() {
+                // The link closes it.
+                let _ = event.into_raw_fd();
             }
+            link
         }
         // As `ProgramMut::attach`, which keeps of the errno only what std has an `ErrorKind` for.
         // SAFETY: a program of a loaded object, which outlives the call.

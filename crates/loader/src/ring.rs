@@ -1,8 +1,8 @@
 //! Records on their way from a probe to user space.
 //!
 //! A reader that found nothing sleeps, and the next record wakes it at once. A reader that found
-//! some looks again every [`BUSY_POLL`] by itself, and says so to the probe (`reader_is_awake` in
-//! `bpf/probe.h`), which then wakes it no more unless the ring fills. So a quiet machine costs
+//! some looks again every [`BUSY_POLL`] by itself, and says so to the probe (`struct reader_state`
+//! in `bpf/abi.h`), which then wakes it no more unless the ring fills. So a quiet machine costs
 //! nothing, a busy one no wake-ups, and no record waits longer than [`BUSY_POLL`].
 //!
 //! Between the two lies one look with wake-ups on again: a probe may have decided not to wake just
@@ -18,6 +18,8 @@ use libbpf_rs::{
     AsRawLibbpf, Map, MapCore, MapFlags, MapHandle, MapType, PerfBuffer, PerfBufferBuilder,
     RingBuffer, RingBufferBuilder,
 };
+
+use crate::abi::ReaderState;
 
 /// A probe wakes its reader at once when the last wake-up is longer ago than this.
 pub const WAKE_INTERVAL: Duration = Duration::from_millis(1);
@@ -42,7 +44,7 @@ pub enum RingChoice {
 pub struct Reader<'a> {
     source: Source<'a>,
     pace: Pace,
-    awake_flag: Option<MapHandle>,
+    state: Option<MapHandle>,
 }
 
 /// How soon a reader looks again.
@@ -96,7 +98,7 @@ impl<'a> Reader<'a> {
             })?;
             Source::Ring(builder.build()?)
         };
-        Ok(Self { source, pace: Pace::Idle, awake_flag: None })
+        Ok(Self { source, pace: Pace::Idle, state: None })
     }
 
     /// Waits for records, at most `idle` long when the last wait found none, and hands over all
@@ -119,19 +121,24 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
-    /// Lets the probe know while this reader needs no waking: `flag` is its map `reader_is_awake`.
-    pub fn with_awake_flag(mut self, flag: MapHandle) -> Self {
-        self.awake_flag = Some(flag);
-        self
+    /// Tells the probe that it is listened to, and from now on whether this reader needs waking:
+    /// `state` is its map `reader`.
+    ///
+    /// # Errors
+    /// The kernel's refusal to write there.
+    pub fn announce(mut self, state: MapHandle) -> Result<Self, libbpf_rs::Error> {
+        listen(&state)?;
+        self.state = Some(state);
+        Ok(self)
     }
 
-    /// Sets the pace, and the probe's flag where that changes. Without the flag it is woken more
-    /// often than it needs, which is all that a refusal costs.
+    /// Sets the pace, and tells the probe where that changes whether to wake. If that is refused,
+    /// this reader is woken more often than it needs.
     fn tell(&mut self, pace: Pace) {
         let (was, is) = (self.pace == Pace::Busy, pace == Pace::Busy);
         self.pace = pace;
-        if let Some(flag) = self.awake_flag.as_ref().filter(|_| was != is) {
-            let _ = flag.update(&0_u32.to_ne_bytes(), &u32::from(is).to_ne_bytes(), MapFlags::ANY);
+        if let Some(state) = self.state.as_ref().filter(|_| was != is) {
+            let _ = write_state(state, ReaderState { listens: 1, is_awake: u32::from(is) });
         }
     }
 
@@ -183,6 +190,19 @@ impl<'a> Reader<'a> {
             Source::Perf(..) => false,
         }
     }
+}
+
+/// Tells a probe that it is listened to, where what it counts is read without a [`Reader`]: `state`
+/// is its map `reader`.
+///
+/// # Errors
+/// The kernel's refusal to write there.
+pub fn listen(state: &dyn MapCore) -> Result<(), libbpf_rs::Error> {
+    write_state(state, ReaderState { listens: 1, is_awake: 0 })
+}
+
+fn write_state(map: &dyn MapCore, state: ReaderState) -> Result<(), libbpf_rs::Error> {
+    map.update(&0_u32.to_ne_bytes(), &state.to_array(), MapFlags::ANY)
 }
 
 /// Records taken between two looks at how far the ring was when the draining began.

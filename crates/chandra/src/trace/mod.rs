@@ -41,12 +41,12 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
     let mut loaded = session::start(&watch, &options.load)?;
     check_essential_hook(options, &loaded)?;
     let context = Context::new(options.load.btf.as_deref());
-    announce(options, &loaded);
-
     let ending = Ending::new(options.duration, &stop);
     let counted = options.verb.histogram.is_some() || group_by != 0;
     let summary = if counted {
         (options.signal.seed)(&loaded, &context, &mut |_| {});
+        session::listen(&loaded)?;
+        announce(options, &loaded);
         wait(&ending);
         loaded.detach();
         let written = match &options.verb.histogram {

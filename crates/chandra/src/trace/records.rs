@@ -40,6 +40,7 @@ pub fn show(
     let mut reader = session::reader(loaded, options.signal, context, &received, |record| {
         lines.borrow_mut().add(record);
     })?;
+    super::announce(options, loaded);
     lines.borrow_mut().flush();
     while let Some(patience) = ending.patience() {
         let waited = reader.wait(patience);

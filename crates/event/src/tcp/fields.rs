@@ -26,8 +26,8 @@ crate::fields! {
         "connection.local.address", "LOCAL_ADDRESS", 15, Json,
         Address(connection.local.ip().to_canonical()),
         "Local address";
-        "connection.local.port", "LOCAL_PORT", 10, Json, Number(connection.local.port()),
-        "Local port";
+        "connection.local.port", "LOCAL_PORT", 10, Json, Number(Some(connection.local.port()).filter(|port| *port != 0)),
+        "Local port; absent while the kernel has not chosen it yet";
         "connection.peer.address", "PEER_ADDRESS", 15, Json,
         Address(connection.peer.ip().to_canonical()),
         "Peer's address";

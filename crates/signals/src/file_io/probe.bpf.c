@@ -36,7 +36,7 @@ static __always_inline int begin(void)
 	__u64 thread = bpf_get_current_pid_tgid();
 	__u64 now;
 
-	if (!pid_passes(thread >> 32))
+	if (!listens() || !pid_passes(thread >> 32))
 		return 0;
 	now = bpf_ktime_get_ns();
 	bpf_map_update_elem(&started, &thread, &now, BPF_ANY);

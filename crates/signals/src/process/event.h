@@ -20,8 +20,10 @@ enum exec_flag {
 	EXEC_LOGIN_UID = 1 << 4, /* login_uid is known */
 };
 
+/* Arguments of up to both together are whole; of longer ones there are a head and a tail. */
 #define ARGV_HEAD_BYTES   8192
 #define ARGV_TAIL_BYTES   2048
+#define ARGV_WHOLE_BYTES  (ARGV_HEAD_BYTES + ARGV_TAIL_BYTES)
 #define INTERPRETER_BYTES 1024
 #define TTY_BYTES         16
 

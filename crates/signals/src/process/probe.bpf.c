@@ -14,10 +14,10 @@ EXPORT(struct, exit_record);
 
 struct exec_scratch {
 	struct exec_record record;
-	__u8 data[DATA_OFFSETS + ARGV_HEAD_BYTES];
+	__u8 data[DATA_OFFSETS + ARGV_WHOLE_BYTES];
 };
 
-/* One exec at a time per CPU: tracepoints run with preemption off. Bytes: 24,800 x CPUs. */
+/* One exec at a time per CPU: tracepoints run with preemption off. Bytes: 26,800 x CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -25,7 +25,7 @@ struct {
 	__type(value, struct exec_scratch);
 } scratch SEC(".maps");
 
-/* The iterator runs where an exec may interrupt it. One reader at a time. Bytes: 24,800. */
+/* The iterator runs where an exec may interrupt it. One reader at a time. Bytes: 26,800. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -144,25 +144,20 @@ static __always_inline void read_arguments(struct exec_scratch *out, struct task
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	unsigned long start = BPF_CORE_READ(mm, arg_start);
 	__u64 total = BPF_CORE_READ(mm, arg_end) - start;
-	__u32 head = total < ARGV_HEAD_BYTES ? total : ARGV_HEAD_BYTES;
+	__u32 head = total;
 
 	record->argv_bytes = total;
-	if (total > ARGV_HEAD_BYTES) {
-		__u64 beyond = total - ARGV_HEAD_BYTES;
-		__u32 tail = beyond < ARGV_TAIL_BYTES ? beyond : ARGV_TAIL_BYTES;
-
-		barrier_on(tail);
-		if (tail > ARGV_TAIL_BYTES)
-			tail = ARGV_TAIL_BYTES;
-		if (!bpf_probe_read_user(&out->data[*offset & (DATA_OFFSETS - 1)], tail,
-					 (void *)(start + total - tail))) {
-			record->argv_tail_length = tail;
-			*offset += tail;
+	if (total > ARGV_WHOLE_BYTES) {
+		head = ARGV_HEAD_BYTES;
+		if (!bpf_probe_read_user(&out->data[*offset & (DATA_OFFSETS - 1)], ARGV_TAIL_BYTES,
+					 (void *)(start + total - ARGV_TAIL_BYTES))) {
+			record->argv_tail_length = ARGV_TAIL_BYTES;
+			*offset += ARGV_TAIL_BYTES;
 		}
 	}
 	barrier_on(head);
-	if (head > ARGV_HEAD_BYTES)
-		head = ARGV_HEAD_BYTES;
+	if (head > ARGV_WHOLE_BYTES)
+		head = ARGV_WHOLE_BYTES;
 	barrier_on(*offset);
 	if (!bpf_probe_read_user(&out->data[*offset & (DATA_OFFSETS - 1)], head, (void *)start)) {
 		record->argv_head_length = head;

@@ -332,6 +332,17 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		read_totals(sk, record, connection->role);
 		tell(ctx, out, connection, KIND_TCP_CLOSE, 0);
 	}
+	/* An abort closes first and then sends its reset, which asks who it was. */
+	if (!(config.kinds & (1u << KIND_TCP_RESET)))
+		bpf_map_delete_elem(&connections, &key);
+	return 0;
+}
+
+/* The end of a socket that was remembered beyond its close. */
+static __always_inline int on_destroy(void *ctx __attribute__((unused)), const struct sock *sk)
+{
+	__u64 key = key_of(sk);
+
 	bpf_map_delete_elem(&connections, &key);
 	return 0;
 }
@@ -505,6 +516,18 @@ HOOK_BOTH("tp_btf", reset_received_btf, "tcp_receive_reset", (const struct sock 
 	  on_reset(ctx, sk, NULL, 0, 0, context))
 HOOK_BOTH("raw_tp", reset_received_raw, "tcp_receive_reset", (const struct sock *sk),
 	  on_reset(ctx, sk, NULL, 0, 0, context))
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_btf, const struct sock *sk)
+{
+	return on_destroy(ctx, sk);
+}
+
+SEC("raw_tp/tcp_destroy_sock")
+int BPF_PROG(destroy_raw, const struct sock *sk)
+{
+	return on_destroy(ctx, sk);
+}
 
 /* bpf_get_func_ret (5.17) reads the result whatever arguments the function has on this kernel. */
 SEC("fexit/inet_csk_accept")
