@@ -52,24 +52,33 @@ pub struct Received {
     pub decode_errors: AtomicU64,
 }
 
-/// Reads a loaded signal's records into `sink`, counting into `received`.
+impl Received {
+    /// Decodes one record of a signal into `sink`, and counts it.
+    pub fn decode(
+        &self,
+        signal: &Signal,
+        bytes: &[u8],
+        context: &Context,
+        sink: &mut dyn FnMut(&dyn Record),
+    ) {
+        match (signal.decode)(bytes, context, sink) {
+            Ok(()) => count(&self.decoded),
+            Err(_) => count(&self.decode_errors),
+        }
+    }
+}
+
+/// Reads a loaded signal's records; `on_record` gets the bytes of each. From now on there are some.
 pub fn reader<'a>(
     loaded: &Loaded,
-    signal: &'static Signal,
-    context: &'a Context,
-    received: &'a Received,
-    mut sink: impl FnMut(&dyn Record) + 'a,
+    on_record: impl FnMut(&[u8]) + 'a,
 ) -> Result<Reader<'a>, Problem> {
     let events = loaded.object().maps().find(|map| map.name() == "events");
-    let events = events.ok_or_else(|| ring_problem(signal.spec.name, &"the object has no ring"))?;
-    let on_record = move |bytes: &[u8]| match (signal.decode)(bytes, context, &mut sink) {
-        Ok(()) => count(&received.decoded),
-        Err(_) => count(&received.decode_errors),
-    };
+    let events = events.ok_or_else(|| ring_problem(loaded.name, &"the object has no ring"))?;
     let reader = Reader::new(&events, loaded.ring_bytes, on_record)
-        .map_err(|error| ring_problem(signal.spec.name, &error))?;
+        .map_err(|error| ring_problem(loaded.name, &error))?;
     let announced = reader_state(loaded).and_then(|state| reader.announce(state));
-    announced.map_err(|error| ring_problem(signal.spec.name, &error))
+    announced.map_err(|error| ring_problem(loaded.name, &error))
 }
 
 /// Lets a loaded signal count from now on, where no [`reader`] does.

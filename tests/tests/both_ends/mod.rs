@@ -12,7 +12,8 @@ type Ends = [SocketAddr; 2];
 fn ends(record: &Record) -> Ends {
     ["local", "peer"].map(|end| {
         let address = record.text(&format!("connection.{end}.address")).unwrap();
-        let port = record.number(&format!("connection.{end}.port")).unwrap();
+        // Absent while the kernel has not chosen it yet.
+        let port = record.number(&format!("connection.{end}.port")).unwrap_or(0);
         SocketAddr::new(address.parse().unwrap(), u16::try_from(port).unwrap())
     })
 }

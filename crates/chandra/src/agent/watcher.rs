@@ -41,12 +41,15 @@ pub fn watch(
     });
     let name = signal.signal.spec.name;
     let own_port = state.http.map_or(0, |address| address.port());
+    let mut on_record = |record: &dyn Record| {
+        if !state.canary.is_done() {
+            state.canary.look_at(record, own_port);
+        }
+        sink.borrow_mut().add(record);
+    };
     let reader = signal.with_loaded(|loaded| {
-        session::reader(loaded, signal.signal, context, &signal.received, |record| {
-            if !state.canary.is_done() {
-                state.canary.look_at(record, own_port);
-            }
-            sink.borrow_mut().add(record);
+        session::reader(loaded, |bytes| {
+            signal.received.decode(signal.signal, bytes, context, &mut on_record);
         })
     });
     let Some(mut reader) = reader.transpose()? else { return Ok(()) };

@@ -3,6 +3,7 @@
 //! Records come out as they arrive; counts and histograms, which the kernel keeps, at the end. The
 //! last line on stderr says what was seen and what became of it.
 
+mod drain;
 mod groups;
 mod histograms;
 mod records;
@@ -46,7 +47,7 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
     let summary = if counted {
         (options.signal.seed)(&loaded, &context, &mut |_| {});
         session::listen(&loaded)?;
-        announce(options, &loaded);
+        announce(options, &session::hooks_text(&loaded.hooks));
         wait(&ending);
         loaded.detach();
         let written = match &options.verb.histogram {
@@ -99,12 +100,12 @@ fn check_essential_hook(options: &TraceOptions, loaded: &Loaded) -> Result<(), P
     }
 }
 
-fn announce(options: &TraceOptions, loaded: &Loaded) {
+fn announce(options: &TraceOptions, hooks: &str) {
     let until = match (options.duration, options.count) {
         (None, None) => "; Ctrl-C ends",
         _ => "",
     };
-    eprintln!("tracing {}: {}{until}", options.verb.name, session::hooks_text(&loaded.hooks));
+    eprintln!("tracing {}: {hooks}{until}", options.verb.name);
 }
 
 /// Columns of the terminal that standard output is, if it is one and lines should be cut to it.

@@ -1,7 +1,8 @@
 //! Records as they come.
 
-use std::cell::RefCell;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use chandra_doctor::Problem;
 use chandra_event::json;
@@ -10,8 +11,9 @@ use chandra_event::table::{Mode, Table};
 use chandra_loader::load::Loaded;
 use chandra_signals::Context;
 
+use super::drain::{self, Shared};
 use super::summary::Summary;
-use super::{Ending, terminal_width};
+use super::{Ending, announce, terminal_width};
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
 use crate::output::{self, Written};
@@ -20,6 +22,9 @@ use crate::session::{self, Received};
 /// Lines are written when so much of them is ready, or when nothing more is there to read.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// After so long without a record the clocks are compared anew.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// Shows records until the end, then what is still under way.
 pub fn show(
     options: &TraceOptions,
@@ -27,36 +32,44 @@ pub fn show(
     context: &Context,
     ending: &Ending<'_>,
 ) -> Result<Summary, Problem> {
-    let lines = RefCell::new(Lines::new(options));
+    let mut lines = Lines::new(options);
     let received = Received::default();
-    let signal = options.signal.spec.name;
     let mut found = 0;
     (options.signal.seed)(loaded, context, &mut |record| {
-        if lines.borrow().shows(record.kind()) {
+        if lines.shows(record.kind()) {
             found += 1;
-            lines.borrow_mut().add(record);
+            lines.add(record);
         }
     });
-    let mut reader = session::reader(loaded, options.signal, context, &received, |record| {
-        lines.borrow_mut().add(record);
+    let shared = Shared::default();
+    std::thread::scope(|scope| {
+        let (ready, is_ready) = channel();
+        let (sender, chunks) = channel();
+        let hooks = session::hooks_text(&loaded.hooks);
+        let drainer = scope.spawn(|| drain::run(loaded, ending, &shared, ready, sender));
+        if is_ready.recv().is_ok() {
+            announce(options, &hooks);
+        }
+        lines.flush();
+        loop {
+            match chunks.recv_timeout(QUIET) {
+                Ok(chunk) => {
+                    for record in chunk.iter() {
+                        received.decode(options.signal, record, context, &mut |record| {
+                            lines.add(record)
+                        });
+                    }
+                    shared.waiting_bytes.fetch_sub(chunk.bytes(), Ordering::Relaxed);
+                    lines.flush();
+                }
+                Err(RecvTimeoutError::Timeout) => context.measure_clock(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            shared.is_over.store(lines.is_over(), Ordering::Relaxed);
+        }
+        drainer.join().unwrap_or(Ok(()))
     })?;
-    super::announce(options, loaded);
-    lines.borrow_mut().flush();
-    while let Some(patience) = ending.patience() {
-        let waited = reader.wait(patience);
-        let any = waited.map_err(|error| session::ring_problem(signal, &error))?;
-        if !any {
-            context.measure_clock();
-        }
-        lines.borrow_mut().flush();
-        if lines.borrow().is_over() {
-            break;
-        }
-    }
-    loaded.detach();
-    reader.drain().map_err(|error| session::ring_problem(signal, &error))?;
-    drop(reader);
-    let lines = lines.into_inner().finish()?;
+    let lines = lines.finish()?;
     Ok(Summary {
         shown: lines.shown,
         not_shown: lines.not_shown,
