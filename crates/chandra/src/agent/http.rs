@@ -1,18 +1,20 @@
-//! What the agent serves: `/healthz` (it lives), `/readyz` (records come through) and `/signals`
-//! (verdicts, books and cost).
+//! What the agent serves: `/healthz` (it lives), `/readyz` (records come through), `/signals`
+//! (verdicts, books and cost) and `/metrics` (the books for Prometheus).
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use serde_json::{Value, json};
 
+use super::metrics;
 use super::state::{AgentState, SignalState};
 use crate::stop::Stop;
 
@@ -27,6 +29,7 @@ pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
         .route("/readyz", get(ready))
         .route("/signals", get(signals))
+        .route("/metrics", get(metrics))
         .with_state(state);
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
@@ -52,6 +55,12 @@ async fn ready(State(state): State<Arc<AgentState>>) -> (StatusCode, Json<Value>
         .collect();
     let status = if waiting.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": waiting.is_empty(), "waiting_for_canary": waiting })))
+}
+
+async fn metrics(
+    State(state): State<Arc<AgentState>>,
+) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&state))
 }
 
 async fn signals(State(state): State<Arc<AgentState>>) -> Json<Value> {
@@ -110,28 +119,23 @@ fn describe_hook(hook: &HookVerdict) -> Value {
     json!({ "hook": hook.hook, "verdict": hook.verdict.word(), "rung": rung, "refused": refused })
 }
 
-/// Kernel and user space as one account. What is in the ring, or between two counters of a probe
-/// that runs right now, is in flight; what is neither is an imbalance.
+/// Kernel and user space as one account.
 fn ledger(signal: &SignalState) -> Value {
-    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    // User space first: what it read was submitted before, so a difference is never negative.
-    let (decoded, errors) = (load(&signal.received.decoded), load(&signal.received.decode_errors));
-    let kernel = signal.kernel_counters();
-    let in_flight = kernel.submitted.cast_signed() - (decoded + errors).cast_signed();
+    let books = signal.books();
     json!({
-        "seen": kernel.seen,
-        "filtered": kernel.filtered,
-        "aggregated": kernel.aggregated,
-        "sampled_out": kernel.sampled_out,
-        "rate_limited": kernel.rate_limited,
-        "lost": kernel.lost,
-        "submitted": kernel.submitted,
-        "decoded": decoded,
-        "decode_errors": errors,
-        "in_flight": in_flight.max(0),
-        "delivered": load(&signal.delivered),
-        "shed": { "slow_reader": load(&signal.shed) },
-        "imbalance": kernel.imbalance() + in_flight.min(0),
+        "seen": books.kernel.seen,
+        "filtered": books.kernel.filtered,
+        "aggregated": books.kernel.aggregated,
+        "sampled_out": books.kernel.sampled_out,
+        "rate_limited": books.kernel.rate_limited,
+        "lost": books.kernel.lost,
+        "submitted": books.kernel.submitted,
+        "decoded": books.decoded,
+        "decode_errors": books.decode_errors,
+        "in_flight": books.in_flight(),
+        "delivered": books.delivered,
+        "shed": { "slow_reader": books.shed },
+        "imbalance": books.imbalance(),
     })
 }
 

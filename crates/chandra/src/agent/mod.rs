@@ -6,6 +6,7 @@
 
 mod canary;
 mod http;
+mod metrics;
 mod printer;
 mod state;
 mod watcher;
@@ -106,6 +107,7 @@ fn serve(
         scope.spawn(|| canary::run(state, stop));
         while !stop.is_asked() {
             state.measure_cost();
+            state.check_books();
             std::thread::sleep(TICK);
         }
         for reader in readers {

@@ -72,6 +72,36 @@ pub struct SignalState {
     pub shed: AtomicU64,
     /// What was there already when it started: processes, connections.
     pub found_at_start: AtomicU64,
+    imbalance_told: AtomicBool,
+}
+
+/// One signal's account, from the kernel to the output.
+#[derive(Debug, Clone, Copy)]
+pub struct Books {
+    /// The kernel's side.
+    pub kernel: Counters,
+    /// Records decoded.
+    pub decoded: u64,
+    /// Records that could not be.
+    pub decode_errors: u64,
+    /// Records whose lines were handed to the printer.
+    pub delivered: u64,
+    /// Records whose lines the printer had no room for.
+    pub shed: u64,
+}
+
+impl Books {
+    /// Submitted and not read yet.
+    pub fn in_flight(&self) -> u64 {
+        self.kernel.submitted.saturating_sub(self.decoded + self.decode_errors)
+    }
+
+    /// What no book accounts for; 0 when they balance.
+    pub fn imbalance(&self) -> i64 {
+        let read = self.decoded + self.decode_errors;
+        let never_sent = read.saturating_sub(self.kernel.submitted);
+        self.kernel.imbalance() - never_sent.cast_signed()
+    }
 }
 
 impl SignalState {
@@ -96,6 +126,7 @@ impl SignalState {
             delivered: AtomicU64::new(0),
             shed: AtomicU64::new(0),
             found_at_start: AtomicU64::new(0),
+            imbalance_told: AtomicBool::new(false),
         }
     }
 
@@ -135,9 +166,24 @@ impl SignalState {
         }
     }
 
-    /// The kernel's side of the ledger, read until nothing is between two of its counters (a probe
-    /// that runs meanwhile has seen a fact and not yet said what became of it).
-    pub fn kernel_counters(&self) -> Counters {
+    /// Its books. User space first: what it has read was submitted before.
+    pub fn books(&self) -> Books {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (decoded, decode_errors) =
+            (load(&self.received.decoded), load(&self.received.decode_errors));
+        let kernel = self.kernel_counters();
+        Books {
+            kernel,
+            decoded,
+            decode_errors,
+            delivered: load(&self.delivered),
+            shed: load(&self.shed),
+        }
+    }
+
+    /// The kernel's side, read until nothing is between two of its counters (a probe that runs
+    /// meanwhile has seen a fact and not yet said what became of it).
+    fn kernel_counters(&self) -> Counters {
         let read =
             || self.with_loaded(|loaded| ledger::read(loaded.object())).unwrap_or(Counters::ZERO);
         let mut counters = read();
@@ -200,17 +246,22 @@ impl AgentState {
 
     /// Sums over all signals for the last line.
     pub fn totals(&self) -> String {
-        let counters = self.signals.iter().map(SignalState::kernel_counters);
-        let (seen, lost) =
-            counters.fold((0, 0), |(seen, lost), one| (seen + one.seen, lost + one.lost));
-        let sum = |field: fn(&SignalState) -> &AtomicU64| {
-            self.signals.iter().map(|signal| field(signal).load(Ordering::Relaxed)).sum::<u64>()
-        };
-        format!(
-            "{seen} seen, {lost} lost, {} printed, {} not printed",
-            sum(|signal| &signal.delivered),
-            sum(|signal| &signal.shed)
-        )
+        let books: Vec<_> = self.signals.iter().map(SignalState::books).collect();
+        let sum = |of: fn(&Books) -> u64| books.iter().map(of).sum::<u64>();
+        let (seen, lost) = (sum(|books| books.kernel.seen), sum(|books| books.kernel.lost));
+        let (printed, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
+        format!("{seen} seen, {lost} lost, {printed} printed, {shed} not printed")
+    }
+
+    /// Says once of each signal whose books do not balance that they do not.
+    pub fn check_books(&self) {
+        for signal in &self.signals {
+            let imbalance = signal.books().imbalance();
+            if imbalance != 0 && !signal.imbalance_told.swap(true, Ordering::Relaxed) {
+                let name = signal.signal.spec.name;
+                eprintln!("warning: the books of signal {name} do not balance by {imbalance}");
+            }
+        }
     }
 
     /// Opens and closes the windows in which the kernel measures programs.

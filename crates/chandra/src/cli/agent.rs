@@ -34,7 +34,7 @@ pub struct AgentArguments {
     /// Configuration file [default: /etc/chandra/chandra.toml where it exists]
     #[arg(long, env = "CHANDRA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address to serve /healthz, /readyz and /signals on [default: 127.0.0.1:9965]
+    /// Address to serve /healthz, /readyz, /signals and /metrics on [default: 127.0.0.1:9965]
     #[arg(long, env = "CHANDRA_HTTP", value_name = "ADDRESS")]
     http: Option<String>,
     /// Print events as they come

@@ -1,9 +1,9 @@
 //! The last line of a trace: what was seen, what became of it, and which hook served.
 
 use chandra_loader::abi::Counters;
-use chandra_loader::ledger;
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::Verdict;
+use chandra_loader::{cost, ledger};
 use serde_json::json;
 
 use crate::cli::common::Format;
@@ -34,10 +34,12 @@ impl Summary {
     /// Prints it on stderr, as JSON when the output is JSON.
     pub fn print(&self, options: &TraceOptions, loaded: &Loaded) {
         let kernel = ledger::read(loaded.object());
+        let programs = cost::read(loaded.object());
+        let missed = programs.iter().map(|program| program.recursion_misses).sum();
         if options.format == Format::Json {
-            eprintln!("{}", self.json(options, loaded, &kernel));
+            eprintln!("{}", self.json(options, loaded, &kernel, missed));
         } else {
-            eprintln!("{}", self.text(loaded, &kernel));
+            eprintln!("{}", self.text(loaded, &kernel, missed));
         }
     }
 
@@ -56,6 +58,7 @@ impl Summary {
         options: &TraceOptions,
         loaded: &Loaded,
         kernel: &Counters,
+        missed: u64,
     ) -> serde_json::Value {
         let wanted = loaded.hooks.iter().filter(|hook| hook.verdict != Verdict::Off);
         let hooks = wanted.map(|hook| {
@@ -75,12 +78,13 @@ impl Summary {
             "filtered": kernel.filtered,
             "aggregated": kernel.aggregated,
             "lost": kernel.lost,
+            "missed": missed,
             "decode_errors": self.decode_errors,
             "imbalance": self.imbalance(kernel),
         }})
     }
 
-    fn text(&self, loaded: &Loaded, kernel: &Counters) -> String {
+    fn text(&self, loaded: &Loaded, kernel: &Counters, missed: u64) -> String {
         let mut text = format!(
             "{} seen, {} shown, {} filtered, {} lost",
             kernel.seen, self.shown, kernel.filtered, kernel.lost
@@ -90,6 +94,7 @@ impl Summary {
             (self.found_at_start, "found at start"),
             (self.not_shown, "not shown"),
             (self.decode_errors, "not decoded"),
+            (missed, "missed because the kernel does not interrupt a probe for itself"),
         ];
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
