@@ -21,7 +21,7 @@ use crate::session::{self, Watch};
 use crate::stop::Stop;
 
 /// How long a quiet trace sleeps before it looks whether it should end.
-const IDLE: Duration = Duration::from_millis(200);
+const IDLE: Duration = Duration::from_millis(50);
 
 /// Traces until the time is up, the count is reached, or a signal comes.
 pub fn run(options: &TraceOptions) -> Result<(), Problem> {

@@ -1,0 +1,165 @@
+//! One BPF object through libbpf: opened and configured, loaded, its programs attached, with errno and
+//! the kernel's words for whatever was refused.
+
+use std::io;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::ptr::NonNull;
+
+use libbpf_rs::{AsRawLibbpf, Link, MapType, Object, ObjectBuilder, OpenObject, ProgramMut};
+
+use crate::kernel_log;
+use crate::ladder::Candidate;
+use crate::load::{LoadError, Request};
+use crate::memory;
+use crate::ring::WAKE_INTERVAL;
+use crate::spec::Rung;
+use crate::tracefs;
+
+/// Opens the object with the programs of the chosen rungs, as far as `wanted` takes them.
+pub fn open(
+    request: &Request<'_>,
+    candidates: &[Candidate<'_>],
+    wanted: impl Fn(&Rung) -> bool,
+) -> Result<OpenObject, LoadError> {
+    let spec = request.spec;
+    kernel_log::take();
+    let refused = |error: libbpf_rs::Error| {
+        let words = kernel_log::words(&kernel_log::take());
+        LoadError::Object { signal: spec.name, words: words.unwrap_or(format!("{error:#}")) }
+    };
+    let mut builder = ObjectBuilder::default();
+    builder.name(spec.name).map_err(refused)?;
+    if let Some(path) = &request.options.btf {
+        builder.btf_custom_path(path).map_err(refused)?;
+    }
+    let mut open = builder.open_memory(spec.object).map_err(refused)?;
+    let chosen: Vec<&str> = candidates
+        .iter()
+        .filter_map(Candidate::rung)
+        .filter(|rung| wanted(rung))
+        .flat_map(|rung| rung.programs)
+        .copied()
+        .collect();
+    for mut program in open.progs_mut() {
+        let load = chosen.iter().any(|name| program.name() == *name);
+        program.set_autoload(load);
+    }
+    Ok(open)
+}
+
+/// Sets the probe's configuration and the size and kind of its maps.
+pub fn configure(
+    open: &mut OpenObject,
+    request: &Request<'_>,
+    ring_bytes: usize,
+    perf: bool,
+) -> Result<(), LoadError> {
+    let spec = request.spec;
+    let refused = |words: String| LoadError::Object { signal: spec.name, words };
+    let mut config = request.config;
+    config.use_perf_buffer = u8::from(perf);
+    config.wake_interval_ns = u64::try_from(WAKE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
+    config.wake_bytes = (ring_bytes / 4) as u64;
+    if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
+        return Err(refused("its probes send records but it has no map `events`".to_owned()));
+    }
+    for mut map in open.maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        let changed = match name.as_str() {
+            "events" if !spec.sends_records => map.set_autocreate(false),
+            "events" if perf => map
+                .set_type(MapType::PerfEventArray)
+                .and_then(|()| map.set_key_size(4))
+                .and_then(|()| map.set_value_size(4))
+                .and_then(|()| {
+                    map.set_max_entries(u32::try_from(memory::machine().0).unwrap_or(1))
+                }),
+            "events" => map.set_max_entries(u32::try_from(ring_bytes).unwrap_or(1 << 31)),
+            // Not grouped by anything: the table of groups shrinks to nothing.
+            "groups" if config.group_by == 0 => map.set_max_entries(1),
+            _ if name.ends_with(".rodata") => {
+                let bytes = config.to_array();
+                let place = map.initial_value_mut().and_then(|data| {
+                    data.get_mut(spec.config_offset..spec.config_offset + bytes.len())
+                });
+                place.map(|place| place.copy_from_slice(&bytes)).ok_or_else(|| {
+                    refused("its .rodata has no room for the configuration".to_owned())
+                })?;
+                Ok(())
+            }
+            _ => match request.map_entries.iter().find(|(resized, _)| *resized == name) {
+                Some((_, entries)) => map.set_max_entries(*entries),
+                None => Ok(()),
+            },
+        };
+        changed.map_err(|error| refused(format!("map {name}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// libbpf's refusal: errno, positive, and everything it said.
+pub struct Refused {
+    pub errno: i32,
+    pub log: String,
+}
+
+/// As [`OpenObject::load`], which keeps of the errno only what std has an `ErrorKind` for.
+pub fn load(open: OpenObject) -> Result<Object, Refused> {
+    kernel_log::take();
+    // SAFETY: an opened object that was not loaded yet, for which the pointer stays valid.
+    let result = unsafe { libbpf_sys::bpf_object__load(open.as_libbpf_object().as_ptr()) };
+    if result < 0 {
+        return Err(Refused { errno: -result, log: kernel_log::take() });
+    }
+    // SAFETY: it is loaded, and its one owner has let go of it.
+    Ok(unsafe { Object::from_ptr(open.take_ptr()) })
+}
+
+/// The system's words for an errno.
+pub fn words_of(errno: i32) -> String {
+    io::Error::from_raw_os_error(errno).to_string()
+}
+
+/// Attaches one program to what its section names; errno and words when that is refused.
+pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
+    kernel_log::take();
+    let program = object.progs_mut().find(|program| program.name() == name);
+    let program =
+        program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
+    let link = match tracepoint_of(&program) {
+        Some((category, tracepoint)) => {
+            let event = tracefs::open(category, tracepoint).map_err(|error| {
+                let words = format!("tracepoint {category}/{tracepoint}: {error}");
+                (error.raw_os_error().unwrap_or(libc::ENOENT), words)
+            })?;
+            // SAFETY: a program of a loaded object and an open event, which outlive the call.
+            let link = unsafe {
+                libbpf_sys::bpf_program__attach_perf_event(
+                    program.as_libbpf_object().as_ptr(),
+                    event.as_raw_fd(),
+                )
+            };
+            if !link.is_null() {
+                // The link closes it.
+                let _ = event.into_raw_fd();
+            }
+            link
+        }
+        // As `ProgramMut::attach`, which keeps of the errno only what std has an `ErrorKind` for.
+        // SAFETY: a program of a loaded object, which outlives the call.
+        None => unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) },
+    };
+    let Some(link) = NonNull::new(link) else {
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| words_of(errno));
+        return Err((errno, words));
+    };
+    // SAFETY: a link just made and owned by no one else.
+    Ok(unsafe { Link::from_ptr(link) })
+}
+
+/// Category and name of the tracepoint that a program's section names.
+fn tracepoint_of<'a>(program: &ProgramMut<'a>) -> Option<(&'a str, &'a str)> {
+    let section = program.section().to_str()?;
+    section.strip_prefix("tracepoint/").or_else(|| section.strip_prefix("tp/"))?.split_once('/')
+}
