@@ -307,7 +307,8 @@ static __always_inline bool is_first_to_end(struct signal_struct *signal,
 
 	if (BPF_CORE_READ(signal, nr_threads) <= 1)
 		return !bpf_map_lookup_elem(&ended_processes, &key);
-	return bpf_map_update_elem(&ended_processes, &key, &seen, BPF_NOEXIST) != -EEXIST;
+	/* Before 6.4 only the lower half of the result is one: the call is made into the map directly. */
+	return (int)bpf_map_update_elem(&ended_processes, &key, &seen, BPF_NOEXIST) != -EEXIST;
 }
 
 /*
