@@ -114,8 +114,8 @@ impl Random {
     fn happened(&mut self) -> Happened {
         match self.below(8) {
             0 => Happened::Connect,
-            1 => Happened::Established { latency_ns: self.u64() },
-            2 => Happened::ConnectFailed { error: self.u32(), latency_ns: self.u64() },
+            1 => Happened::Established { latency_ns: self.any(Random::u64) },
+            2 => Happened::ConnectFailed { error: self.u32(), latency_ns: self.any(Random::u64) },
             3 => Happened::Accept { queued_ns: self.any(Random::u64) },
             4 => Happened::Close(Totals {
                 bytes_sent: self.u64(),

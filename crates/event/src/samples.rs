@@ -124,9 +124,9 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&fork());
     each(&exit());
     each(&tcp(Happened::Connect));
-    each(&tcp(Happened::Established { latency_ns: 350_000 }));
-    each(&tcp(Happened::ConnectRetry { latency_ns: 1_000_000_000 }));
-    each(&tcp(Happened::ConnectFailed { error: 111, latency_ns: 42 }));
+    each(&tcp(Happened::Established { latency_ns: Some(350_000) }));
+    each(&tcp(Happened::ConnectRetry { latency_ns: Some(1_000_000_000) }));
+    each(&tcp(Happened::ConnectFailed { error: 111, latency_ns: Some(42) }));
     each(&tcp(Happened::Accept { queued_ns: None }));
     each(&tcp(Happened::Close(Totals {
         bytes_sent: 1_258_291,

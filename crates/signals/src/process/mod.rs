@@ -10,6 +10,7 @@ use chandra_loader::abi;
 
 use crate::registry::{Context, DecodeError};
 
+pub mod proc_stat;
 mod running;
 pub use running::seed;
 
