@@ -14,6 +14,8 @@ pub(super) struct Truth {
     pub programs: Vec<String>,
     pub execs: u32,
     pub ended: Option<u64>,
+    /// The parent's pid on its latest record.
+    pub told_ppid: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ impl Kernel {
             programs: vec!["/init".into()],
             execs: 1,
             ended: None,
+            told_ppid: 0,
         };
         Kernel { random: Random(seed), now: 10, all: vec![init], live: vec![0], pids }
     }
@@ -74,6 +77,8 @@ impl Kernel {
     pub(super) fn step(&mut self) -> Told {
         self.now += 1 + self.random.below(20) as u64;
         let chosen = self.live[self.random.below(self.live.len())];
+        // Whatever happens to it, its parent is told.
+        self.all[chosen].told_ppid = self.all[chosen].process.ppid;
         match self.random.below(10) {
             0..=3 if self.live.len() < self.pids as usize / 2 => self.fork(chosen),
             4..=5 => self.exec(chosen),
@@ -93,7 +98,8 @@ impl Kernel {
         let child = process(pid, self.now, parent_process.pid);
         let programs = vec![self.all[parent].programs.last().unwrap().clone()];
         let (execs, ended, forked_by) = (0, None, Some(parent));
-        self.all.push(Truth { process: child, forked_by, programs, execs, ended });
+        let told_ppid = child.ppid;
+        self.all.push(Truth { process: child, forked_by, programs, execs, ended, told_ppid });
         self.live.push(self.all.len() - 1);
         Told::Fork(Fork { time: Timestamp(self.now), process: child, parent: parent_process })
     }

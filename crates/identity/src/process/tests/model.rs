@@ -36,6 +36,7 @@ fn compare(kernel: &Kernel, table: &ProcessTable, drained: u64, in_order: bool) 
             }
         }
         assert_eq!(entry.original_parent().id(), truth.forked_by.map(|index| kernel.id(index)));
+        assert_eq!(entry.parent().pid, truth.told_ppid);
         let mut ancestors = Vec::new();
         let mut at = truth.forked_by;
         while let Some(index) = at {
