@@ -42,8 +42,10 @@ pub struct Process {
     pub start_ticks: u64,
     /// Session.
     pub session: u32,
-    /// Cgroup in the unified hierarchy.
+    /// The cgroup that its records name.
     pub cgroup_id: u64,
+    /// The hierarchy of that one.
+    pub cgroup_hierarchy: u32,
 }
 
 impl Process {
@@ -55,6 +57,7 @@ impl Process {
         let stat = read(pid, "stat");
         // The name before it may contain anything.
         let stat: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
+        let (cgroup_hierarchy, cgroup_id) = cgroup::of_process(pid);
         Self {
             pid,
             ppid: stat[1].parse().unwrap(),
@@ -63,7 +66,8 @@ impl Process {
             gids: ids(pid, "Gid"),
             start_ticks: stat[19].parse().unwrap(),
             session: stat[3].parse().unwrap(),
-            cgroup_id: cgroup::of_process(pid),
+            cgroup_id,
+            cgroup_hierarchy,
         }
     }
 
@@ -80,6 +84,8 @@ impl Process {
         record.is(&format!("{object}.gid"), self.gids[0]);
         record.is(&format!("{object}.comm"), self.comm.as_str());
         record.is_big(&format!("{object}.cgroup_id"), self.cgroup_id);
+        let hierarchy = Some(self.cgroup_hierarchy).filter(|hierarchy| *hierarchy != 0);
+        record.is_optional(&format!("{object}.cgroup_hierarchy"), hierarchy);
         let start = self.start_ticks * NANOSECONDS_PER_TICK;
         let start = start..=start + NANOSECONDS_PER_TICK - 1;
         let boot = wall_clock::now() - wall_clock::since_boot();

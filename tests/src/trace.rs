@@ -231,6 +231,8 @@ impl Outcome {
         assert_eq!(number("decode_errors"), 0, "{context}");
         let doors = ["filtered", "aggregated", "lost"].map(number).iter().sum::<u64>();
         let read = number("shown") + summary.number("not_shown").unwrap_or_default();
+        // What was there before was seen by nobody.
+        let read = read - summary.number("found_at_start").unwrap_or_default();
         // Where the kernel counts, the lines are not records.
         let submitted = if number("aggregated") == 0 { read } else { 0 };
         assert_eq!(number("seen"), doors + submitted, "{context}");

@@ -72,6 +72,7 @@ pub(crate) fn process(process: &abi::Process, clock: &Clock) -> Process {
         gid: process.gid,
         comm: Comm(process.comm),
         cgroup_id: process.cgroup_id,
+        cgroup_hierarchy: process.cgroup_hierarchy,
     }
 }
 

@@ -68,6 +68,7 @@ fn read_proc_process(pid: u32, context: &Context, sink: &mut dyn FnMut(&dyn Reco
             gid,
             comm,
             cgroup_id: 0,
+            cgroup_hierarchy: 0,
         },
         running: true,
         effective_uid,

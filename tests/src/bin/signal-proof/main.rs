@@ -20,6 +20,7 @@ use std::process::{Command, ExitCode};
 use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
+mod cgroup;
 mod file_io;
 mod hooks;
 mod process;
@@ -43,6 +44,8 @@ type Proof = (&'static str, fn(&Path, &mut Hooks));
 const PROOFS: &[Proof] = &[
     ("exec", process::exec),
     ("exit", process::exit),
+    ("cgroup", cgroup::lives),
+    ("cgroup v1", cgroup::processes_of_v1),
     ("tcp-connect", tcp::connect),
     ("tcp-accept", tcp::accept),
     ("tcp-close", tcp::close),
