@@ -167,6 +167,9 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let mut candidates: Vec<_> =
         wanted.map(|hook| Candidate { hook, rung: 0, refusals: Vec::new() }).collect();
 
+    if !Path::new(btf::KERNEL_BTF).exists() {
+        refuse_typed(&mut candidates);
+    }
     try_functions(request, &mut candidates, perf)?;
     loop {
         let mut open = open(request, &candidates, |_| true)?;
@@ -196,6 +199,22 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
             });
         }
     }
+}
+
+/// Moves hooks past the rungs whose programs the kernel checks against its own BTF. Without that,
+/// libbpf refuses the whole object and names no program.
+fn refuse_typed(candidates: &mut [Candidate<'_>]) {
+    for candidate in candidates {
+        while candidate.rung().is_some_and(is_typed) {
+            let words = format!("this kernel publishes no BTF at {}", btf::KERNEL_BTF);
+            candidate.refuse(Step::Load, libc::ENOENT, words);
+        }
+    }
+}
+
+fn is_typed(rung: &Rung) -> bool {
+    let way = rung.name.split('+').next();
+    way.is_some_and(|way| ["tp_btf", "fentry", "fexit", "iter"].contains(&way))
 }
 
 /// Finds, by loading their programs alone, which functions can be hooked. Tables are made as small
