@@ -171,12 +171,32 @@ impl Execution {
         caller: &Caller,
     ) -> Result<(), String> {
         let mut record = Comparison::of(record, "process", "exec", when);
+        record.is("process.filename", caller.filename.as_str());
+        self.compare_program(record, caller)
+    }
+
+    /// Compares every field of a `process_running` record, found within these times. How its file
+    /// was named is not known any more.
+    ///
+    /// # Errors
+    /// The differences, in words.
+    pub fn compare_running(
+        &self,
+        record: &Record,
+        when: RangeInclusive<u64>,
+        caller: &Caller,
+    ) -> Result<(), String> {
+        let mut record = Comparison::of(record, "process", "process_running", when);
+        record.is_absent("process.filename");
+        self.compare_program(record, caller)
+    }
+
+    fn compare_program(&self, mut record: Comparison, caller: &Caller) -> Result<(), String> {
         self.process.compare(&mut record, "process");
         record.is("process.exe", self.exe.as_str());
         for (name, expected) in &self.fields {
             record.is_optional(&format!("process.{name}"), expected.clone());
         }
-        record.is("process.filename", caller.filename.as_str());
         record.is_optional("process.interpreter", caller.interpreter.as_deref());
         record.is_optional("process.tty", caller.tty.as_deref());
         record.is_optional("process.old_pid", caller.thread);

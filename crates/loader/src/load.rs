@@ -9,7 +9,7 @@
 //! that costs a few milliseconds where the whole object costs tens.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libbpf_rs::{Iter, Link, MapType, Object};
 
@@ -152,6 +152,9 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
     let mut candidates: Vec<_> = wanted.map(Candidate::new).collect();
 
+    if !Path::new(btf::KERNEL_BTF).exists() {
+        ladder::refuse_typed(&mut candidates);
+    }
     ladder::try_functions(request, &mut candidates, perf)?;
     loop {
         let mut open = object::open(request, &candidates, |_| true)?;

@@ -39,8 +39,6 @@ pub struct AgentState {
 /// Proof that the way from the kernel to here works: an exec and a connect of the agent's own.
 #[derive(Debug, Default)]
 pub struct Canary {
-    /// Pid of the canary process that is waited for; 0 before there is one.
-    pub pid: AtomicU64,
     /// Its exec came through.
     pub exec_seen: AtomicBool,
     /// The agent's connect to itself came through.
@@ -134,6 +132,13 @@ impl SignalState {
     pub fn with_loaded<T>(&self, read: impl FnOnce(&Loaded) -> T) -> Option<T> {
         let loaded = self.loaded.as_ref().ok()?;
         loaded.read().ok().map(|loaded| read(&loaded))
+    }
+
+    /// Detaches its hooks; what is under way can still be read.
+    pub fn detach(&self) {
+        if let Ok(Ok(mut loaded)) = self.loaded.as_ref().map(RwLock::write) {
+            loaded.detach();
+        }
     }
 
     /// Verdicts of its hooks.

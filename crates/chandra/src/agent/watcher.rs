@@ -32,6 +32,9 @@ pub fn watch(
     let Some(signal) = state.signals.get(index) else { return Ok(()) };
     let found = signal.with_loaded(|loaded| (signal.signal.seed)(loaded, context, &mut |_| {}));
     signal.found_at_start.store(found.unwrap_or(0) as u64, Ordering::Relaxed);
+    if !signal.signal.spec.sends_records {
+        return count(signal, stop);
+    }
     let sink = RefCell::new(Sink {
         signal,
         queue,
@@ -60,11 +63,19 @@ pub fn watch(
             context.measure_clock();
         }
     }
-    if let Ok(Ok(mut loaded)) = signal.loaded.as_ref().map(|loaded| loaded.write()) {
-        loaded.detach();
-    }
+    signal.detach();
     reader.drain().map_err(|error| session::ring_problem(name, &error))?;
     sink.borrow_mut().flush();
+    Ok(())
+}
+
+/// Lets a signal that only counts do so until asked to stop: it has no ring.
+fn count(signal: &SignalState, stop: &Stop) -> Result<(), Problem> {
+    signal.with_loaded(session::listen).transpose()?;
+    while !stop.is_asked() {
+        std::thread::sleep(IDLE);
+    }
+    signal.detach();
     Ok(())
 }
 
@@ -76,9 +87,7 @@ impl Canary {
 
     fn look_at(&self, record: &dyn Record, own_port: u16) {
         match record.event() {
-            Event::Exec(exec)
-                if u64::from(exec.process.pid) == self.pid.load(Ordering::Relaxed) =>
-            {
+            Event::Exec(exec) if exec.process.ppid == std::process::id() => {
                 self.exec_seen.store(true, Ordering::Relaxed);
             }
             Event::Tcp(tcp) => {

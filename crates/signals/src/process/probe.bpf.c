@@ -218,6 +218,9 @@ static __always_inline __u32 read_cwd(struct exec_scratch *out, enum path_slot s
 {
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
 
+	out->record.cwd_length = 0;
+	if (!fs)
+		return 0; /* it has ended */
 	out->record.cwd_length = append_path(out, slot, offset, &fs->pwd, &fs->root);
 	return out->record.cwd_length;
 }

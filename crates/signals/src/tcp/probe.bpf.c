@@ -309,7 +309,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	struct tcp_record *record;
 	struct tcp_scratch *out;
 	__u64 key = key_of(sk);
-	bool remembered;
+	bool remembered, met = false;
 
 	if (old == new || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !runs_here(sk, context))
 		return 0;
@@ -353,6 +353,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	} else if (!connection) {
 		connection = &out->connection;
 		meet(sk, connection);
+		met = true;
 		if (old == STATE_SYN_SENT)
 			connection->connecting = CONNECTING;
 	} else if (connection->connecting && new == STATE_SYN_RECEIVED) {
@@ -364,8 +365,12 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		read_key(sk, connection);
 	}
 	/* The task that acts on a socket nobody was seen to accept is as good an owner as any. */
-	if (context == CONTEXT_TASK && !(connection->flags & TCP_OWNER_KNOWN))
+	if (context == CONTEXT_TASK && !(connection->flags & TCP_OWNER_KNOWN)) {
 		own(connection, task);
+		/* The end that closes first does so in a softirq, which knows no owner. */
+		if (met && new != STATE_CLOSE)
+			bpf_map_update_elem(&connections, &key, connection, BPF_NOEXIST);
+	}
 
 	record->elapsed_ns = connection->since_ns ? record->time_ns - connection->since_ns : 0;
 	if (connection->connecting && new == STATE_ESTABLISHED) {

@@ -38,12 +38,13 @@ fn new_actor() -> Actor {
     Actor::start(command.arg(ACT))
 }
 
-/// A verb and the proof of its hooks.
+/// A verb, or what is asked of one, and the proof of its hooks.
 type Proof = (&'static str, fn(&Path, &mut Hooks));
 
 const PROOFS: &[Proof] = &[
     ("exec", process::exec),
     ("exit", process::exit),
+    ("running", process::running),
     ("cgroup", cgroup::lives),
     ("cgroup v1", cgroup::processes_of_v1),
     ("tcp-connect", tcp::connect),
