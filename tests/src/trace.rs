@@ -206,9 +206,9 @@ impl Outcome {
         let doors = ["filtered", "aggregated", "lost"].map(number).iter().sum::<u64>();
         let read = number("shown") + summary.number("not_shown").unwrap_or_default();
         // What was there before was seen by nobody.
-        let read = read - summary.number("found_at_start").unwrap_or_default();
+        let read = read - number("found_at_start");
         // Where the kernel counts, the lines are not records.
-        let submitted = if number("aggregated") == 0 { read - number("found_at_start") } else { 0 };
+        let submitted = if number("aggregated") == 0 { read } else { 0 };
         assert_eq!(number("seen"), doors + submitted, "{context}");
         assert_eq!(number("shown"), self.records.len() as u64, "{context}");
         summary
