@@ -209,14 +209,8 @@ impl SignalState {
 
 impl AgentState {
     /// The state of an agent that just loaded its signals.
-    pub fn new(signals: Vec<SignalState>, http: Option<SocketAddr>) -> Self {
-        Self {
-            signals,
-            http,
-            started: Instant::now(),
-            canary: Canary::default(),
-            cost: Mutex::default(),
-        }
+    pub fn new(signals: Vec<SignalState>, started: Instant, http: Option<SocketAddr>) -> Self {
+        Self { signals, http, started, canary: Canary::default(), cost: Mutex::default() }
     }
 
     /// The state of a signal that works.
@@ -240,8 +234,15 @@ impl AgentState {
         })
     }
 
-    /// `2 signals active, 1 failed`.
-    pub fn tally(&self) -> String {
+    /// `agent: 2 signals active after 60 ms, serving on http://…`, once all of them listen.
+    pub fn serving_line(&self) -> String {
+        let (tally, millis) = (self.tally(), self.started.elapsed().as_millis());
+        let address = self.http.map_or_else(String::new, |address| address.to_string());
+        format!("agent: {tally} after {millis} ms, serving on http://{address}")
+    }
+
+    /// `2 signals active, 1 not`.
+    fn tally(&self) -> String {
         let active = self.signals.iter().filter(|signal| signal.verdict().is_active()).count();
         match self.signals.len() - active {
             0 => format!("{active} signals active"),

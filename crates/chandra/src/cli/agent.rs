@@ -10,6 +10,7 @@ use super::config_file::File;
 use chandra_doctor::{Check, Problem};
 use chandra_loader::load::Options;
 use chandra_signals::{SIGNALS, Signal};
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 
 /// Shown below the help of `chandra agent`.
@@ -37,7 +38,7 @@ pub struct AgentArguments {
     #[arg(long, env = "CHANDRA_HTTP", value_name = "ADDRESS")]
     http: Option<String>,
     /// Print events as they come
-    #[arg(long, env = "CHANDRA_PRINT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "CHANDRA_PRINT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
     print: Option<bool>,
     /// How printed events look [default: table]
     #[arg(short, long, env = "CHANDRA_OUTPUT", value_name = "FORMAT")]
@@ -74,7 +75,7 @@ impl AgentOptions {
         };
         let load = LoadArguments {
             ring: arguments.load.ring.or(file.ring),
-            ring_size: arguments.load.ring_size.or(file.ring_size),
+            ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
             btf: arguments.load.btf.or(file.btf),
         };
         let http = arguments.http.or(file.http);
@@ -104,6 +105,9 @@ fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> 
     let Some(names) = names else {
         return Ok(SIGNALS.iter().filter(|signal| signal.default).collect());
     };
+    if names.is_empty() {
+        return Err(bad_value("--signals", "(none)", "nothing to watch", "--signals process,tcp"));
+    }
     let find = |name: &String| {
         SIGNALS.iter().find(|signal| signal.spec.name == name).ok_or_else(|| {
             let known: Vec<_> = SIGNALS.iter().map(|signal| signal.spec.name).collect();

@@ -1,5 +1,6 @@
 //! The agent's configuration file: its keys, and what to say where it cannot be used.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -21,9 +22,28 @@ pub struct File {
     /// How records cross.
     pub ring: Option<RingKind>,
     /// Size of a signal's ring.
-    pub ring_size: Option<String>,
+    pub ring_size: Option<Size>,
     /// BTF of this kernel.
     pub btf: Option<PathBuf>,
+}
+
+/// A number of bytes, bare or as text with a unit.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Size {
+    /// `65536`.
+    Bytes(u64),
+    /// `"64k"`.
+    Text(String),
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => bytes.fmt(out),
+            Self::Text(text) => text.fmt(out),
+        }
+    }
 }
 
 /// Its keys.
