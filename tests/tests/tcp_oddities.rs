@@ -1,5 +1,5 @@
 //! Connections that are legal and rare: what cannot be compared must not be called a key.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -11,12 +11,16 @@ use chandra_tests::record::Record;
 use chandra_tests::trace::{Outcome, Trace};
 use chandra_tests::{needs, socket};
 
-const OWN: [&str; 4] = ["tcp-close", "--type", KINDS, "--pid"];
 const KINDS: &str = "tcp_connect,tcp_established,tcp_connect_failed,tcp_accept,tcp_close,tcp_state";
 
 /// Traces this process alone.
 fn trace() -> Trace {
-    Trace::start(&[&OWN[..], &[&std::process::id().to_string()]].concat())
+    Trace::start(&["tcp-close", "--type", KINDS, "--pid", &std::process::id().to_string()])
+}
+
+/// Traces these ports.
+fn trace_of(ports: &str) -> Trace {
+    Trace::start(&["tcp-close", "--type", KINDS, "--port", ports])
 }
 
 fn address(address: SocketAddr) -> SocketAddrV4 {
@@ -98,7 +102,8 @@ fn a_second_try_does_not_have_the_first_ones_port() {
     needs!("root");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = socket::bound(0).unwrap();
-    let mut trace = trace();
+    let ports = [nobody.local_addr().unwrap().port(), listener.local_addr().unwrap().port()];
+    let mut trace = trace_of(&format!("{},{}", ports[0], ports[1]));
     // Not bound: the kernel chooses the port, for each try another.
     let opener = socket::unbound(0).unwrap();
     assert!(socket::connect(&opener, address(nobody.local_addr().unwrap())).is_err());
@@ -134,7 +139,7 @@ fn multipath_tcp_is_accepted_and_has_no_key() {
     };
     let listener = socket::listen(listener, false);
     let port = listener.local_addr().unwrap().port();
-    let mut trace = trace();
+    let mut trace = trace_of(&port.to_string());
     let mut opener = socket::bound(libc::IPPROTO_MPTCP).unwrap();
     socket::connect(&opener, address(listener.local_addr().unwrap())).unwrap();
     let mut acceptor = listener.accept().unwrap().0;
