@@ -241,7 +241,7 @@ fn a_key_that_there_is_not_is_named_with_its_line_and_the_nearest_that_there_is(
 fn a_value_of_a_wrong_type_is_shown_with_its_line() {
     refused("print = \"yes\"", &["line 2", "print = \"yes\"", "boolean"]);
     refused("print = true\nsignals = \"tcp\"", &["line 3", "sequence"]);
-    refused("ring_size = 65536", &["line 2", "string"]);
+    refused("ring_size = [1]", &["line 2", "ring_size"]);
     refused("output = \"xml\"", &["line 2", "xml", "json"]);
     refused("ring = \"round\"", &["line 2", "round", "perf"]);
     refused("this is no TOML", &["line 2"]);

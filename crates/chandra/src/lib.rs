@@ -7,6 +7,7 @@
 mod agent;
 mod cgroup;
 pub mod cli;
+mod list;
 mod output;
 mod session;
 mod stop;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Problem> {
     match cli::parse(std::env::args_os())? {
         cli::Verb::Trace(options) => trace::run(&options)?,
+        cli::Verb::List(options) => list::run(&options)?,
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,

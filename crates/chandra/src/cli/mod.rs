@@ -12,6 +12,7 @@ use clap::{Args, Command, FromArgMatches};
 pub(crate) mod agent;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod list;
 pub(crate) mod trace;
 
 /// What was asked.
@@ -19,6 +20,8 @@ pub(crate) mod trace;
 pub(crate) enum Verb {
     /// `chandra trace …`
     Trace(Box<trace::TraceOptions>),
+    /// `chandra list …`
+    List(Box<list::ListOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -50,6 +53,12 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 .map_err(|error| problem(&error, &arguments))?;
             trace::TraceOptions::new(name, &arguments).map(Box::new).map(Verb::Trace)
         }
+        Some(("list", matches)) => {
+            let (kind, matches) = matches.subcommand().unwrap_or(("", matches));
+            let arguments = list::ListArguments::from_arg_matches(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            list::ListOptions::new(kind, &arguments).map(Box::new).map(Verb::List)
+        }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -65,6 +74,10 @@ fn command() -> Command {
         let command = trace::TraceArguments::augment_args(Command::new(verb.name));
         let command = command.about(verb.summary).long_about(None);
         trace::fit_help(command, signal, verb)
+    });
+    let lists = list::KINDS.map(|(kind, about)| {
+        let command = list::ListArguments::augment_args(Command::new(kind));
+        command.about(about).long_about(None)
     });
     let agent = agent::AgentArguments::augment_args(Command::new("agent"))
         .about("Load all signals that are on and serve their state")
@@ -84,6 +97,14 @@ fn command() -> Command {
                 .arg_required_else_help(true)
                 .subcommands(verbs)
                 .after_help(trace::EXAMPLES),
+        )
+        .subcommand(
+            Command::new("list")
+                .about("List what is there now: processes, containers")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommands(lists)
+                .after_help(list::EXAMPLES),
         )
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
@@ -106,6 +127,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         arguments.iter().skip(1).map(|argument| argument.to_string_lossy()).collect();
     let help = match typed.first().map(AsRef::as_ref) {
         Some("trace") => "chandra trace --help",
+        Some("list") => "chandra list --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };
