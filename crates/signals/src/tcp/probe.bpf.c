@@ -7,62 +7,13 @@
  * (it does not let a program recurse). So each hook has two programs: one that only handles sockets
  * locked by a task (`owned`), one that only handles the others, which run with softirqs off.
  */
-#include "event.h"
+#include "connection.h"
 
 EXPORT(enum, tcp_kind);
 EXPORT(enum, tcp_role);
 EXPORT(enum, tcp_key_state);
 EXPORT(enum, tcp_flag);
 EXPORT(struct, tcp_record);
-
-enum tcp_state {
-	STATE_ESTABLISHED = 1,
-	STATE_SYN_SENT,
-	STATE_SYN_RECEIVED,
-	STATE_FIN_WAIT_1,
-	STATE_FIN_WAIT_2,
-	STATE_TIME_WAIT,
-	STATE_CLOSE,
-	STATE_CLOSE_WAIT,
-	STATE_LAST_ACK,
-	STATE_LISTEN,
-	STATE_CLOSING,
-	STATE_NEW_SYN_RECEIVED,
-};
-
-/* What is remembered of a socket from its opening to its close. */
-struct connection {
-	struct process owner;
-	__u64 since_ns; /* of connect, then of the handshake's end */
-	__u32 opener_sequence;
-	__u32 acceptor_sequence;
-	__u32 flags; /* enum tcp_flag: owner known, opened before start, handshake seen */
-	__u8 role;
-	__u8 key_state;
-	__u8 connecting; /* enum connecting */
-	__u8 passes;     /* the owner passes the filters on processes */
-};
-
-enum connecting {
-	CONNECTING_NO,
-	CONNECTING,
-	CONNECTING_CROSSED, /* the peer's SYN met ours: both ends are openers */
-};
-
-/* By socket. Bytes: 150 x max_entries, allocated at load. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct connection);
-} connections SEC(".maps");
-
-enum context {
-	CONTEXT_TASK,
-	CONTEXT_SOFTIRQ,
-	CONTEXT_ACCEPT, /* a function's exit may be preempted by another task's hooks */
-	CONTEXTS,
-};
 
 /* Too large for the stack together. */
 struct tcp_scratch {
@@ -78,115 +29,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tcp_scratch);
 } scratch SEC(".maps");
-
-static __always_inline __u64 key_of(const struct sock *sk)
-{
-	return (__u64)sk;
-}
-
-static __always_inline __u8 state_of(const struct sock *sk)
-{
-	return BPF_CORE_READ(sk, __sk_common.skc_state);
-}
-
-/* Of a socket in these states the kernel keeps only a stub. */
-static __always_inline bool is_stub(__u8 state)
-{
-	return state == STATE_TIME_WAIT || state == STATE_NEW_SYN_RECEIVED;
-}
-
-static __always_inline bool runs_here(const struct sock *sk, enum context context)
-{
-	bool owned = !is_stub(state_of(sk)) && BPF_CORE_READ(sk, sk_lock.owned) != 0;
-
-	return owned == (context == CONTEXT_TASK);
-}
-
-static __always_inline void read_addresses(const struct sock *sk, struct tcp_record *record)
-{
-	record->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	/* Not skc_num: a closing socket has given that back already. */
-	record->local_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
-	record->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (record->family == AF_INET6) {
-		BPF_CORE_READ_INTO(&record->local_address, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&record->peer_address, sk, __sk_common.skc_v6_daddr);
-	} else {
-		__builtin_memset(record->local_address, 0, 16);
-		__builtin_memset(record->peer_address, 0, 16);
-		*(__u32 *)record->local_address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		*(__u32 *)record->peer_address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-	}
-	record->net_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	record->socket_cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-}
-
-/*
- * The connection key: the sequence number of the first payload byte of each direction. The kernel
- * counts the opener's SYN as an acknowledged byte and a FIN as a received one.
- */
-static __always_inline void read_key(const struct sock *sk, struct connection *connection)
-{
-	const struct tcp_sock *tp = (const void *)sk;
-	__u64 acked = BPF_CORE_READ(tp, bytes_acked);
-	__u32 sent = BPF_CORE_READ(tp, snd_una) - (__u32)acked;
-	__u32 received = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
-
-	connection->key_state = KEY_VALID;
-	if (connection->role == ROLE_OPENER) {
-		connection->opener_sequence = sent + 1;
-		connection->acceptor_sequence = received;
-		if (!acked)
-			connection->key_state = KEY_REPAIRED;
-		/* At the handshake's end the bit is not set yet, but then nothing else was sent. */
-		if (connection->connecting && acked > 1)
-			connection->key_state = KEY_FAST_OPEN;
-	} else {
-		connection->opener_sequence = received;
-		connection->acceptor_sequence = sent;
-	}
-	/* Both ends know this of data in a SYN: the acceptor that it took it, the opener that it did. */
-	if (BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data_acked))
-		connection->key_state = KEY_FAST_OPEN;
-	if (connection->role == ROLE_UNKNOWN || connection->connecting == CONNECTING_CROSSED)
-		connection->key_state = KEY_ROLE_UNKNOWN;
-	if (BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
-		connection->key_state = KEY_REPAIRED;
-	if (bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp))
-		connection->key_state = KEY_MPTCP;
-}
-
-/*
- * Which end is this socket, met in the middle of its life? A socket that accept(2) returned is a
- * copy of the listening one, backlog limit included; one that socket(2) made has no limit.
- */
-static __always_inline __u8 guess_role(const struct sock *sk)
-{
-	return BPF_CORE_READ(sk, sk_max_ack_backlog) ? ROLE_ACCEPTOR : ROLE_OPENER;
-}
-
-/* While nobody owns it, a socket passes unless a filter asks for an owner. */
-static __always_inline bool passes_unowned(void)
-{
-	return !(config.pid_count || config.uid_count || config.comm_count || config.cgroup_count);
-}
-
-static __always_inline void own(struct connection *connection, struct task_struct *task)
-{
-	read_process(task, &connection->owner);
-	connection->flags |= TCP_OWNER_KNOWN;
-	connection->passes = process_passes(task, &connection->owner);
-}
-
-/* A socket of which nothing is remembered: opened before start, or its table was full. */
-static __always_inline void meet(const struct sock *sk, struct connection *connection)
-{
-	__builtin_memset(connection, 0, sizeof(*connection));
-	connection->flags = TCP_OPENED_BEFORE_START;
-	connection->role = guess_role(sk);
-	connection->passes = passes_unowned();
-	read_key(sk, connection);
-}
 
 /* No reset reason of any kernel. */
 #define NO_REASON ((__u32)-1)
@@ -245,37 +87,6 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
 		return;
 	}
 	submit(ctx, record, sizeof(*record), record->time_ns);
-}
-
-/*
- * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
- * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
- */
-static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record,
-					const struct connection *connection)
-{
-	const struct tcp_sock *tp = (const void *)sk;
-	__u8 old = record->old_state;
-	bool fin_sent = old == STATE_FIN_WAIT_1 || old == STATE_FIN_WAIT_2 ||
-			old == STATE_CLOSING || old == STATE_LAST_ACK || old == STATE_TIME_WAIT;
-	__u64 sent = BPF_CORE_READ(tp, bytes_acked);
-	__u64 received = BPF_CORE_READ(tp, bytes_received);
-	unsigned long done = 1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE);
-
-	/* A repaired socket never sent a SYN. */
-	if (connection->role == ROLE_OPENER && connection->key_state != KEY_REPAIRED && sent)
-		sent -= 1;
-	if (fin_sent && BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) && sent)
-		sent -= 1;
-	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & done && received)
-		received -= 1;
-	record->bytes_sent = sent;
-	record->bytes_received = received;
-	record->segments_sent = BPF_CORE_READ(tp, segs_out);
-	record->segments_received = BPF_CORE_READ(tp, segs_in);
-	record->retransmits = BPF_CORE_READ(tp, total_retrans);
-	record->smoothed_rtt_us = BPF_CORE_READ(tp, srtt_us);
-	record->minimum_rtt_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
 }
 
 static __always_inline struct tcp_scratch *scratch_of(__u32 context)
@@ -483,32 +294,6 @@ static __always_inline int on_retransmit(void *ctx, const struct sock *sk, enum 
 	if (wanted(KIND_TCP_RETRANSMIT))
 		tell_of_socket(ctx, out, sk, KIND_TCP_RETRANSMIT, 0);
 	return 0;
-}
-
-/* Addresses of the packet that is answered with an RST: its destination is our end. */
-static __always_inline void read_packet(const struct sk_buff *skb, struct tcp_record *record)
-{
-	const unsigned char *head = BPF_CORE_READ(skb, head);
-	const unsigned char *ip = head + BPF_CORE_READ(skb, network_header);
-	const unsigned char *tcp = head + BPF_CORE_READ(skb, transport_header);
-	__u16 ports[2] = {};
-	__u8 version = 0;
-
-	bpf_probe_read_kernel(&version, sizeof(version), ip);
-	__builtin_memset(record->local_address, 0, 16);
-	__builtin_memset(record->peer_address, 0, 16);
-	if (version >> 4 == 6) {
-		record->family = AF_INET6;
-		bpf_probe_read_kernel(record->peer_address, 16, ip + 8);
-		bpf_probe_read_kernel(record->local_address, 16, ip + 24);
-	} else {
-		record->family = AF_INET;
-		bpf_probe_read_kernel(record->peer_address, 4, ip + 12);
-		bpf_probe_read_kernel(record->local_address, 4, ip + 16);
-	}
-	bpf_probe_read_kernel(ports, sizeof(ports), tcp);
-	record->peer_port = bpf_ntohs(ports[0]);
-	record->local_port = bpf_ntohs(ports[1]);
 }
 
 static __always_inline int on_reset(void *ctx, const struct sock *sk, const struct sk_buff *skb,
