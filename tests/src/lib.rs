@@ -12,6 +12,7 @@
 pub mod actor;
 pub mod cgroup;
 pub mod comparison;
+pub mod containerd;
 pub mod conversation;
 pub mod endpoint;
 pub mod handshake;
