@@ -311,7 +311,7 @@ impl<'a> Follower<'a> {
         self.tasks.spawn(async move {
             let looking = look_at(&client, &look, wants_pod);
             // Each call has this time; all calls for one id together get no more than twice that.
-            let result = timeout(2 * within, looking).await;
+            let result = timeout(within.saturating_mul(2), looking).await;
             let result = result.unwrap_or(Err(Error::Slow { call: "describing", within }));
             Done::Looked { look, result }
         });
@@ -357,7 +357,7 @@ impl<'a> Follower<'a> {
         let pause = if self.has_events { options.poll_beside_events } else { options.poll };
         let now = Instant::now();
         // At most a tenth of the runtime's time is spent on lists for us.
-        self.list_at = Some(now + pause.max(10 * took));
+        self.list_at = Some(now + pause.max(took.saturating_mul(10)));
         let difference = self.inventory.compare(number, lines);
         self.counters.omitted.store(difference.omitted as u64, Ordering::Relaxed);
         for (kind, id) in difference.gone {

@@ -1,5 +1,5 @@
 //! What is said of pods and containers that a real containerd runs.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
 #[path = "common/mod.rs"]
 mod common;
@@ -87,9 +87,9 @@ fn a_snapshot_says_everything_of_pods_and_containers() {
     let mount = container.mounts.iter().find(|mount| mount.container_path.as_str() == "/data");
     let mount = mount.unwrap();
     assert_eq!((mount.host_path.as_str(), mount.read_only), (volume.as_str(), true));
-    let added =
-        |mount: &&chandra_identity::description::Mount| mount.container_path.as_str() == "/dev/shm";
-    assert!(container.mounts.iter().any(|mount| added(&mount)), "{:?}", container.mounts);
+    let paths = container.mounts.iter().map(|mount| mount.container_path.as_str());
+    let paths: Vec<&str> = paths.collect();
+    assert!(paths.contains(&"/dev/shm"), "what the runtime adds: {paths:?}");
     assert_eq!(command_of(container.pid.unwrap()), "sleep");
     let cgroup = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid.unwrap()));
     assert!(cgroup.unwrap().contains(&server));
@@ -131,13 +131,12 @@ fn a_container_started_later_is_seen_and_a_removed_one_goes() {
 
     let sandbox = cri.run_pod(&pod);
     let id = cri.create(&sandbox, &pod, &Container::named("late", &[]));
-    let started = Instant::now();
     cri.start(&id);
+    let (lists, started) = (watch.handle.counts().lists, Instant::now());
     watch.wait_until_running(&id);
-    let took = started.elapsed();
-    // A second between lists, and what the calls take on a machine that does other things too.
-    assert!(took < Duration::from_millis(1500), "{took:?}");
-    eprintln!("seen after {took:?}");
+    eprintln!("seen after {:?}", started.elapsed());
+    // The one that was under way, and the next.
+    assert!(watch.handle.counts().lists <= lists + 2);
     assert_eq!(watch.told.pod_of(&id).unwrap().name.as_str(), "later");
 
     cri.remove(&id);

@@ -154,10 +154,11 @@ fn a_container_whose_status_hangs_does_not_hold_up_the_others() {
     });
     let patient = Options { call_timeout: Duration::from_secs(5), poll: NEVER, ..options() };
     let mut watch = Watch::start(&server.socket(), patient);
-    let started = Instant::now();
+    let until = Instant::now() + chandra_tests::patience::PATIENCE;
     while watch.told.containers().count() < 18 {
-        watch.next(started + Duration::from_secs(4), "all that answer");
+        watch.next(until, "all that answer");
     }
+    assert_eq!(watch.handle.counts().failed_looks, 0);
     watch.wait_until_fresh();
     assert_eq!(watch.told.containers().count(), 18);
     assert_eq!(watch.handle.counts().failed_looks, 2);
@@ -319,7 +320,8 @@ fn it_stops_at_once_whatever_hangs() {
             but(&containers(&["c"]), move |call, _| (call == hanging).then_some(Answer::Silence));
         let patient = Options { call_timeout: NEVER, ..options() };
         let watch = Watch::start(&server.socket(), patient);
-        std::thread::sleep(Duration::from_millis(50));
+        let begun = || (watch.handle.counts().lists > 0).then_some(());
+        chandra_tests::patience::wait_for("a list", begun);
         let started = Instant::now();
         drop(watch);
         assert!(started.elapsed() < Duration::from_secs(2), "{hanging}");
