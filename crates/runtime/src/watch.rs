@@ -93,7 +93,7 @@ pub(crate) async fn follow(
             event = event => match event {
                 Ok(id) => follower.note_event(id),
                 Err(is_for_good) => {
-                    follower.has_events = false;
+                    follower.note_end_of_events();
                     events = None;
                     reopen_at = (!is_for_good).then(|| Instant::now() + REOPEN);
                 }
@@ -338,6 +338,13 @@ impl<'a> Follower<'a> {
         self.has_events = true;
         self.counters.events.fetch_add(1, Ordering::Relaxed);
         self.look_soon(id);
+    }
+
+    /// The next list is not to wait as if there were events.
+    fn note_end_of_events(&mut self) {
+        self.has_events = false;
+        let soon = Instant::now() + self.options.poll;
+        self.list_at = self.list_at.map(|at| at.min(soon));
     }
 
     fn finish(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<(), Error> {

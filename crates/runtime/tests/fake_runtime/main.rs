@@ -109,11 +109,16 @@ fn events_tell_sooner_than_lists() {
 fn a_stream_of_events_that_ends_leaves_lists() {
     let running = containers(&[]);
     let (server, events) = with_events(&running);
-    let mut watch = Watch::start(&server.socket(), options());
+    let mut watch =
+        Watch::start(&server.socket(), Options { poll_beside_events: NEVER, ..options() });
     watch.wait_until_fresh();
     running.lock().unwrap().insert("first".to_owned());
     send(&events, "first");
     watch.wait_until_running("first");
+    // A list after which the next is never, because there are events.
+    let lists = watch.handle.counts().lists;
+    let listed = || (watch.handle.counts().lists > lists).then_some(());
+    chandra_tests::patience::wait_for("one more list", listed);
     events.lock().unwrap().clear();
     running.lock().unwrap().insert("second".to_owned());
     watch.wait_until_running("second");
