@@ -10,13 +10,17 @@
 )]
 
 pub mod actor;
+pub mod agent;
 pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
 pub mod conversation;
 pub mod endpoint;
+pub mod failure;
 pub mod handshake;
+pub mod http;
 pub mod launch;
+mod lines;
 pub mod namespaces;
 pub mod needs;
 pub mod patience;

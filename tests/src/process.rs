@@ -42,8 +42,10 @@ pub struct Process {
     pub start_ticks: u64,
     /// Session.
     pub session: u32,
-    /// Cgroup in the unified hierarchy.
+    /// The cgroup that its records name.
     pub cgroup_id: u64,
+    /// The hierarchy of that one.
+    pub cgroup_hierarchy: u32,
 }
 
 impl Process {
@@ -55,6 +57,7 @@ impl Process {
         let stat = read(pid, "stat");
         // The name before it may contain anything.
         let stat: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
+        let (cgroup_hierarchy, cgroup_id) = cgroup::of_process(pid);
         Self {
             pid,
             ppid: stat[1].parse().unwrap(),
@@ -63,7 +66,8 @@ impl Process {
             gids: ids(pid, "Gid"),
             start_ticks: stat[19].parse().unwrap(),
             session: stat[3].parse().unwrap(),
-            cgroup_id: cgroup::of_process(pid),
+            cgroup_id,
+            cgroup_hierarchy,
         }
     }
 
@@ -80,6 +84,8 @@ impl Process {
         record.is(&format!("{object}.gid"), self.gids[0]);
         record.is(&format!("{object}.comm"), self.comm.as_str());
         record.is_big(&format!("{object}.cgroup_id"), self.cgroup_id);
+        let hierarchy = Some(self.cgroup_hierarchy).filter(|hierarchy| *hierarchy != 0);
+        record.is_optional(&format!("{object}.cgroup_hierarchy"), hierarchy);
         let start = self.start_ticks * NANOSECONDS_PER_TICK;
         let start = start..=start + NANOSECONDS_PER_TICK - 1;
         let boot = wall_clock::now() - wall_clock::since_boot();
@@ -165,12 +171,32 @@ impl Execution {
         caller: &Caller,
     ) -> Result<(), String> {
         let mut record = Comparison::of(record, "process", "exec", when);
+        record.is("process.filename", caller.filename.as_str());
+        self.compare_program(record, caller)
+    }
+
+    /// Compares every field of a `process_running` record, found within these times. How its file
+    /// was named is not known any more.
+    ///
+    /// # Errors
+    /// The differences, in words.
+    pub fn compare_running(
+        &self,
+        record: &Record,
+        when: RangeInclusive<u64>,
+        caller: &Caller,
+    ) -> Result<(), String> {
+        let mut record = Comparison::of(record, "process", "process_running", when);
+        record.is_absent("process.filename");
+        self.compare_program(record, caller)
+    }
+
+    fn compare_program(&self, mut record: Comparison, caller: &Caller) -> Result<(), String> {
         self.process.compare(&mut record, "process");
         record.is("process.exe", self.exe.as_str());
         for (name, expected) in &self.fields {
             record.is_optional(&format!("process.{name}"), expected.clone());
         }
-        record.is("process.filename", caller.filename.as_str());
         record.is_optional("process.interpreter", caller.interpreter.as_deref());
         record.is_optional("process.tty", caller.tty.as_deref());
         record.is_optional("process.old_pid", caller.thread);

@@ -1,8 +1,8 @@
 //! What the standard library does not offer of TCP sockets.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::launch::checked;
 use crate::patience::wait_for;
@@ -90,4 +90,70 @@ pub fn information(socket: &TcpStream) -> libc::tcp_info {
         .unwrap();
         information
     }
+}
+
+/// An IPv4 socket of this protocol (0: TCP) that does nothing yet.
+pub fn unbound(protocol: i32) -> io::Result<TcpStream> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers only; the descriptor returned is new and nobody else's.
+    let socket =
+        unsafe { OwnedFd::from_raw_fd(checked(libc::socket(libc::AF_INET, kind, protocol))?) };
+    Ok(TcpStream::from(socket))
+}
+
+/// The same, bound to a free port of the loopback.
+pub fn bound(protocol: i32) -> io::Result<TcpStream> {
+    let socket = unbound(protocol)?;
+    let address = SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
+    with_address(address, |address, size| {
+        // SAFETY: `address` points to `size` bytes that are read during the call.
+        checked(unsafe { libc::bind(socket.as_raw_fd(), address, size) }).map(drop)
+    })?;
+    Ok(socket)
+}
+
+/// Connects a socket, as often as is wanted.
+pub fn connect(socket: &impl AsRawFd, address: SocketAddrV4) -> io::Result<()> {
+    with_address(address, |address, size| {
+        // SAFETY: `address` points to `size` bytes that are read during the call.
+        checked(unsafe { libc::connect(socket.as_raw_fd(), address, size) }).map(drop)
+    })
+}
+
+/// Lets others connect to a bound socket; with `fast_open` so that their first data may come with
+/// the SYN.
+pub fn listen(socket: TcpStream, fast_open: bool) -> TcpListener {
+    // SAFETY: takes numbers only.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), 16) }).unwrap();
+    if fast_open {
+        set(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, &16i32).unwrap();
+    }
+    TcpListener::from(OwnedFd::from(socket))
+}
+
+/// Connects with these bytes in the SYN, where the kernel may.
+pub fn connect_with(socket: &impl AsRawFd, address: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+    let sent = with_address(address, |address, size| {
+        // SAFETY: both are read during the call, as many bytes as each is long.
+        checked(unsafe {
+            let bytes = (bytes.as_ptr().cast(), bytes.len());
+            let flags = libc::MSG_FASTOPEN;
+            libc::sendto(socket.as_raw_fd(), bytes.0, bytes.1, flags, address, size)
+        })
+    })?;
+    assert_eq!(usize::try_from(sent), Ok(bytes.len()));
+    Ok(())
+}
+
+fn with_address<T>(
+    address: SocketAddrV4,
+    act: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T,
+) -> T {
+    let place = libc::sockaddr_in {
+        sin_family: libc::AF_INET.cast_unsigned().try_into().unwrap(),
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
+        sin_zero: [0; 8],
+    };
+    act((&raw const place).cast(), libc::socklen_t::try_from(size_of_val(&place)).unwrap())
 }

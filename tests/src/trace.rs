@@ -1,14 +1,12 @@
 //! The program under test: started, waited for, read and stopped as a person at a terminal does.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::launch::checked;
+use crate::lines::Lines;
 use crate::patience::wait_for;
 use crate::record::Record;
 
@@ -25,39 +23,6 @@ pub fn chandra() -> PathBuf {
     let places = own.ancestors().skip(1).take(2).map(|folder| folder.join("chandra"));
     let mut places = places.filter(|path| path.is_file());
     places.next().expect("no chandra binary: `cargo build -p chandra`, or set CHANDRA to its path")
-}
-
-/// Lines that a thread reads as they come.
-#[derive(Debug)]
-struct Lines {
-    read: Arc<Mutex<Vec<String>>>,
-    reader: JoinHandle<()>,
-}
-
-impl Lines {
-    fn of(stream: impl std::io::Read + Send + 'static) -> Self {
-        let read = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&read);
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stream).lines() {
-                into.lock().unwrap().push(line.expect("output is UTF-8"));
-            }
-        });
-        Self { read, reader }
-    }
-
-    fn since(&self, from: usize) -> Vec<String> {
-        self.read.lock().unwrap().get(from..).unwrap_or_default().to_vec()
-    }
-
-    fn len(&self) -> usize {
-        self.read.lock().unwrap().len()
-    }
-
-    fn finish(self) -> Vec<String> {
-        self.reader.join().unwrap();
-        std::mem::take(&mut *self.read.lock().unwrap())
-    }
 }
 
 /// A running `chandra trace … -o json`.
@@ -86,6 +51,22 @@ impl Trace {
     /// When hooks are never attached.
     pub fn start_program<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Self {
         let started = Instant::now();
+        let mut this = Self::spawn(program, arguments);
+        wait_for("hooks attached", || {
+            let messages = this.messages();
+            assert!(this.is_running(), "{} ended: {messages:#?}", this.arguments);
+            messages.iter().any(|line| line.starts_with("tracing ")).then_some(())
+        });
+        this.attached = started.elapsed();
+        this
+    }
+
+    /// Runs `PROGRAM trace ARGUMENTS -o json` to the end that these arguments ask for.
+    pub fn run_program<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Outcome {
+        Self::spawn(program, arguments).end()
+    }
+
+    fn spawn<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Self {
         let mut command = Command::new(program);
         command.arg("trace").args(arguments).args(["-o", "json"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -94,14 +75,7 @@ impl Trace {
         let messages = Some(Lines::of(child.stderr.take().unwrap()));
         let arguments = format!("{:?}", command.get_args().collect::<Vec<_>>());
         let attached = Duration::ZERO;
-        let mut this = Self { child, output, messages, records: Vec::new(), arguments, attached };
-        wait_for("hooks attached", || {
-            let messages = this.messages();
-            assert!(this.is_running(), "{} ended: {messages:#?}", this.arguments);
-            messages.iter().any(|line| line.starts_with("tracing ")).then_some(())
-        });
-        this.attached = started.elapsed();
-        this
+        Self { child, output, messages, records: Vec::new(), arguments, attached }
     }
 
     /// How long it took from its start to its hooks being attached.
@@ -231,6 +205,8 @@ impl Outcome {
         assert_eq!(number("decode_errors"), 0, "{context}");
         let doors = ["filtered", "aggregated", "lost"].map(number).iter().sum::<u64>();
         let read = number("shown") + summary.number("not_shown").unwrap_or_default();
+        // What was there before was seen by nobody.
+        let read = read - number("found_at_start");
         // Where the kernel counts, the lines are not records.
         let submitted = if number("aggregated") == 0 { read } else { 0 };
         assert_eq!(number("seen"), doors + submitted, "{context}");

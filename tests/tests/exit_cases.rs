@@ -1,6 +1,7 @@
 //! Every way to end: the record must say what wait(2) says, once for each process.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
+use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -10,6 +11,7 @@ use chandra_tests::comparison::Comparison;
 use chandra_tests::launch;
 use chandra_tests::needs;
 use chandra_tests::process::{NANOSECONDS_PER_TICK, Process};
+use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
 use chandra_tests::trace::Trace;
 use chandra_tests::wall_clock;
@@ -110,6 +112,30 @@ fn a_threads_end_is_not_its_process_s() {
     actor.finish();
     trace.wait_for("the end of the process itself", |record| record.is("exit", pid));
     assert_eq!(trace.stop().of("exit", pid).count(), 1);
+}
+
+/// Several threads may each find that none is left.
+#[test]
+fn of_threads_that_all_end_at_once_one_speaks_for_the_process() {
+    needs!("root");
+    const CROWDS: usize = 1000;
+    let mut trace = Trace::start(&["exit", "--comm", "crowds"]);
+    let scratch = Scratch::new();
+    let program = scratch.at("crowds");
+    std::fs::copy(env!("CARGO_BIN_EXE_actor"), &program).unwrap();
+    let mut actor = Actor::start(&mut Command::new(&program));
+    actor.ask(&format!("crowds {} 1", CROWDS / 2));
+    actor.ask(&format!("crowds {} 4", CROWDS / 2));
+    let parent = actor.pid();
+    actor.finish();
+    trace.wait_for("the end of their parent", |record| record.is("exit", parent));
+    let outcome = trace.stop();
+    outcome.summary_without_loss();
+    let identity = |record: &Record| {
+        (record.number("process.pid"), record.number("process.start_boottime_ns"))
+    };
+    let ended: HashSet<_> = outcome.records.iter().map(identity).collect();
+    assert_eq!((outcome.records.len(), ended.len()), (CROWDS + 1, CROWDS + 1));
 }
 
 #[test]

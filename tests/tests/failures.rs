@@ -7,8 +7,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use chandra_tests::failure::fails;
 use chandra_tests::launch;
 use chandra_tests::needs;
+use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
 use chandra_tests::storm;
 use chandra_tests::trace::chandra;
@@ -17,28 +19,6 @@ use chandra_tests::trace::chandra;
 const CAP_SYS_ADMIN: u8 = 21;
 const CAP_PERFMON: u8 = 38;
 const CAP_BPF: u8 = 39;
-
-/// Runs it to its end, which must come by itself with this code and the four parts.
-fn fails(command: &mut Command, code: i32, check: &str, words: &[&str]) {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    let context = format!("{:?}: {text}", command.get_args().collect::<Vec<_>>());
-    assert_eq!(output.status.code(), Some(code), "{context}");
-    let part = |name: &str| {
-        let line = text.lines().find_map(|line| line.trim_start().strip_prefix(name));
-        let line = line.unwrap_or_default();
-        assert!(line.trim().len() > 5, "no part {name:?} in {context}");
-        line.to_owned()
-    };
-    let [_what, _why, _next, see] = ["error:", "why:", "next:", "see:"].map(part);
-    assert!(see.contains(&format!("#{check} ")), "{context}");
-    for word in words {
-        assert!(text.contains(word), "{word} is not in {context}");
-    }
-    assert!(!text.contains("panicked"), "{context}");
-    assert_eq!(output.stdout, b"", "{context}");
-}
 
 fn trace(arguments: &[&str]) -> Command {
     let mut command = Command::new(chandra());
@@ -104,6 +84,55 @@ fn with_a_wrong_type_file() {
     let missing = scratch.at("missing");
     for file in [text.to_str().unwrap(), missing.to_str().unwrap()] {
         fails(&mut trace(&["exec", "--btf", file, "--duration", "1s"]), 1, "btf", &[file]);
+    }
+}
+
+/// Runs `chandra ARGUMENTS` where the kernel publishes no BTF: in a mount namespace where something
+/// empty lies over it.
+fn without_btf(arguments: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    let script = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\"";
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+    command.arg(chandra()).args(arguments);
+    command
+}
+
+#[test]
+fn on_a_kernel_that_publishes_no_btf() {
+    needs!("root", "unshare");
+    let words = ["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF", "--btf FILE"];
+    for verb in ["exec", "tcp-close", "vfs-latency"] {
+        fails(&mut without_btf(&["trace", verb, "--duration", "1s"]), 1, "btf", &words);
+    }
+    fails(&mut without_btf(&["agent", "--http", "127.0.0.1:0"]), 1, "btf", &words);
+}
+
+/// The file stands in for what the kernel does not publish; the rungs that the kernel itself checks
+/// against its BTF are passed over.
+#[test]
+fn a_btf_file_is_enough_where_the_kernel_publishes_none() {
+    needs!("root", "unshare");
+    let scratch = Scratch::new();
+    let file = scratch.at("btf");
+    std::fs::copy("/sys/kernel/btf/vmlinux", &file).unwrap();
+    let user = storm::user();
+    let options = ["--btf", file.to_str().unwrap(), "--uid", &user.to_string(), "-o", "json"];
+    let mut command = without_btf(&[&["trace", "exec", "--count", "3"], &options[..]].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut messages = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    messages.read_line(&mut line).unwrap();
+    assert_eq!(line, "tracing exec: exec by raw_tp\n");
+    storm::execute_many("/bin/true".as_ref(), 3, user);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let lines: Vec<_> = output.stdout.lines().map(|line| Record::parse(&line.unwrap())).collect();
+    assert_eq!(lines.len(), 3);
+    for record in lines {
+        assert_eq!(
+            record.text("process.exe"),
+            std::fs::canonicalize("/bin/true").unwrap().to_str()
+        );
     }
 }
 

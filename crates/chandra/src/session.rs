@@ -10,7 +10,7 @@ use chandra_loader::ring::{self, Reader};
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_loader::{LibbpfError, MapCore, MapHandle};
 use chandra_signals::filter::Filter;
-use chandra_signals::{Context, Signal};
+use chandra_signals::{Context, Signal, hierarchies};
 
 /// What is watched of a signal.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Watch<'a> {
 /// Loads and attaches what is watched.
 pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
     let config = watch.filter.config(watch.kinds, watch.group_by);
-    let config = config.map_err(|error| {
+    let mut config = config.map_err(|error| {
         Problem::usage(
             Check::FILTERS,
             "the filter does not fit into a probe",
@@ -38,6 +38,7 @@ pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
             "give fewer or shorter values",
         )
     })?;
+    config.has_v1_cgroups = u8::from(hierarchies::has_v1_controllers());
     let request =
         Request { spec: &watch.signal.spec, hooks: watch.hooks, config, map_entries: &[], options };
     load(&request).map_err(|error| problem(watch.signal.spec.name, &error))

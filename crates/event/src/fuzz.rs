@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::cgroup::{self, Cgroup};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::table::{Mode, Table};
@@ -95,6 +96,7 @@ impl Random {
             gid: self.u32(),
             comm: Comm(comm),
             cgroup_id: self.u64(),
+            cgroup_hierarchy: self.u32(),
         }
     }
 
@@ -114,8 +116,8 @@ impl Random {
     fn happened(&mut self) -> Happened {
         match self.below(8) {
             0 => Happened::Connect,
-            1 => Happened::Established { latency_ns: self.u64() },
-            2 => Happened::ConnectFailed { error: self.u32(), latency_ns: self.u64() },
+            1 => Happened::Established { latency_ns: self.any(Random::u64) },
+            2 => Happened::ConnectFailed { error: self.u32(), latency_ns: self.any(Random::u64) },
             3 => Happened::Accept { queued_ns: self.any(Random::u64) },
             4 => Happened::Close(Totals {
                 bytes_sent: self.u64(),
@@ -196,6 +198,18 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         exit_signal: random.any(|random| random.next() as u8),
         core_dumped: random.flag(),
         duration_ns: random.u64(),
+    });
+    let happened = [cgroup::Happened::Mkdir, cgroup::Happened::Release][random.below(2) as usize];
+    each(&Cgroup {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        happened,
+        id: random.u64(),
+        hierarchy: random.u32(),
+        parent_id: random.any(Random::u64),
+        level: random.u32(),
+        path,
+        path_truncated: random.flag(),
     });
     each(&random.tcp());
 }

@@ -8,9 +8,9 @@ use crate::table::{Mode, Table};
 use crate::tcp::{TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED, TCP_RETRANSMIT};
 use crate::{json, samples};
 
-/// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`
-/// stands for what the records of that connection share.
-const JSON: [&str; 13] = [
+/// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
+/// `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup share.
+const JSON: [&str; 18] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -40,6 +40,11 @@ const JSON: [&str; 13] = [
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
         "cgroup_id":"4242"},"exit_signal":"SIGKILL","exit_signal_number":9,
         "core_dumped":false,"duration_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"cgroup","type":"cgroup_mkdir",<runc>,<docker>}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"cgroup","type":"cgroup_rmdir",<runc>,<docker>}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"cgroup","type":"cgroup_rename",<runc>,<docker>}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"cgroup","type":"cgroup_release","node":"n1",<docker>}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"cgroup","type":"cgroup_running","node":"n1",<docker>}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_connect",<curl>}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_established",<curl>,
         "latency_ns":350000}"#,
@@ -65,6 +70,13 @@ const JSON: [&str; 13] = [
         "direction":"sent","reason":"tcp_timeout"}"#,
 ];
 
+const RUNC: &str = r#""node":"n1","process":{"pid":900,"ppid":1,"uid":1000,"gid":100,"comm":"runc",
+    "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+    "cgroup_id":"4242","cgroup_hierarchy":8}"#;
+
+const DOCKER: &str = r#""cgroup":{"id":"3111","hierarchy":8,"parent_id":"3001","level":2,
+    "path_truncated":false,"path":"/docker/\u001b[2J"}"#;
+
 const CURL: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"curl",
     "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
     "cgroup_id":"4242"},"connection":{"key":"0123456789abcdef","family":"ipv4","protocol":"tcp",
@@ -81,6 +93,7 @@ fn json_of_each_kind() {
         let mut line = Vec::new();
         json::write_line(record, Some("n1"), &mut line);
         let expected = expected.next().unwrap().replace("<curl>", CURL);
+        let expected = expected.replace("<runc>", RUNC).replace("<docker>", DOCKER);
         let expected: String = expected.lines().map(str::trim_start).collect();
         assert_eq!(String::from_utf8(line).unwrap(), expected + "\n");
     });

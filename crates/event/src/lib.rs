@@ -7,6 +7,7 @@
 
 mod names;
 
+pub mod cgroup;
 pub mod feed;
 pub mod fields;
 pub mod histogram;
@@ -31,11 +32,16 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 13] = [
+pub static KINDS: [&Kind; 18] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
     &process::EXIT,
+    &cgroup::CGROUP_MKDIR,
+    &cgroup::CGROUP_RMDIR,
+    &cgroup::CGROUP_RENAME,
+    &cgroup::CGROUP_RELEASE,
+    &cgroup::CGROUP_RUNNING,
     &tcp::TCP_CONNECT,
     &tcp::TCP_ESTABLISHED,
     &tcp::TCP_CONNECT_RETRY,

@@ -38,8 +38,10 @@ pub struct Process {
     pub gid: u32,
     /// Name of the thread-group leader.
     pub comm: Comm,
-    /// Id of the cgroup in the unified (v2) hierarchy.
+    /// Id of its cgroup, unique within `cgroup_hierarchy` and for as long as the machine runs.
     pub cgroup_id: u64,
+    /// The hierarchy of that cgroup: 0 is the unified (v2) one, others are of v1.
+    pub cgroup_hierarchy: u32,
 }
 
 /// Inode numbers of the namespaces a process is in.

@@ -3,6 +3,7 @@
 //! A record's fields are listed once, with [`record!`](crate::record!); table columns, JSON,
 //! filters and docs/reference/events.md are all derived from that list.
 
+use crate::cgroup::Cgroup;
 use crate::process::{Exec, Exit, Fork};
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
@@ -125,6 +126,8 @@ pub enum Event<'a> {
     Fork(&'a Fork),
     /// A process ended.
     Exit(&'a Exit),
+    /// A cgroup was made, removed or renamed, or was found at start.
+    Cgroup(&'a Cgroup<'a>),
     /// Something happened to a TCP connection.
     Tcp(&'a Tcp),
     /// A record of a signal that this crate has no type for.

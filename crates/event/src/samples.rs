@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::cgroup::{self, Cgroup};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
@@ -20,6 +21,7 @@ fn process(pid: u32, ppid: u32, comm: [u8; 16]) -> Process {
         gid: 100,
         comm: Comm(comm),
         cgroup_id: 4242,
+        cgroup_hierarchy: 0,
     }
 }
 
@@ -86,6 +88,23 @@ pub fn exit() -> Exit {
     }
 }
 
+/// In a container that a runtime makes on a cgroup v1 host.
+pub fn cgroup(happened: cgroup::Happened) -> Cgroup<'static> {
+    let maker =
+        Process { cgroup_hierarchy: 8, ..process(900, 1, *b"runc\0\0\0\0\0\0\0\0\0\0\0\0") };
+    Cgroup {
+        time: NOW,
+        process: happened.has_process().then_some(maker),
+        happened,
+        id: 3111,
+        hierarchy: 8,
+        parent_id: Some(3001),
+        level: 2,
+        path: b"/docker/\x1b[2J",
+        path_truncated: false,
+    }
+}
+
 pub fn tcp(happened: Happened) -> Tcp {
     Tcp {
         time: NOW,
@@ -123,10 +142,15 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&running());
     each(&fork());
     each(&exit());
+    each(&cgroup(cgroup::Happened::Mkdir));
+    each(&cgroup(cgroup::Happened::Rmdir));
+    each(&cgroup(cgroup::Happened::Rename));
+    each(&cgroup(cgroup::Happened::Release));
+    each(&cgroup(cgroup::Happened::Running));
     each(&tcp(Happened::Connect));
-    each(&tcp(Happened::Established { latency_ns: 350_000 }));
-    each(&tcp(Happened::ConnectRetry { latency_ns: 1_000_000_000 }));
-    each(&tcp(Happened::ConnectFailed { error: 111, latency_ns: 42 }));
+    each(&tcp(Happened::Established { latency_ns: Some(350_000) }));
+    each(&tcp(Happened::ConnectRetry { latency_ns: Some(1_000_000_000) }));
+    each(&tcp(Happened::ConnectFailed { error: 111, latency_ns: Some(42) }));
     each(&tcp(Happened::Accept { queued_ns: None }));
     each(&tcp(Happened::Close(Totals {
         bytes_sent: 1_258_291,

@@ -172,20 +172,21 @@ pub enum Happened {
     Connect,
     /// `tcp_established`: the opener's handshake ended well.
     Established {
-        /// From connect to established, in nanoseconds.
-        latency_ns: u64,
+        /// From connect to established, in nanoseconds, when the connect was seen.
+        latency_ns: Option<u64>,
     },
     /// `tcp_connect_retry`: no answer yet, the SYN was sent again.
     ConnectRetry {
-        /// Since connect, in nanoseconds.
-        latency_ns: u64,
+        /// Since connect, in nanoseconds, when the connect was seen.
+        latency_ns: Option<u64>,
     },
     /// `tcp_connect_failed`: the handshake did not end well.
     ConnectFailed {
-        /// The socket's error as errno (111 is ECONNREFUSED), 0 when the caller gave up.
+        /// The socket's error as errno (111 is ECONNREFUSED), 0 when the caller gave up or nothing
+        /// could be sent.
         error: u32,
-        /// From connect to failure, in nanoseconds.
-        latency_ns: u64,
+        /// From connect to failure, in nanoseconds, when the connect was seen.
+        latency_ns: Option<u64>,
     },
     /// `tcp_accept`: accept(2) returned this connection.
     Accept {

@@ -13,7 +13,8 @@
 struct config {
 	__u64 wake_interval_ns; /* a wake-up at once when the last one is longer ago than this */
 	__u64 wake_bytes;       /* and when this much is pending in the ring */
-	__u64 cgroup_ids[FILTER_VALUES]; /* each stands for itself and what is below it */
+	__u64 cgroup_ids[FILTER_VALUES];         /* each stands for itself and what is below it */
+	__u32 cgroup_hierarchies[FILTER_VALUES]; /* of those ids; 0: the unified one */
 	__u32 pids[FILTER_VALUES];
 	__u32 uids[FILTER_VALUES];
 	__u16 ports[FILTER_VALUES]; /* host byte order; either end */
@@ -24,7 +25,8 @@ struct config {
 	__u8 port_count;
 	__u8 comm_count;
 	__u8 use_perf_buffer;
-	__u16 padding;
+	__u8 has_v1_cgroups; /* the pids or the memory controller is in a v1 hierarchy */
+	__u8 padding;
 	__u32 kinds;    /* bit n: records of kind n are wanted */
 	__u32 group_by; /* bits of enum group_field; 0: records go to the ring */
 };
@@ -70,6 +72,7 @@ struct group_key {
 	__u32 pid;
 	__u32 uid;
 	__u32 code; /* exit status, reset reason, errno, operation: the signal says which */
+	__u32 cgroup_hierarchy;
 	__u8 comm[COMM_BYTES];
 	__u8 local_address[16];
 	__u8 peer_address[16];
@@ -77,7 +80,7 @@ struct group_key {
 	__u16 peer_port;
 	__u8 family;
 	__u8 state;
-	__u8 padding[2];
+	__u8 padding[6];
 };
 
 /* Bucket n counts values v with 2^n <= v < 2^(n+1); bucket 0 also counts 0. */

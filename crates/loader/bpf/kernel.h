@@ -191,11 +191,22 @@ struct cgroup_subsys_state {
 	struct cgroup *cgroup;
 	struct cgroup_subsys_state *parent;
 };
+struct cgroup_root {
+	int hierarchy_id;
+};
 struct cgroup {
 	struct cgroup_subsys_state self;
+	int level;
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+/* Which controllers there are, and so their numbers, is the kernel's configuration. */
+enum cgroup_subsys_id {
+	memory_cgrp_id,
+	pids_cgrp_id,
 };
 struct css_set {
+	struct cgroup_subsys_state *subsys[1];
 	struct cgroup *dfl_cgrp;
 };
 struct task_struct {
@@ -235,6 +246,7 @@ struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
+	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
@@ -285,10 +297,12 @@ struct tcp_sock {
 	__u32 srtt_us;
 	__u32 total_retrans;
 	struct minmax rtt_min;
-	__u8 syn_data : 1;
-	__u8 syn_fastopen : 1;
+	__u8 syn_data_acked : 1;
 	__u8 repair : 1;
 	bool is_mptcp;
+};
+struct mptcp_sock {
+	struct sock *first;
 };
 struct sk_buff {
 	__u16 transport_header;
@@ -350,10 +364,12 @@ struct pt_regs {
 #define AF_INET           2
 #define AF_INET6          10
 #define IPPROTO_TCP       6
+#define IPPROTO_MPTCP     262
 #define S_IFMT            0170000
 #define S_IFSOCK          0140000
 #define SIGNAL_GROUP_EXIT 0x00000004
 #define PF_KTHREAD        0x00200000
+#define EEXIST            17
 /* include/uapi/linux/magic.h */
 #define TMPFS_MAGIC           0x01021994
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630

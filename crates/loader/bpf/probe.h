@@ -43,7 +43,7 @@ struct {
 	__type(value, struct counters);
 } ledger SEC(".maps");
 
-/* Counts by group. Bytes: max_entries x (80 + 8 x CPUs); the loader makes it 1 when unused. */
+/* Counts by group. Bytes: max_entries x (88 + 8 x CPUs); the loader makes it 1 when unused. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 16384);
@@ -154,30 +154,94 @@ static __always_inline void count_group(const struct group_key *key)
 	}
 }
 
-/* The task's cgroup in the unified hierarchy. */
-static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+/* Where a task is in the v1 hierarchy of a controller; NULL where that one is unified. */
+static __always_inline struct cgroup *v1_cgroup(struct css_set *set, __u32 controller)
 {
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	struct cgroup_subsys_state **states = __builtin_preserve_access_index(&set->subsys[0]);
+	struct cgroup_subsys_state *state = NULL;
+	struct cgroup *cgroup;
+
+	bpf_probe_read_kernel(&state, sizeof(state), states + controller);
+	cgroup = BPF_CORE_READ(state, cgroup);
+	if (!cgroup || BPF_CORE_READ(cgroup, root, hierarchy_id) == 0)
+		return NULL;
+	return cgroup;
+}
+
+static __always_inline struct cgroup *v1_pids_cgroup(struct css_set *set)
+{
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return NULL;
+	return v1_cgroup(set, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
+}
+
+static __always_inline struct cgroup *v1_memory_cgroup(struct css_set *set)
+{
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return NULL;
+	return v1_cgroup(set, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
+}
+
+static __always_inline bool is_root(struct cgroup *cgroup)
+{
+	return !cgroup || BPF_CORE_READ(cgroup, level) == 0;
+}
+
+/*
+ * The one cgroup that says most of a task: on a v2 host that of the unified hierarchy. Where there
+ * are v1 hierarchies, runtimes put containers into those, and the unified cgroup then is the root, or
+ * that of the service that started the runtime; every runtime uses the pids controller, so its cgroup
+ * comes first unless it is the root, and that of memory last.
+ */
+static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp), *cgroup;
+
+	if (!config.has_v1_cgroups)
+		return unified;
+	cgroup = v1_pids_cgroup(set);
+	if (!is_root(cgroup))
+		return cgroup;
+	if (!is_root(unified))
+		return unified;
+	cgroup = v1_memory_cgroup(set);
+	return is_root(cgroup) ? unified : cgroup;
 }
 
 #define CGROUP_DEPTH 24
 
-static __always_inline bool cgroup_passes(struct task_struct *task)
+/* It is, or is below, one that is asked for. */
+static __always_inline bool is_wanted_cgroup(struct cgroup *cgroup)
 {
-	struct cgroup *cgroup;
+	__u32 hierarchy;
 
-	if (!config.cgroup_count)
-		return true;
-	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	if (!cgroup)
+		return false;
+	hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 	for (int depth = 0; depth < CGROUP_DEPTH && cgroup; depth++) {
 		__u64 id = BPF_CORE_READ(cgroup, kn, id);
 
 		for (int i = 0; i < FILTER_VALUES; i++)
-			if (i < config.cgroup_count && config.cgroup_ids[i] == id)
+			if (i < config.cgroup_count && config.cgroup_ids[i] == id &&
+			    config.cgroup_hierarchies[i] == hierarchy)
 				return true;
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 	}
 	return false;
+}
+
+static __always_inline bool cgroup_passes(struct task_struct *task)
+{
+	struct css_set *set;
+
+	if (!config.cgroup_count)
+		return true;
+	set = BPF_CORE_READ(task, cgroups);
+	if (is_wanted_cgroup(BPF_CORE_READ(set, dfl_cgrp)))
+		return true;
+	return config.has_v1_cgroups &&
+	       (is_wanted_cgroup(v1_pids_cgroup(set)) || is_wanted_cgroup(v1_memory_cgroup(set)));
 }
 
 static __always_inline bool pid_passes(__u32 pid)

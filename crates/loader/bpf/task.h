@@ -13,6 +13,8 @@ struct process {
 	__u32 uid;
 	__u32 gid;
 	__u8 comm[COMM_BYTES];
+	__u32 cgroup_hierarchy; /* that cgroup_id belongs to; 0: the unified one */
+	__u32 padding;
 };
 EXPORT(struct, process);
 
@@ -20,9 +22,11 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	const struct cred *cred = BPF_CORE_READ(task, real_cred);
+	struct cgroup *cgroup = task_cgroup(task);
 
 	process->start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
-	process->cgroup_id = task_cgroup_id(task);
+	process->cgroup_id = BPF_CORE_READ(cgroup, kn, id);
+	process->cgroup_hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 	process->pid = BPF_CORE_READ(task, tgid);
 	process->ppid = BPF_CORE_READ(leader, real_parent, tgid);
 	process->uid = BPF_CORE_READ(cred, uid.val);
@@ -43,8 +47,10 @@ static __always_inline void group_by_process(struct group_key *key, const struct
 		key->pid = process->pid;
 	if (config.group_by & GROUP_UID)
 		key->uid = process->uid;
-	if (config.group_by & GROUP_CGROUP)
+	if (config.group_by & GROUP_CGROUP) {
 		key->cgroup_id = process->cgroup_id;
+		key->cgroup_hierarchy = process->cgroup_hierarchy;
+	}
 	if (config.group_by & GROUP_COMM)
 		__builtin_memcpy(key->comm, process->comm, sizeof(key->comm));
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use libbpf_rs::{Link, Object};
 
+use crate::btf;
 use crate::capability;
 use crate::kernel_log;
 use crate::load::{LoadError, Request};
@@ -45,6 +46,22 @@ impl<'a> Candidate<'a> {
         };
         HookVerdict { hook: self.hook.name, verdict, refusals: self.refusals.clone() }
     }
+}
+
+/// Moves hooks past the rungs whose programs the kernel checks against its own BTF. Without that,
+/// libbpf refuses the whole object and names no program.
+pub fn refuse_typed(candidates: &mut [Candidate<'_>]) {
+    for candidate in candidates {
+        while candidate.rung().is_some_and(is_typed) {
+            let words = format!("this kernel publishes no BTF at {}", btf::KERNEL_BTF);
+            candidate.refuse(Step::Load, libc::ENOENT, words);
+        }
+    }
+}
+
+fn is_typed(rung: &Rung) -> bool {
+    let way = rung.name.split('+').next();
+    way.is_some_and(|way| ["tp_btf", "fentry", "fexit", "iter"].contains(&way))
 }
 
 /// Finds, by loading their programs alone, which functions can be hooked. Tables are made as small

@@ -9,7 +9,7 @@
 //! that costs a few milliseconds where the whole object costs tens.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libbpf_rs::{Iter, Link, MapType, Object};
 
@@ -113,6 +113,22 @@ impl Loaded {
         Iter::new(link).map_err(io::Error::other)?.read_to_end(out).map(drop)
     }
 
+    /// Lets probes send from now on, before there is a reader, so that nothing is missed of what
+    /// changes while its beginning is looked at. A ring keeps what it is given; a perf buffer without
+    /// a reader loses it, and is left alone.
+    ///
+    /// # Errors
+    /// What the kernel says when told so.
+    pub fn listen_early(&self) -> Result<(), libbpf_rs::Error> {
+        use libbpf_rs::MapCore as _;
+        let map = |name: &str| self.object.maps().find(|map| map.name() == name);
+        let keeps = map("events").is_some_and(|events| events.map_type() == MapType::RingBuf);
+        match map("reader").filter(|_| keeps) {
+            Some(reader) => crate::ring::listen(&reader),
+            None => Ok(()),
+        }
+    }
+
     /// Detaches all hooks but keeps maps and rings, so that what is under way can be drained.
     pub fn detach(&mut self) {
         self.links.clear();
@@ -136,6 +152,9 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
     let mut candidates: Vec<_> = wanted.map(Candidate::new).collect();
 
+    if !Path::new(btf::KERNEL_BTF).exists() {
+        ladder::refuse_typed(&mut candidates);
+    }
     ladder::try_functions(request, &mut candidates, perf)?;
     loop {
         let mut open = object::open(request, &candidates, |_| true)?;

@@ -65,19 +65,23 @@ impl Verdict {
 
     /// The verdict on a hook whose whole ladder was refused.
     ///
-    /// A kernel that lacks the thing says so with ENOENT, EINVAL, ENOTSUPP and the like. EPERM
-    /// stands for missing rights, but also for kernels built without BPF trampolines, so it counts
-    /// as failed only when no rung was refused for lack of the thing. EACCES is a matter of rights
-    /// when attaching, but when loading it is how the verifier refuses a memory access.
+    /// A kernel that lacks the thing says so with ENOENT, EINVAL, ENOTSUPP and the like. EPERM when
+    /// loading stands for missing rights, but also for kernels built without BPF trampolines, so it
+    /// counts as failed only when no rung was refused for lack of the thing. When attaching, EPERM
+    /// and EACCES are a matter of rights; when loading, EACCES is how the verifier refuses a memory
+    /// access.
     pub fn of_refusals(refusals: &[Refusal]) -> Self {
-        let not_permitted = |refusal: &Refusal| match refusal.step {
-            Step::Load => refusal.errno == libc::EPERM,
-            Step::Attach => [libc::EPERM, libc::EACCES].contains(&refusal.errno),
+        let not_allowed_to_load =
+            |refusal: &Refusal| refusal.step == Step::Load && refusal.errno == libc::EPERM;
+        let not_allowed_to_attach = |refusal: &Refusal| {
+            refusal.step == Step::Attach && [libc::EPERM, libc::EACCES].contains(&refusal.errno)
         };
         let words = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        if refusals.iter().any(|refusal| is_lack(refusal.errno)) {
+        if refusals.iter().any(not_allowed_to_attach) {
+            Self::Failed(format!("not permitted: {words}"))
+        } else if refusals.iter().any(|refusal| is_lack(refusal.errno)) {
             Self::Unsupported(words)
-        } else if refusals.iter().any(not_permitted) {
+        } else if refusals.iter().any(not_allowed_to_load) {
             Self::Failed(format!("not permitted: {words}"))
         } else {
             Self::Failed(words)
@@ -138,6 +142,13 @@ mod tests {
             Verdict::of_refusals(&[attach]),
             Verdict::Failed("not permitted: tp_btf refused at attach: no".to_owned())
         );
+    }
+
+    #[test]
+    fn a_rung_that_only_rights_kept_from_attaching_makes_the_ladder_fail() {
+        let attach = Refusal { step: Step::Attach, ..refusal("tracepoint", libc::EPERM) };
+        let verdict = Verdict::of_refusals(&[refusal("kprobe", libc::ENOENT), attach]);
+        assert_eq!(verdict.word(), "failed");
     }
 
     #[test]

@@ -17,8 +17,9 @@ pub struct Filter {
     pub comms: Vec<String>,
     /// User ids.
     pub uids: Vec<u32>,
-    /// Ids of cgroups in the unified hierarchy; each stands for what is below it, too.
-    pub cgroup_ids: Vec<u64>,
+    /// Cgroups, each by its hierarchy (0 is the unified one) and its id there; each stands for what
+    /// is below it, too.
+    pub cgroups: Vec<(u32, u64)>,
     /// Ports of either end.
     pub ports: Vec<u16>,
 }
@@ -48,7 +49,9 @@ impl Filter {
         let mut config = Config { kinds, group_by, ..Config::ZERO };
         config.pid_count = fill(&mut config.pids, "pid", &self.pids)?;
         config.uid_count = fill(&mut config.uids, "uid", &self.uids)?;
-        config.cgroup_count = fill(&mut config.cgroup_ids, "cgroup", &self.cgroup_ids)?;
+        let (hierarchies, ids): (Vec<u32>, Vec<u64>) = self.cgroups.iter().copied().unzip();
+        config.cgroup_count = fill(&mut config.cgroup_ids, "cgroup", &ids)?;
+        fill(&mut config.cgroup_hierarchies, "cgroup", &hierarchies)?;
         config.port_count = fill(&mut config.ports, "port", &self.ports)?;
         let mut comms = Vec::with_capacity(self.comms.len());
         for comm in &self.comms {

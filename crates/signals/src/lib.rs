@@ -6,6 +6,7 @@ use chandra_loader::abi::group_field;
 use chandra_loader::spec::{Hook, Rung, SignalSpec};
 
 pub mod filter;
+pub mod hierarchies;
 pub mod registry;
 
 pub use registry::{Context, DecodeError, HistogramSpec, Signal, Trace};

@@ -54,6 +54,7 @@ impl Stage {
             ("exit", [_]) => std::process::exit(i32::try_from(count()).unwrap()),
             ("leave", [_]) => leave_to_another_thread(i32::try_from(count()).unwrap()),
             ("threads", [_]) => threads(count()),
+            ("crowds", [_, threads]) => crowds(count(), threads.parse().unwrap()),
             ("execute", [program, rest @ ..]) => execute(program, rest),
             ("execute-in-thread", [program, rest @ ..]) => execute_in_thread(program, rest),
             ("read", [_]) => read_zeros(count()),
@@ -130,6 +131,26 @@ fn leave_to_another_thread(code: i32) {
 fn threads(count: usize) {
     for thread in (0..count).map(|_| std::thread::spawn(|| ())).collect::<Vec<_>>() {
         thread.join().unwrap();
+    }
+}
+
+/// So many processes, one after the other, whose threads all end at once, each by itself.
+fn crowds(count: usize, threads: usize) {
+    for _ in 0..count {
+        // SAFETY: this process has one thread, so the child may do what it likes.
+        let child = checked(unsafe { libc::fork() }).unwrap();
+        if child == 0 {
+            let barrier = Box::leak(Box::new(std::sync::Barrier::new(threads + 1)));
+            let end = || {
+                barrier.wait();
+                // SAFETY: ends this thread only; the barrier is never freed.
+                unsafe { libc::syscall(libc::SYS_exit, 0) };
+            };
+            (0..threads).for_each(|_| drop(std::thread::spawn(end)));
+            end();
+        }
+        // SAFETY: takes numbers only where it is given none to write to.
+        checked(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }).unwrap();
     }
 }
 

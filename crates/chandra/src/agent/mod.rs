@@ -13,6 +13,7 @@ mod watcher;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
@@ -27,11 +28,11 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Runs until a signal comes or nobody reads what it prints.
 pub fn run(options: &AgentOptions) -> Result<(), Problem> {
-    let started = Instant::now();
     chandra_loader::kernel_log::capture();
     let stop = Stop::on_signals().map_err(|error| {
         Problem::new(Check::USAGE, "cannot listen for SIGTERM", error, "start it from a shell")
     })?;
+    let started = Instant::now();
     let listener = listen(options)?;
     if let Err(error) = chandra_loader::memory::raise_memlock_limit() {
         eprintln!("warning: the limit on locked memory could not be raised: {error}");
@@ -41,16 +42,10 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     for signal in &signals {
         eprintln!("{}", signal.start_line());
     }
-    let state = Arc::new(AgentState::new(signals, listener.local_addr().ok()));
+    let state = Arc::new(AgentState::new(signals, started, listener.local_addr().ok()));
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }
-    eprintln!(
-        "agent: {} after {} ms, serving on http://{}",
-        state.tally(),
-        started.elapsed().as_millis(),
-        state.http.map_or_else(String::new, |address| address.to_string())
-    );
     serve(options, &state, &context, listener, &stop)?;
     eprintln!("agent: stopped; {}", state.totals());
     Ok(())
@@ -82,8 +77,8 @@ fn listen(options: &AgentOptions) -> Result<TcpListener, Problem> {
     )
 }
 
-/// Runs all threads to their end. Readers drain their rings before they end, and the printer ends
-/// when the last of them has gone.
+/// Runs all threads to their end. Readers drain their rings before they end; the printer ends when
+/// the last of them has gone, or is left behind when what it writes to takes nothing any more.
 fn serve(
     options: &AgentOptions,
     state: &Arc<AgentState>,
@@ -91,18 +86,23 @@ fn serve(
     listener: TcpListener,
     stop: &Stop,
 ) -> Result<(), Problem> {
-    let mut printed = Ok(());
+    let (printer, lines) = printer::start(options.print, stop);
     std::thread::scope(|scope| {
-        let (printer, lines) = printer::queue(options.print);
-        let mut readers = Vec::new();
+        let (ready, listening) = channel();
         for index in 0..state.signals.len() {
-            let (context, lines) = (context.clone(), lines.clone());
-            readers.push(scope.spawn(move || {
-                watcher::watch(state, index, &context, &lines, options.format, stop)
-            }));
+            let (context, lines, ready) = (context.clone(), lines.clone(), ready.clone());
+            scope.spawn(move || {
+                let watched =
+                    watcher::watch(state, index, &context, &lines, options.format, ready, stop);
+                if let Err(problem) = watched {
+                    eprintln!("{problem}");
+                }
+            });
         }
-        drop(lines);
-        let printer = scope.spawn(move || printer.run(stop));
+        drop((ready, lines));
+        // Each reader lets go of its end when it listens, or has failed.
+        let _: Result<(), _> = listening.recv();
+        eprintln!("{}", state.serving_line());
         scope.spawn(|| http::serve(listener, Arc::clone(state), stop));
         scope.spawn(|| canary::run(state, stop));
         while !stop.is_asked() {
@@ -110,12 +110,6 @@ fn serve(
             state.check_books();
             std::thread::sleep(TICK);
         }
-        for reader in readers {
-            if let Ok(Err(problem)) = reader.join() {
-                eprintln!("{problem}");
-            }
-        }
-        printed = printer.join().unwrap_or(Ok(()));
     });
-    printed
+    printer.finish()
 }

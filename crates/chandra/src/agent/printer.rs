@@ -1,6 +1,7 @@
 //! One writer to standard output behind a bounded queue.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::time::Duration;
 
 use chandra_doctor::Problem;
 
@@ -23,14 +24,52 @@ pub struct Lines {
 #[derive(Debug, Clone)]
 pub struct Queue(Option<SyncSender<Lines>>);
 
-/// The writer's end.
+/// The writer, in a thread of its own.
 #[derive(Debug)]
-pub struct Printer(Receiver<Lines>);
+pub struct Printer {
+    finished: Receiver<Result<(), Problem>>,
+}
 
-/// A queue, whose readers' end is closed when nothing is to be printed.
-pub fn queue(print: bool) -> (Printer, Queue) {
-    let (sender, receiver) = sync_channel(WAITING_CHUNKS);
-    (Printer(receiver), Queue(print.then_some(sender)))
+/// After so long without a reader of the output, what is left of it is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Starts the writer; the queue to it is closed when nothing is to be printed.
+pub fn start(print: bool, stop: &Stop) -> (Printer, Queue) {
+    let (sender, lines) = sync_channel(WAITING_CHUNKS);
+    let (finish, finished) = channel();
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        let printed = write_all(lines);
+        // Without a reader of what it prints, or with a full disk, the agent ends.
+        if !matches!(printed, Ok(Written::All)) {
+            stop.ask();
+        }
+        let _ = finish.send(printed.map(drop));
+    });
+    (Printer { finished }, Queue(print.then_some(sender)))
+}
+
+fn write_all(lines: Receiver<Lines>) -> Result<Written, Problem> {
+    for lines in lines {
+        if output::write(&lines.bytes)? == Written::ReaderGone {
+            return Ok(Written::ReaderGone);
+        }
+    }
+    Ok(Written::All)
+}
+
+impl Printer {
+    /// Waits until all is written that the readers handed over, but not for a reader of the output
+    /// that takes nothing.
+    pub fn finish(self) -> Result<(), Problem> {
+        match self.finished.recv_timeout(PATIENCE) {
+            Ok(printed) => printed,
+            Err(_) => {
+                eprintln!("warning: nobody reads what is printed; the rest of it is given up");
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Queue {
@@ -42,25 +81,5 @@ impl Queue {
     /// Hands lines over; false when there was no room for them.
     pub fn send(&self, lines: Lines) -> bool {
         self.0.as_ref().is_some_and(|sender| sender.try_send(lines).is_ok())
-    }
-}
-
-impl Printer {
-    /// Writes until the last reader has gone. Output that nobody reads ends the agent.
-    pub fn run(self, stop: &Stop) -> Result<(), Problem> {
-        for lines in self.0 {
-            match output::write(&lines.bytes) {
-                Ok(Written::All) => {}
-                Ok(Written::ReaderGone) => {
-                    stop.ask();
-                    return Ok(());
-                }
-                Err(problem) => {
-                    stop.ask();
-                    return Err(problem);
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -39,8 +39,6 @@ pub struct AgentState {
 /// Proof that the way from the kernel to here works: an exec and a connect of the agent's own.
 #[derive(Debug, Default)]
 pub struct Canary {
-    /// Pid of the canary process that is waited for; 0 before there is one.
-    pub pid: AtomicU64,
     /// Its exec came through.
     pub exec_seen: AtomicBool,
     /// The agent's connect to itself came through.
@@ -136,6 +134,13 @@ impl SignalState {
         loaded.read().ok().map(|loaded| read(&loaded))
     }
 
+    /// Detaches its hooks; what is under way can still be read.
+    pub fn detach(&self) {
+        if let Ok(Ok(mut loaded)) = self.loaded.as_ref().map(RwLock::write) {
+            loaded.detach();
+        }
+    }
+
     /// Verdicts of its hooks.
     pub fn hooks(&self) -> Vec<HookVerdict> {
         self.with_loaded(|loaded| loaded.hooks.clone()).unwrap_or_default()
@@ -204,14 +209,8 @@ impl SignalState {
 
 impl AgentState {
     /// The state of an agent that just loaded its signals.
-    pub fn new(signals: Vec<SignalState>, http: Option<SocketAddr>) -> Self {
-        Self {
-            signals,
-            http,
-            started: Instant::now(),
-            canary: Canary::default(),
-            cost: Mutex::default(),
-        }
+    pub fn new(signals: Vec<SignalState>, started: Instant, http: Option<SocketAddr>) -> Self {
+        Self { signals, http, started, canary: Canary::default(), cost: Mutex::default() }
     }
 
     /// The state of a signal that works.
@@ -235,8 +234,15 @@ impl AgentState {
         })
     }
 
-    /// `2 signals active, 1 failed`.
-    pub fn tally(&self) -> String {
+    /// `agent: 2 signals active after 60 ms, serving on http://…`, once all of them listen.
+    pub fn serving_line(&self) -> String {
+        let (tally, millis) = (self.tally(), self.started.elapsed().as_millis());
+        let address = self.http.map_or_else(String::new, |address| address.to_string());
+        format!("agent: {tally} after {millis} ms, serving on http://{address}")
+    }
+
+    /// `2 signals active, 1 not`.
+    fn tally(&self) -> String {
         let active = self.signals.iter().filter(|signal| signal.verdict().is_active()).count();
         match self.signals.len() - active {
             0 => format!("{active} signals active"),

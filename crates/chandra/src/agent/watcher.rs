@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use chandra_doctor::Problem;
@@ -20,18 +21,23 @@ use crate::stop::Stop;
 /// How long a quiet signal sleeps before it looks whether it should end.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Reads signal `index` until asked to stop, then what is still in its ring.
+/// Reads signal `index` until asked to stop, then what is still in its ring. Lets go of `ready` when
+/// it listens.
 pub fn watch(
     state: &AgentState,
     index: usize,
     context: &Context,
     queue: &Queue,
     format: Format,
+    ready: Sender<()>,
     stop: &Stop,
 ) -> Result<(), Problem> {
     let Some(signal) = state.signals.get(index) else { return Ok(()) };
     let found = signal.with_loaded(|loaded| (signal.signal.seed)(loaded, context, &mut |_| {}));
     signal.found_at_start.store(found.unwrap_or(0) as u64, Ordering::Relaxed);
+    if !signal.signal.spec.sends_records {
+        return count(signal, ready, stop);
+    }
     let sink = RefCell::new(Sink {
         signal,
         queue,
@@ -53,6 +59,7 @@ pub fn watch(
         })
     });
     let Some(mut reader) = reader.transpose()? else { return Ok(()) };
+    drop(ready);
     while !stop.is_asked() {
         let any = reader.wait(IDLE).map_err(|error| session::ring_problem(name, &error))?;
         sink.borrow_mut().flush();
@@ -60,11 +67,20 @@ pub fn watch(
             context.measure_clock();
         }
     }
-    if let Ok(Ok(mut loaded)) = signal.loaded.as_ref().map(|loaded| loaded.write()) {
-        loaded.detach();
-    }
+    signal.detach();
     reader.drain().map_err(|error| session::ring_problem(name, &error))?;
     sink.borrow_mut().flush();
+    Ok(())
+}
+
+/// Lets a signal that only counts do so until asked to stop: it has no ring.
+fn count(signal: &SignalState, ready: Sender<()>, stop: &Stop) -> Result<(), Problem> {
+    signal.with_loaded(session::listen).transpose()?;
+    drop(ready);
+    while !stop.is_asked() {
+        std::thread::sleep(IDLE);
+    }
+    signal.detach();
     Ok(())
 }
 
@@ -76,9 +92,7 @@ impl Canary {
 
     fn look_at(&self, record: &dyn Record, own_port: u16) {
         match record.event() {
-            Event::Exec(exec)
-                if u64::from(exec.process.pid) == self.pid.load(Ordering::Relaxed) =>
-            {
+            Event::Exec(exec) if exec.process.ppid == std::process::id() => {
                 self.exec_seen.store(true, Ordering::Relaxed);
             }
             Event::Tcp(tcp) => {

@@ -5,13 +5,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use super::common::{Format, LoadArguments, bad_value};
+use super::config_file::File;
 use chandra_doctor::{Check, Problem};
 use chandra_loader::load::Options;
 use chandra_signals::{SIGNALS, Signal};
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
-use serde::Deserialize;
-
-use super::common::{Format, LoadArguments, RingKind, bad_value};
 
 /// Shown below the help of `chandra agent`.
 pub const EXAMPLES: &str = "\
@@ -38,7 +38,7 @@ pub struct AgentArguments {
     #[arg(long, env = "CHANDRA_HTTP", value_name = "ADDRESS")]
     http: Option<String>,
     /// Print events as they come
-    #[arg(long, env = "CHANDRA_PRINT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL")]
+    #[arg(long, env = "CHANDRA_PRINT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
     print: Option<bool>,
     /// How printed events look [default: table]
     #[arg(short, long, env = "CHANDRA_OUTPUT", value_name = "FORMAT")]
@@ -49,22 +49,6 @@ pub struct AgentArguments {
     #[command(flatten)]
     load: LoadArguments,
 }
-
-/// The configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    http: Option<String>,
-    print: Option<bool>,
-    output: Option<Format>,
-    signals: Option<Vec<String>>,
-    ring: Option<RingKind>,
-    ring_size: Option<String>,
-    btf: Option<PathBuf>,
-}
-
-/// Its keys.
-const KEYS: [&str; 7] = ["http", "print", "output", "signals", "ring", "ring_size", "btf"];
 
 /// The agent's configuration.
 #[derive(Debug)]
@@ -91,7 +75,7 @@ impl AgentOptions {
         };
         let load = LoadArguments {
             ring: arguments.load.ring.or(file.ring),
-            ring_size: arguments.load.ring_size.or(file.ring_size),
+            ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
             btf: arguments.load.btf.or(file.btf),
         };
         let http = arguments.http.or(file.http);
@@ -121,6 +105,9 @@ fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> 
     let Some(names) = names else {
         return Ok(SIGNALS.iter().filter(|signal| signal.default).collect());
     };
+    if names.is_empty() {
+        return Err(bad_value("--signals", "(none)", "nothing to watch", "--signals process,tcp"));
+    }
     let find = |name: &String| {
         SIGNALS.iter().find(|signal| signal.spec.name == name).ok_or_else(|| {
             let known: Vec<_> = SIGNALS.iter().map(|signal| signal.spec.name).collect();
@@ -136,42 +123,13 @@ fn read_file(path: &Path) -> Result<File, Problem> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Problem::usage(Check::CONFIG, what.clone(), error, "name another file: --config FILE")
     })?;
-    toml::from_str(&text).map_err(|error| {
-        let next = match unknown_key(error.message()) {
-            Some(key) => format!(
-                "perhaps you meant {:?}; the keys are: {}",
-                nearest_key(key),
-                KEYS.join(", ")
-            ),
-            None => "correct the file at the place shown".to_owned(),
-        };
-        Problem::usage(Check::CONFIG, what, error.to_string().trim_end(), next)
-    })
-}
-
-fn unknown_key(message: &str) -> Option<&str> {
-    message.strip_prefix("unknown field `")?.split('`').next()
-}
-
-fn nearest_key(key: &str) -> &'static str {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
-    KEYS.iter().min_by_key(distance).copied().unwrap_or_default()
+    File::parse(&text)
+        .map_err(|unusable| Problem::usage(Check::CONFIG, what, unusable.why, unusable.next))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_key_of_the_file_is_known_to_its_error() {
-        let error = toml::from_str::<File>("no_such_key = 1").unwrap_err();
-        assert_eq!(unknown_key(error.message()), Some("no_such_key"));
-        for key in KEYS {
-            assert!(error.message().contains(&format!("`{key}`")), "{key}");
-        }
-        assert_eq!(nearest_key("rign_size"), "ring_size");
-        assert_eq!(nearest_key("htpp"), "http");
-    }
 
     #[test]
     fn only_this_machine_may_listen() {

@@ -9,13 +9,14 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
-pub mod agent;
-pub mod common;
-pub mod trace;
+pub(crate) mod agent;
+pub(crate) mod common;
+pub mod config_file;
+pub(crate) mod trace;
 
 /// What was asked.
 #[derive(Debug)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// `chandra trace …`
     Trace(Box<trace::TraceOptions>),
     /// `chandra agent …`
@@ -32,7 +33,7 @@ pub enum Verb {
 pub const CANARY: &str = "canary";
 
 /// Parses the command line.
-pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, Problem> {
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, Problem> {
     let arguments: Vec<_> = arguments.collect();
     let matches = match command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,

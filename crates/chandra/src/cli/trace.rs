@@ -171,9 +171,9 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
         let why = "no process name: the kernel keeps 1 to 15 bytes of one";
         fits.then(|| comm.clone()).ok_or_else(|| bad_value("--comm", comm, why, "--comm nginx"))
     });
-    let cgroup_ids = arguments.cgroup.iter().map(|text| {
-        cgroup::id(text).map_err(|error| {
-            let why = format!("no cgroup of the unified hierarchy: {error}");
+    let cgroups = arguments.cgroup.iter().map(|text| {
+        cgroup::find(text).map_err(|error| {
+            let why = format!("no cgroup: {error}");
             bad_value(
                 "--cgroup",
                 text,
@@ -187,7 +187,7 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
         pids: numbers("--pid", &arguments.pid, 1..=4_194_304, pid_why, "--pid 1234")?,
         comms: comms.collect::<Result<_, _>>()?,
         uids: numbers("--uid", &arguments.uid, 0..=u32::MAX, "no user id: a number", "--uid 1000")?,
-        cgroup_ids: cgroup_ids.collect::<Result<_, _>>()?,
+        cgroups: cgroups.collect::<Result<_, _>>()?,
         ports: numbers(
             "--port",
             &arguments.port,

@@ -69,9 +69,7 @@ fn field(signal: &Signal, bit: u32, key: &GroupKey, context: &Context) -> Value 
             let end = key.comm.iter().position(|byte| *byte == 0).unwrap_or(key.comm.len());
             text::escape(key.comm.get(..end).unwrap_or_default()).into()
         }
-        group_field::GROUP_CGROUP => {
-            cgroup::path(key.cgroup_id).unwrap_or_else(|| key.cgroup_id.to_string()).into()
-        }
+        group_field::GROUP_CGROUP => cgroup::name(key.cgroup_hierarchy, key.cgroup_id).into(),
         group_field::GROUP_LOCAL_ADDRESS => address(key.family, key.local_address),
         group_field::GROUP_PEER_ADDRESS => address(key.family, key.peer_address),
         group_field::GROUP_LOCAL_PORT => key.local_port.into(),

@@ -35,7 +35,11 @@ macro_rules! process_fields {
                 concat!("Start", $whose, " on CLOCK_BOOTTIME; with the pid it names one process");
                 concat!($object, ".cgroup_id"), concat!($title, "CGROUP"), 10, Json,
                 Big(process.cgroup_id),
-                concat!("Cgroup", $whose, " in the unified (v2) hierarchy");
+                concat!("Cgroup", $whose, ", an id within its hierarchy");
+                concat!($object, ".cgroup_hierarchy"), concat!($title, "CGROUP_HIERARCHY"), 9, Json,
+                Number(Some(process.cgroup_hierarchy).filter(|hierarchy| *hierarchy != 0)),
+                concat!("Hierarchy of the cgroup", $whose,
+                    " where it is one of cgroup v1; absent for the unified (v2) one");
             }
         }
     };

@@ -42,7 +42,7 @@ crate::fields! {
         Big(Some(connection.socket_cookie).filter(|cookie| *cookie != 0)),
         "The kernel's socket cookie, when someone asked for it";
         "connection.opened_before_start", "OLDER", 5, Json, Bool(connection.opened_before_start),
-        "It was open before Chandra started; its owner was found by looking, not by watching";
+        "Its opening was not seen: it was open before Chandra started, or too many were open to remember it";
     }
 }
 
@@ -94,7 +94,7 @@ crate::record! {
     pub static TCP_ESTABLISHED: Kind = ("tcp", "tcp_established");
     struct EstablishedFields(tcp: &Tcp) = [TcpFields(tcp)] {
         "latency_ns", "LATENCY", 7, Table, Number(tcp.happened.latency_ns()),
-        "From connect to established";
+        "From connect to established, when that was seen";
     }
 }
 
@@ -103,7 +103,7 @@ crate::record! {
     pub static TCP_CONNECT_RETRY: Kind = ("tcp", "tcp_connect_retry");
     struct ConnectRetryFields(tcp: &Tcp) = [TcpFields(tcp)] {
         "latency_ns", "LATENCY", 7, Table, Number(tcp.happened.latency_ns()),
-        "Since connect";
+        "Since connect, when that was seen";
     }
 }
 
@@ -112,9 +112,9 @@ crate::record! {
     pub static TCP_CONNECT_FAILED: Kind = ("tcp", "tcp_connect_failed");
     struct ConnectFailedFields(tcp: &Tcp) = [TcpFields(tcp)] {
         "latency_ns", "LATENCY", 7, Table, Number(tcp.happened.latency_ns()),
-        "From connect to failure";
+        "From connect to failure, when that was seen";
         "error", "ERROR", 12, Table, Errno(tcp.happened.error()),
-        "The socket's error; absent when the caller gave up";
+        "The socket's error; absent when the caller gave up or nothing could be sent";
         "error_number", "ERRNO", 5, Json, Number(tcp.happened.error()),
         "Number of that error";
     }
@@ -171,9 +171,9 @@ impl Happened {
     fn latency_ns(&self) -> Option<u64> {
         match *self {
             Happened::Established { latency_ns } | Happened::ConnectRetry { latency_ns } => {
-                Some(latency_ns)
+                latency_ns
             }
-            Happened::ConnectFailed { latency_ns, .. } => Some(latency_ns),
+            Happened::ConnectFailed { latency_ns, .. } => latency_ns,
             _ => None,
         }
     }

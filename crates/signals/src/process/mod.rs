@@ -10,6 +10,7 @@ use chandra_loader::abi;
 
 use crate::registry::{Context, DecodeError};
 
+pub mod proc_stat;
 mod running;
 pub use running::seed;
 
@@ -71,6 +72,7 @@ pub(crate) fn process(process: &abi::Process, clock: &Clock) -> Process {
         gid: process.gid,
         comm: Comm(process.comm),
         cgroup_id: process.cgroup_id,
+        cgroup_hierarchy: process.cgroup_hierarchy,
     }
 }
 

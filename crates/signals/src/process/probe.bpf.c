@@ -33,16 +33,16 @@ struct {
 	__type(value, struct exec_scratch);
 } running_scratch SEC(".maps");
 
-/* Multi-threaded processes whose end was reported: two last threads may both see themselves last. */
+/* Multi-threaded processes whose end was reported: several threads may see that none is left. */
 struct ended {
 	__u64 start_boottime_ns;
 	__u32 pid;
 	__u32 padding;
 };
-/* Bytes: about 40,000. */
+/* Bytes: about 160,000. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 512);
+	__uint(max_entries, 2048);
 	__type(key, struct ended);
 	__type(value, __u8);
 } ended_processes SEC(".maps");
@@ -218,6 +218,9 @@ static __always_inline __u32 read_cwd(struct exec_scratch *out, enum path_slot s
 {
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
 
+	out->record.cwd_length = 0;
+	if (!fs)
+		return 0; /* it has ended */
 	out->record.cwd_length = append_path(out, slot, offset, &fs->pwd, &fs->root);
 	return out->record.cwd_length;
 }
@@ -292,6 +295,26 @@ static __always_inline int on_fork(void *ctx, struct task_struct *parent, struct
 }
 
 /*
+ * Threads count themselves out of `live` and come here later, so the last ones all find it 0; the
+ * first of them reports. One that is alone by now may be a leader whose other threads are gone, one
+ * of them after it reported.
+ */
+static __always_inline bool is_first_to_end(struct signal_struct *signal,
+					    const struct process *process)
+{
+	struct ended key = {
+		.start_boottime_ns = process->start_boottime_ns,
+		.pid = process->pid,
+	};
+	__u8 seen = 1;
+
+	if (BPF_CORE_READ(signal, nr_threads) <= 1)
+		return !bpf_map_lookup_elem(&ended_processes, &key);
+	/* Before 6.4 only the lower half of the result is one: the call is made into the map directly. */
+	return (int)bpf_map_update_elem(&ended_processes, &key, &seen, BPF_NOEXIST) != -EEXIST;
+}
+
+/*
  * The status that wait(2) will give (kernel/exit.c, wait_task_zombie). Called for every thread that
  * ends; `live` counts those that have not begun to.
  */
@@ -303,16 +326,8 @@ static __always_inline int on_exit(void *ctx, struct task_struct *task)
 	if (!wanted(KIND_EXIT) || BPF_CORE_READ(signal, live.counter) != 0)
 		return 0;
 	read_process(task, &record.process);
-	if (BPF_CORE_READ(signal, nr_threads) > 1) {
-		struct ended key = {
-			.start_boottime_ns = record.process.start_boottime_ns,
-			.pid = record.process.pid,
-		};
-		__u8 seen = 1;
-
-		if (bpf_map_update_elem(&ended_processes, &key, &seen, BPF_NOEXIST))
-			return 0;
-	}
+	if (!is_first_to_end(signal, &record.process))
+		return 0;
 	COUNT(seen);
 	if (!process_passes(task, &record.process)) {
 		COUNT(filtered);
@@ -375,6 +390,8 @@ int running_iter(struct bpf_iter__task *ctx)
 	__u64 size;
 
 	if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+		return 0;
+	if (BPF_CORE_READ(task, signal, live.counter) == 0) /* it waits to be reaped */
 		return 0;
 	out = bpf_map_lookup_elem(&running_scratch, &zero);
 	if (!out)

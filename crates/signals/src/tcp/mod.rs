@@ -104,7 +104,8 @@ const AF_INET6: i32 = 10;
 
 fn happened(record: &TcpRecord, context: &Context) -> Result<Happened, DecodeError> {
     let state = |number, name| State::from_kernel(number).ok_or(DecodeError::Value(name));
-    let latency_ns = record.elapsed_ns;
+    let opening_seen = record.flags & tcp_flag::TCP_HANDSHAKE_SEEN != 0;
+    let latency_ns = opening_seen.then_some(record.elapsed_ns);
     Ok(match u32::from(record.kind) {
         tcp_kind::KIND_TCP_CONNECT => Happened::Connect,
         tcp_kind::KIND_TCP_ESTABLISHED => Happened::Established { latency_ns },
@@ -113,8 +114,7 @@ fn happened(record: &TcpRecord, context: &Context) -> Result<Happened, DecodeErr
             Happened::ConnectFailed { error: record.code, latency_ns }
         }
         tcp_kind::KIND_TCP_ACCEPT => {
-            let seen = record.flags & tcp_flag::TCP_HANDSHAKE_SEEN != 0;
-            Happened::Accept { queued_ns: seen.then_some(record.elapsed_ns) }
+            Happened::Accept { queued_ns: opening_seen.then_some(record.elapsed_ns) }
         }
         tcp_kind::KIND_TCP_CLOSE => Happened::Close(totals(record)),
         tcp_kind::KIND_TCP_STATE => Happened::StateChange {

@@ -39,8 +39,14 @@ struct connection {
 	__u32 flags; /* enum tcp_flag: owner known, opened before start, handshake seen */
 	__u8 role;
 	__u8 key_state;
-	__u8 connecting;
-	__u8 passes; /* the owner passes the filters on processes */
+	__u8 connecting; /* enum connecting */
+	__u8 passes;     /* the owner passes the filters on processes */
+};
+
+enum connecting {
+	CONNECTING_NO,
+	CONNECTING,
+	CONNECTING_CROSSED, /* the peer's SYN met ours: both ends are openers */
 };
 
 /* By socket. Bytes: 150 x max_entries, allocated at load. */
@@ -78,16 +84,22 @@ static __always_inline __u64 key_of(const struct sock *sk)
 	return (__u64)sk;
 }
 
-static __always_inline bool runs_here(const struct sock *sk, enum context context)
-{
-	bool owned = BPF_CORE_READ(sk, sk_lock.owned) != 0;
-
-	return owned == (context == CONTEXT_TASK);
-}
-
 static __always_inline __u8 state_of(const struct sock *sk)
 {
 	return BPF_CORE_READ(sk, __sk_common.skc_state);
+}
+
+/* Of a socket in these states the kernel keeps only a stub. */
+static __always_inline bool is_stub(__u8 state)
+{
+	return state == STATE_TIME_WAIT || state == STATE_NEW_SYN_RECEIVED;
+}
+
+static __always_inline bool runs_here(const struct sock *sk, enum context context)
+{
+	bool owned = !is_stub(state_of(sk)) && BPF_CORE_READ(sk, sk_lock.owned) != 0;
+
+	return owned == (context == CONTEXT_TASK);
 }
 
 static __always_inline void read_addresses(const struct sock *sk, struct tcp_record *record)
@@ -126,15 +138,17 @@ static __always_inline void read_key(const struct sock *sk, struct connection *c
 		connection->acceptor_sequence = received;
 		if (!acked)
 			connection->key_state = KEY_REPAIRED;
-		if (BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data))
+		/* At the handshake's end the bit is not set yet, but then nothing else was sent. */
+		if (connection->connecting && acked > 1)
 			connection->key_state = KEY_FAST_OPEN;
 	} else {
 		connection->opener_sequence = received;
 		connection->acceptor_sequence = sent;
-		if (BPF_CORE_READ_BITFIELD_PROBED(tp, syn_fastopen))
-			connection->key_state = KEY_FAST_OPEN;
 	}
-	if (connection->role == ROLE_UNKNOWN)
+	/* Both ends know this of data in a SYN: the acceptor that it took it, the opener that it did. */
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data_acked))
+		connection->key_state = KEY_FAST_OPEN;
+	if (connection->role == ROLE_UNKNOWN || connection->connecting == CONNECTING_CROSSED)
 		connection->key_state = KEY_ROLE_UNKNOWN;
 	if (BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
 		connection->key_state = KEY_REPAIRED;
@@ -174,6 +188,9 @@ static __always_inline void meet(const struct sock *sk, struct connection *conne
 	read_key(sk, connection);
 }
 
+/* No reset reason of any kernel. */
+#define NO_REASON ((__u32)-1)
+
 static __always_inline void group_by_connection(struct group_key *key,
 						const struct tcp_record *record)
 {
@@ -194,8 +211,11 @@ static __always_inline void group_by_connection(struct group_key *key,
 		key->peer_port = record->peer_port;
 	if (config.group_by & GROUP_STATE)
 		key->state = record->new_state;
-	if (config.group_by & GROUP_CODE)
-		key->code = record->code;
+	if (config.group_by & GROUP_CODE) {
+		bool known = record->kind == KIND_TCP_RESET && record->flags & TCP_REASON_KNOWN;
+
+		key->code = known ? record->code : NO_REASON;
+	}
 }
 
 /*
@@ -231,7 +251,8 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
  * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
  * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
  */
-static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record, __u8 role)
+static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record,
+					const struct connection *connection)
 {
 	const struct tcp_sock *tp = (const void *)sk;
 	__u8 old = record->old_state;
@@ -241,7 +262,8 @@ static __always_inline void read_totals(const struct sock *sk, struct tcp_record
 	__u64 received = BPF_CORE_READ(tp, bytes_received);
 	unsigned long done = 1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE);
 
-	if (role == ROLE_OPENER && sent)
+	/* A repaired socket never sent a SYN. */
+	if (connection->role == ROLE_OPENER && connection->key_state != KEY_REPAIRED && sent)
 		sent -= 1;
 	if (fin_sent && BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) && sent)
 		sent -= 1;
@@ -261,6 +283,24 @@ static __always_inline struct tcp_scratch *scratch_of(__u32 context)
 	return bpf_map_lookup_elem(&scratch, &context);
 }
 
+/* A socket that a listening one made: not yet a connection that anybody can have. */
+static __always_inline void on_child(void *ctx, const struct sock *sk, struct tcp_scratch *out)
+{
+	struct connection *connection = &out->connection;
+	__u64 key = key_of(sk);
+
+	/* What was remembered is of an earlier socket in this memory. */
+	bpf_map_delete_elem(&connections, &key);
+	if (!wanted(KIND_TCP_STATE))
+		return;
+	read_addresses(sk, &out->record);
+	__builtin_memset(connection, 0, sizeof(*connection));
+	connection->flags = TCP_HANDSHAKE_SEEN;
+	connection->role = ROLE_ACCEPTOR;
+	connection->passes = passes_unowned();
+	tell(ctx, out, connection, KIND_TCP_STATE, 0);
+}
+
 static __always_inline int on_state(void *ctx, const struct sock *sk, int old, int new,
 				    enum context context)
 {
@@ -269,6 +309,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	struct tcp_record *record;
 	struct tcp_scratch *out;
 	__u64 key = key_of(sk);
+	bool remembered, met = false;
 
 	if (old == new || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !runs_here(sk, context))
 		return 0;
@@ -277,14 +318,22 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		return 0;
 	record = &out->record;
 	record->time_ns = bpf_ktime_get_boot_ns();
+	record->code = 0;
 	record->old_state = old;
 	record->new_state = new;
+	if (old == STATE_LISTEN && new == STATE_SYN_RECEIVED) {
+		on_child(ctx, sk, out);
+		return 0;
+	}
 	read_addresses(sk, record);
+	/* The port of an earlier try stays behind; this one is 0 until the kernel has chosen. */
+	if (new == STATE_SYN_SENT)
+		record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
 	connection = bpf_map_lookup_elem(&connections, &key);
+	remembered = connection;
 	if (new == STATE_SYN_SENT || new == STATE_LISTEN ||
-	    (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED &&
-	     !(connection && connection->connecting))) {
+	    (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED && !connection)) {
 		/* A new life of this socket, or of its memory: whatever was remembered is of another. */
 		connection = &out->connection;
 		__builtin_memset(connection, 0, sizeof(*connection));
@@ -293,7 +342,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		connection->passes = passes_unowned();
 		if (new == STATE_SYN_SENT) {
 			connection->role = ROLE_OPENER;
-			connection->connecting = true;
+			connection->connecting = CONNECTING;
 		} else if (new == STATE_ESTABLISHED) {
 			connection->role = ROLE_ACCEPTOR;
 			read_key(sk, connection);
@@ -304,16 +353,30 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	} else if (!connection) {
 		connection = &out->connection;
 		meet(sk, connection);
+		met = true;
+		if (old == STATE_SYN_SENT)
+			connection->connecting = CONNECTING;
+	} else if (connection->connecting && new == STATE_SYN_RECEIVED) {
+		connection->connecting = CONNECTING_CROSSED;
+	} else if (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED &&
+		   !connection->connecting) {
+		/* Accepted with the data of its SYN, before the handshake's end (Fast Open). */
+		connection->since_ns = record->time_ns;
+		read_key(sk, connection);
 	}
 	/* The task that acts on a socket nobody was seen to accept is as good an owner as any. */
-	if (context == CONTEXT_TASK && !(connection->flags & TCP_OWNER_KNOWN))
+	if (context == CONTEXT_TASK && !(connection->flags & TCP_OWNER_KNOWN)) {
 		own(connection, task);
+		/* The end that closes first does so in a softirq, which knows no owner. */
+		if (met && new != STATE_CLOSE)
+			bpf_map_update_elem(&connections, &key, connection, BPF_NOEXIST);
+	}
 
 	record->elapsed_ns = connection->since_ns ? record->time_ns - connection->since_ns : 0;
 	if (connection->connecting && new == STATE_ESTABLISHED) {
-		connection->connecting = false;
 		connection->since_ns = record->time_ns;
 		read_key(sk, connection);
+		connection->connecting = CONNECTING_NO;
 		if (wanted(KIND_TCP_ESTABLISHED))
 			tell(ctx, out, connection, KIND_TCP_ESTABLISHED, 0);
 	}
@@ -324,12 +387,13 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	if (new != STATE_CLOSE)
 		return 0;
 
-	if (old == STATE_SYN_SENT) {
+	if (connection->connecting) {
 		record->code = BPF_CORE_READ(sk, sk_err);
 		if (wanted(KIND_TCP_CONNECT_FAILED))
 			tell(ctx, out, connection, KIND_TCP_CONNECT_FAILED, 0);
-	} else if (old != STATE_LISTEN && old != STATE_SYN_RECEIVED && wanted(KIND_TCP_CLOSE)) {
-		read_totals(sk, record, connection->role);
+	} else if (old != STATE_LISTEN && (old != STATE_SYN_RECEIVED || remembered) &&
+		   wanted(KIND_TCP_CLOSE)) {
+		read_totals(sk, record, connection);
 		tell(ctx, out, connection, KIND_TCP_CLOSE, 0);
 	}
 	/* An abort closes first and then sends its reset, which asks who it was. */
@@ -359,6 +423,7 @@ static __always_inline int on_accept(void *ctx, const struct sock *sk)
 		return 0;
 	out->record.time_ns = bpf_ktime_get_boot_ns();
 	out->record.elapsed_ns = 0;
+	out->record.code = 0;
 	read_addresses(sk, &out->record);
 	out->record.old_state = out->record.new_state = state_of(sk);
 	connection = bpf_map_lookup_elem(&connections, &key);
@@ -366,6 +431,11 @@ static __always_inline int on_accept(void *ctx, const struct sock *sk)
 		connection = &out->connection;
 		meet(sk, connection);
 		connection->role = ROLE_ACCEPTOR;
+		/* Fast Open hands a connection over before its handshake has ended. */
+		if (state_of(sk) == STATE_SYN_RECEIVED) {
+			connection->flags = TCP_HANDSHAKE_SEEN;
+			connection->since_ns = out->record.time_ns;
+		}
 		own(connection, task);
 		if (state_of(sk) != STATE_CLOSE)
 			bpf_map_update_elem(&connections, &key, connection, BPF_NOEXIST);
@@ -415,11 +485,6 @@ static __always_inline int on_retransmit(void *ctx, const struct sock *sk, enum 
 	return 0;
 }
 
-static __always_inline bool is_connection(__u8 state)
-{
-	return state != STATE_LISTEN && state != STATE_TIME_WAIT && state != STATE_NEW_SYN_RECEIVED;
-}
-
 /* Addresses of the packet that is answered with an RST: its destination is our end. */
 static __always_inline void read_packet(const struct sk_buff *skb, struct tcp_record *record)
 {
@@ -460,7 +525,7 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 	out->record.time_ns = bpf_ktime_get_boot_ns();
 	out->record.code = reason;
 	out->record.old_state = out->record.new_state = sk ? state_of(sk) : STATE_CLOSE;
-	if (sk && is_connection(out->record.new_state)) {
+	if (sk && !is_stub(out->record.new_state) && out->record.new_state != STATE_LISTEN) {
 		read_addresses(sk, &out->record);
 		tell_of_socket(ctx, out, sk, KIND_TCP_RESET, flags);
 		return 0;
@@ -546,27 +611,39 @@ int BPF_KRETPROBE(accept_kretprobe, const struct sock *sk)
 	return sk ? on_accept(ctx, sk) : 0;
 }
 
+/* A file's socket, or the first one below it: Multipath TCP is several of TCP. */
+static __always_inline const struct sock *tcp_socket_of(struct file *file)
+{
+	struct socket *socket;
+	const struct sock *sk;
+	__u16 family;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return NULL;
+	if (bpf_core_field_exists(struct mptcp_sock, first) &&
+	    BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP)
+		sk = BPF_CORE_READ((const struct mptcp_sock *)sk, first);
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? sk : NULL;
+}
+
 /* Where no function can be hooked: from the descriptor that accept returned to its socket. */
 static __always_inline int on_accept_exit(void *ctx, long fd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct file **files, *file = NULL;
-	struct socket *socket;
 	const struct sock *sk;
-	__u16 family;
 
 	if (fd < 0)
 		return 0;
 	files = BPF_CORE_READ(task, files, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family != AF_INET && family != AF_INET6)
-		return 0;
-	return on_accept(ctx, sk);
+	sk = tcp_socket_of(file);
+	return sk ? on_accept(ctx, sk) : 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_accept")
@@ -587,20 +664,14 @@ int open_iter(struct bpf_iter__task_file *ctx)
 {
 	struct connection connection = {};
 	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
-	struct socket *socket;
 	const struct sock *sk;
-	__u16 family;
 	__u64 key;
 	__u8 state;
 
-	if (!task || !file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+	if (!task)
 		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family != AF_INET && family != AF_INET6) ||
-	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+	sk = tcp_socket_of(ctx->file);
+	if (!sk)
 		return 0;
 	state = state_of(sk);
 	if (state == STATE_CLOSE || state == STATE_SYN_RECEIVED)
@@ -609,7 +680,7 @@ int open_iter(struct bpf_iter__task_file *ctx)
 	connection.flags = TCP_OPENED_BEFORE_START;
 	connection.role = guess_role(sk);
 	if (state == STATE_SYN_SENT)
-		connection.connecting = true;
+		connection.connecting = CONNECTING;
 	else if (state != STATE_LISTEN)
 		read_key(sk, &connection);
 	own(&connection, task);

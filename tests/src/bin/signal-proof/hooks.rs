@@ -2,11 +2,16 @@
 
 use chandra_tests::trace::Outcome;
 
-/// The hooks that the proof is about, with their signals; `running` shows in no verb.
+/// The hooks that the proof is about, with their signals.
 const ALL: &[(&str, &str)] = &[
     ("process", "exec"),
     ("process", "fork"),
     ("process", "exit"),
+    ("process", "running"),
+    ("cgroup", "mkdir"),
+    ("cgroup", "rmdir"),
+    ("cgroup", "rename"),
+    ("cgroup", "release"),
     ("tcp", "state"),
     ("tcp", "accept"),
     ("tcp", "retransmit"),

@@ -20,6 +20,7 @@ use std::process::{Command, ExitCode};
 use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
+mod cgroup;
 mod file_io;
 mod hooks;
 mod process;
@@ -37,12 +38,15 @@ fn new_actor() -> Actor {
     Actor::start(command.arg(ACT))
 }
 
-/// A verb and the proof of its hooks.
+/// A verb, or what is asked of one, and the proof of its hooks.
 type Proof = (&'static str, fn(&Path, &mut Hooks));
 
 const PROOFS: &[Proof] = &[
     ("exec", process::exec),
     ("exit", process::exit),
+    ("running", process::running),
+    ("cgroup", cgroup::lives),
+    ("cgroup v1", cgroup::processes_of_v1),
     ("tcp-connect", tcp::connect),
     ("tcp-accept", tcp::accept),
     ("tcp-close", tcp::close),

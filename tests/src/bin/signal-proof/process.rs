@@ -70,3 +70,29 @@ pub fn exit(chandra: &Path, hooks: &mut Hooks) {
     }
     hooks.served(&trace.stop());
 }
+
+/// A process that began before the trace, this one, and the first of all, which some sandboxes'
+/// kernels withhold from root.
+pub fn running(chandra: &Path, hooks: &mut Hooks) {
+    let actor = new_actor();
+    actor.wait_until_idle();
+    let truth = Execution::of(actor.pid());
+    let before = wall_clock::now();
+    let options = ["exec", "--type", "process_running", "--duration", "1ms"];
+    let outcome = Trace::run_program(chandra, &options);
+    let when = before..=wall_clock::now();
+    hooks.served(&outcome);
+    let caller = Caller::default();
+    let mut pids = vec![actor.pid(), std::process::id()];
+    pids.extend(std::fs::read_link("/proc/1/cwd").is_ok().then_some(1));
+    for pid in pids {
+        let found: Vec<_> = outcome.of("process_running", pid).collect();
+        let compared = match found[..] {
+            [record] if pid == actor.pid() => truth.compare_running(record, when.clone(), &caller),
+            [_] => Ok(()),
+            _ => Err(format!("{} records of one process", found.len())),
+        };
+        hooks.compared("running", compared);
+    }
+    actor.finish();
+}

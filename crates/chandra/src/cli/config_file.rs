@@ -1,0 +1,104 @@
+//! The agent's configuration file: its keys, and what to say where it cannot be used.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::common::{Format, RingKind};
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Address to serve on.
+    pub http: Option<String>,
+    /// Print events.
+    pub print: Option<bool>,
+    /// How printed events look.
+    pub output: Option<Format>,
+    /// Signals to load.
+    pub signals: Option<Vec<String>>,
+    /// How records cross.
+    pub ring: Option<RingKind>,
+    /// Size of a signal's ring.
+    pub ring_size: Option<Size>,
+    /// BTF of this kernel.
+    pub btf: Option<PathBuf>,
+}
+
+/// A number of bytes, bare or as text with a unit.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Size {
+    /// `65536`.
+    Bytes(u64),
+    /// `"64k"`.
+    Text(String),
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => bytes.fmt(out),
+            Self::Text(text) => text.fmt(out),
+        }
+    }
+}
+
+/// Its keys.
+const KEYS: [&str; 7] = ["http", "print", "output", "signals", "ring", "ring_size", "btf"];
+
+/// Why a file cannot be used, and what to do.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Where and what.
+    pub why: String,
+    /// What to do.
+    pub next: String,
+}
+
+impl File {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// When it is no TOML, or has another key or value than these.
+    pub fn parse(text: &str) -> Result<Self, Unusable> {
+        toml::from_str(text).map_err(|error| {
+            let next = match unknown_key(error.message()) {
+                Some(key) => format!(
+                    "perhaps you meant {:?}; the keys are: {}",
+                    nearest_key(key),
+                    KEYS.join(", ")
+                ),
+                None => "correct the file at the place shown".to_owned(),
+            };
+            Unusable { why: error.to_string().trim_end().to_owned(), next }
+        })
+    }
+}
+
+fn unknown_key(message: &str) -> Option<&str> {
+    message.strip_prefix("unknown field `")?.split('`').next()
+}
+
+fn nearest_key(key: &str) -> &'static str {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
+    KEYS.iter().min_by_key(distance).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_file_is_known_to_its_error() {
+        let error = toml::from_str::<File>("no_such_key = 1").unwrap_err();
+        assert_eq!(unknown_key(error.message()), Some("no_such_key"));
+        for key in KEYS {
+            assert!(error.message().contains(&format!("`{key}`")), "{key}");
+        }
+        assert_eq!(nearest_key("rign_size"), "ring_size");
+        assert_eq!(nearest_key("htpp"), "http");
+    }
+}

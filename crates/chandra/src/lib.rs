@@ -1,0 +1,42 @@
+//! Chandra: X-ray vision from inside the Linux kernel.
+//!
+//! [`main`] only parses the command line and dispatches; each verb has a file under `cli/` for its
+//! options and a folder of its own for what it does.
+#![forbid(unsafe_code)]
+
+mod agent;
+mod cgroup;
+pub mod cli;
+mod output;
+mod session;
+mod stop;
+mod trace;
+
+use std::process::ExitCode;
+
+use chandra_doctor::Problem;
+
+/// The program.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(problem.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, Problem> {
+    match cli::parse(std::env::args_os())? {
+        cli::Verb::Trace(options) => trace::run(&options)?,
+        cli::Verb::Agent(options) => agent::run(&options)?,
+        cli::Verb::Canary => {}
+        cli::Verb::Shown(text) => output::print(&text)?,
+        cli::Verb::Missing(help) => {
+            eprint!("{help}");
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,73 @@
+//! Renews `fuzz/corpus/record_*/captured-*` where a record's layout has changed: what the probes
+//! send on this kernel while this program starts programs and connects to itself. Needs root.
+//!
+//! usage: cargo run -p chandra-fuzz --example capture
+#![allow(clippy::unwrap_used, reason = "a tool for developers")]
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use chandra_loader::load::{Options, Request, load};
+use chandra_loader::ring::Reader;
+use chandra_loader::{MapCore, MapHandle};
+use chandra_signals::filter::Filter;
+use chandra_signals::{Context, Signal, registry};
+
+fn act() {
+    let argument = "argument ".repeat(2000);
+    assert!(Command::new("/bin/true").args(["with", "arguments"]).status().unwrap().success());
+    assert!(Command::new("/bin/true").arg(argument).status().unwrap().success());
+    assert!(!Command::new("/bin/sh").args(["-c", "kill -9 $$"]).status().unwrap().success());
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(listener) = TcpListener::bind(address) else { continue };
+        let address = listener.local_addr().unwrap();
+        let mut opener = TcpStream::connect(address).unwrap();
+        let mut acceptor = listener.accept().unwrap().0;
+        opener.write_all(b"hello").unwrap();
+        acceptor.read_exact(&mut [0; 5]).unwrap();
+        drop((opener, acceptor, listener));
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+/// The first record of each kind (and length, roughly) that the signal sends.
+fn capture(signal: &'static Signal) {
+    let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
+    let config = Filter::default().config(u32::MAX, 0).unwrap();
+    let options = Options::default();
+    let request =
+        Request { spec: &signal.spec, hooks: &hooks, config, map_entries: &[], options: &options };
+    let loaded = load(&request).unwrap();
+    let map = |name: &str| loaded.object().maps().find(|map| map.name() == name).unwrap();
+    let context = Context::new(None);
+    let mut captured = HashMap::new();
+    let mut reader = Reader::new(&map("events"), loaded.ring_bytes, |bytes| {
+        let mut kind = "";
+        (signal.decode)(bytes, &context, &mut |record| kind = record.kind().name).unwrap();
+        let name = format!("captured-{kind}-{}", bytes.len().ilog2());
+        captured.entry(name).or_insert_with(|| bytes.to_vec());
+    })
+    .unwrap()
+    .announce(MapHandle::try_from(&map("reader")).unwrap())
+    .unwrap();
+    act();
+    while reader.wait(Duration::from_millis(300)).unwrap() {}
+    drop(reader);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let folder = folder.join(format!("record_{}", signal.spec.name));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, bytes) in captured {
+        println!("{name}: {} bytes", bytes.len());
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+fn main() {
+    for name in ["process", "tcp"] {
+        capture(registry::signal(name).unwrap());
+    }
+}

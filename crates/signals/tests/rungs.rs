@@ -1,0 +1,478 @@
+//! Every rung of every ladder, alone: a kernel shows only the best that it takes, so that without
+//! this the lower ones would be proven on no machine but the one that needs them. A rung must be
+//! taken or refused exactly as the whole ladder has it, and one that is taken must tell of what this
+//! test does: being loaded proves nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test states what it expects by stopping where that does not hold"
+)]
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use chandra_event::json;
+use chandra_loader::abi::{Config, Counters, Process};
+use chandra_loader::load::{Loaded, Options, Request, load};
+use chandra_loader::ring::{self, Reader};
+use chandra_loader::spec::{Hook, Rung, SignalSpec};
+use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_loader::{MapCore, MapHandle, batch, btf, ledger};
+use chandra_signals::filter::Filter;
+use chandra_signals::{Context, SIGNALS, Signal, registry};
+use chandra_tests::needs;
+use chandra_tests::patience::{PATIENCE, wait_for};
+use chandra_tests::record::Record;
+use chandra_tests::socket;
+
+fn signal(name: &str) -> &'static Signal {
+    registry::signal(name).unwrap()
+}
+
+fn hook(signal: &Signal, name: &str) -> &'static Hook {
+    signal.spec.hooks.iter().find(|hook| hook.name == name).unwrap()
+}
+
+/// The signal with one hook that has one rung.
+fn alone(signal: &Signal, hook: &'static Hook, rung: &'static Rung) -> &'static SignalSpec {
+    with_hooks(signal, vec![lone(hook, rung)])
+}
+
+fn lone(hook: &'static Hook, rung: &'static Rung) -> Hook {
+    let rung = Rung { name: rung.name, programs: rung.programs };
+    Hook { name: hook.name, ladder: Box::leak(Box::new([rung])) }
+}
+
+fn with_hooks(signal: &Signal, hooks: Vec<Hook>) -> &'static SignalSpec {
+    let SignalSpec { name, object, config_offset, sends_records, .. } = signal.spec;
+    Box::leak(Box::new(SignalSpec {
+        name,
+        object,
+        config_offset,
+        sends_records,
+        hooks: hooks.leak(),
+    }))
+}
+
+/// Loads all hooks of `spec` for all kinds of records.
+fn load_all(signal: &Signal, spec: &SignalSpec, filter: &Filter) -> Loaded {
+    let kinds = signal.kinds.iter().fold(0, |bits, (_, number)| bits | 1 << number);
+    let config = filter.config(kinds, 0).unwrap();
+    let hooks: Vec<_> = spec.hooks.iter().map(|hook| hook.name).collect();
+    load_hooks(spec, &hooks, config)
+}
+
+fn load_hooks(spec: &SignalSpec, hooks: &[&str], config: Config) -> Loaded {
+    let options = Options { ring_bytes: Some(1 << 20), ..Options::default() };
+    load(&Request { spec, hooks, config, map_entries: &[], options: &options }).unwrap()
+}
+
+/// Every rung of a signal's ladders with its hook.
+fn rungs(signal: &'static Signal) -> impl Iterator<Item = (&'static Hook, &'static Rung)> {
+    signal.spec.hooks.iter().flat_map(|hook| hook.ladder.iter().map(move |rung| (hook, rung)))
+}
+
+fn map(loaded: &Loaded, name: &str) -> MapHandle {
+    let map = loaded.object().maps().find(|map| map.name() == name).unwrap();
+    MapHandle::try_from(&map).unwrap()
+}
+
+fn listen(loaded: &Loaded) {
+    ring::listen(&map(loaded, "reader")).unwrap();
+}
+
+fn counters(loaded: &Loaded) -> Counters {
+    ledger::read(loaded.object())
+}
+
+/// Loads each rung of these hooks alone and, where the kernel takes it, lets `prove` prove it.
+fn prove_each(
+    signal: &'static Signal,
+    hooks: &[&str],
+    prove: impl Fn(&'static Hook, &'static Rung, &Loaded),
+) {
+    for (hook, rung) in rungs(signal).filter(|(hook, _)| hooks.contains(&hook.name)) {
+        let filter = Filter::default();
+        let loaded = load_all(signal, alone(signal, hook, rung), &filter);
+        match &loaded.hooks[..] {
+            [HookVerdict { verdict: Verdict::Active(_), .. }] => prove(hook, rung, &loaded),
+            [refused] => println!("{}: {:?}", hook.name, refused.refusals),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Acts while a rung is listened to, and waits for the record that is wanted of it. What was seen
+/// must be in the kernel's books.
+fn tells(
+    signal: &'static Signal,
+    loaded: &Loaded,
+    act: impl FnOnce(),
+    wanted: impl Fn(&Record) -> bool,
+) -> Record {
+    let context = Context::new(None);
+    let records = Rc::new(RefCell::new(Vec::new()));
+    let sink = Rc::clone(&records);
+    let events = loaded.object().maps().find(|map| map.name() == "events").unwrap();
+    let mut reader = Reader::new(&events, loaded.ring_bytes, move |bytes| {
+        let mut push = |record: &dyn chandra_event::record::Record| {
+            let mut line = Vec::new();
+            json::write_line(record, None, &mut line);
+            sink.borrow_mut().push(Record::parse(str::from_utf8(&line).unwrap()));
+        };
+        (signal.decode)(bytes, &context, &mut push).expect("a record that can be decoded");
+    })
+    .unwrap()
+    .announce(map(loaded, "reader"))
+    .unwrap();
+    let before = counters(loaded).seen;
+    act();
+    let mut looked_at = 0;
+    let found = wait_for("the record", || {
+        reader.wait(Duration::from_millis(1)).unwrap();
+        let records = records.borrow();
+        let found = records[looked_at..].iter().find(|record| wanted(record)).cloned();
+        looked_at = records.len();
+        found
+    });
+    let after = counters(loaded);
+    assert!(after.seen > before, "{after:?}");
+    assert_eq!(after.lost, 0);
+    found
+}
+
+/// What becomes of a rung alone is what becomes of it on its ladder, and the ladder stops at the
+/// first that is taken.
+#[test]
+fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
+    needs!("root");
+    for signal in SIGNALS {
+        let ladders = load_all(signal, &signal.spec, &Filter::default());
+        for (hook, rung) in rungs(signal) {
+            let name = format!("{} {} {}", signal.spec.name, hook.name, rung.name);
+            let loaded = load_all(signal, alone(signal, hook, rung), &Filter::default());
+            let [found] = &loaded.hooks[..] else { panic!("{name}: {:?}", loaded.hooks) };
+            let ladder = ladders.hooks.iter().find(|ladder| ladder.hook == hook.name).unwrap();
+            println!("{name}: {}", found.verdict.word());
+            if ladder.verdict == Verdict::Active(rung.name) {
+                assert_eq!(found.verdict, Verdict::Active(rung.name), "{name}");
+            }
+            if ladder.refusals.iter().any(|refusal| refusal.rung == rung.name) {
+                assert!(!found.verdict.is_active(), "{name} was refused on its ladder");
+            }
+            let way = rung.name.split('+').next().unwrap();
+            match (way, &found.verdict) {
+                (_, Verdict::Active(active)) => {
+                    assert_eq!(*active, rung.name);
+                    assert_eq!(found.refusals, []);
+                }
+                ("fentry" | "fexit" | "kprobe" | "kretprobe", verdict) => {
+                    // Alone, EPERM of a kernel without trampolines cannot be told from rights.
+                    assert!(["unsupported", "failed"].contains(&verdict.word()), "{name}");
+                    let [refusal] = &found.refusals[..] else { panic!("{name}: {found:?}") };
+                    assert!(!refusal.words.is_empty());
+                }
+                ("tp_btf", verdict) if rung.name == "tp_btf+reason" => {
+                    let refusal = found.refusals.first().expect("words");
+                    assert!(!refusal.words.is_empty(), "{name}: {verdict:?}");
+                    assert!(chandra_loader::memory::kernel_release().1 < (6, 10), "{refusal}");
+                }
+                (_, verdict) if std::path::Path::new(btf::KERNEL_BTF).exists() => {
+                    panic!("{name}: {verdict:?}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn each_way_to_processes_tells_of_one() {
+    needs!("root");
+    let signal = signal("process");
+    prove_each(signal, &["exec", "fork", "exit"], |hook, rung, loaded| {
+        let pid = RefCell::new(0);
+        let act = || {
+            let mut child = Command::new("/bin/true").stdin(Stdio::null()).spawn().unwrap();
+            *pid.borrow_mut() = child.id();
+            assert!(child.wait().unwrap().success());
+        };
+        let wanted = |record: &Record| record.is(hook.name, *pid.borrow());
+        let record = tells(signal, loaded, act, wanted);
+        let parent = Some(u64::from(std::process::id()));
+        assert_eq!(record.number("process.ppid"), parent, "{}", rung.name);
+    });
+}
+
+#[test]
+fn each_way_to_what_runs_tells_of_this_process() {
+    needs!("root");
+    let signal = signal("process");
+    prove_each(signal, &["running"], |hook, _, loaded| {
+        let mut bytes = Vec::new();
+        loaded.iterate(hook.name, &mut bytes).unwrap();
+        // Each record begins with its time, then the process.
+        let own = bytes.windows(8 + Process::BYTES).filter(|record| {
+            let process = Process::read(&record[8..]).unwrap();
+            process.pid == std::process::id() && process.comm.starts_with(&own_name())
+        });
+        assert_eq!(own.count(), 1);
+    });
+}
+
+/// The name of this process, 15 bytes of it.
+fn own_name() -> Vec<u8> {
+    let name = std::fs::read(format!("/proc/{}/comm", std::process::id())).unwrap();
+    name.strip_suffix(b"\n").unwrap().to_vec()
+}
+
+/// Both ends of a new connection, the opener's first.
+fn connect() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let opener = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (opener, listener.accept().unwrap().0)
+}
+
+/// The record is of this kind and of the end with this socket.
+fn is_of(record: &Record, kind: &str, ports: [u16; 2]) -> bool {
+    let port = |end: &str| record.number(&format!("connection.{end}.port"));
+    record.kind() == kind
+        && [port("local"), port("peer")] == ports.map(|port| Some(u64::from(port)))
+}
+
+fn ports(socket: &TcpStream) -> [u16; 2] {
+    [socket.local_addr().unwrap().port(), socket.peer_addr().unwrap().port()]
+}
+
+#[test]
+fn each_way_to_connections_tells_of_one() {
+    needs!("root");
+    let signal = signal("tcp");
+    let own = Some(u64::from(std::process::id()));
+    let kept = RefCell::new(Vec::new());
+    let connected = || {
+        let (opener, acceptor) = connect();
+        let both = [ports(&opener), ports(&acceptor)];
+        kept.borrow_mut().extend([opener, acceptor]);
+        both
+    };
+    for (hook, kind, end) in [("state", "tcp_established", 0), ("accept", "tcp_accept", 1)] {
+        prove_each(signal, &[hook], |_, rung, loaded| {
+            let truth = RefCell::new([[0; 2]; 2]);
+            let act = || *truth.borrow_mut() = connected();
+            let record =
+                tells(signal, loaded, act, |record| is_of(record, kind, truth.borrow()[end]));
+            assert_eq!(record.number("process.pid"), own, "{}", rung.name);
+            assert!(record.text("connection.key").is_some(), "{record:?}");
+        });
+    }
+}
+
+#[test]
+fn each_way_to_retransmits_tells_of_one() {
+    needs!("root");
+    let signal = signal("tcp");
+    prove_each(signal, &["retransmit"], |_, _, loaded| {
+        let (mut opener, acceptor) = connect();
+        let truth = ports(&opener);
+        let act = || {
+            socket::lose_what_arrives(&acceptor);
+            opener.write_all(b"lost").unwrap();
+        };
+        let record = tells(signal, loaded, act, |record| is_of(record, "tcp_retransmit", truth));
+        assert_eq!(record.text("connection.state"), Some("established"));
+    });
+}
+
+#[test]
+fn each_way_to_resets_tells_of_one() {
+    needs!("root");
+    let signal = signal("tcp");
+    for (hook, direction) in [("reset_sent", "sent"), ("reset_received", "received")] {
+        prove_each(signal, &[hook], |_, rung, loaded| {
+            let (opener, acceptor) = connect();
+            let truth = if direction == "sent" { ports(&opener) } else { ports(&acceptor) };
+            let act = || socket::reset(opener);
+            let record = tells(signal, loaded, act, |record| is_of(record, "tcp_reset", truth));
+            assert_eq!(record.text("direction"), Some(direction));
+            let reason = (rung.name == "tp_btf+reason").then_some("tcp_state");
+            assert_eq!(record.text("reason"), reason, "{}", rung.name);
+        });
+    }
+}
+
+/// How many connections of this process the probe remembers.
+fn remembered(loaded: &Loaded) -> usize {
+    let entries = batch::lookup(&map(loaded, "connections")).unwrap();
+    let owner = |value| Process::read(value).unwrap().pid;
+    entries.iter().filter(|(_, value)| owner(value) == std::process::id()).count()
+}
+
+/// A remembered connection is kept beyond its close for the resets that may follow, until its
+/// socket is destroyed: with the hook it is forgotten, without it it would stay for ever.
+#[test]
+fn each_way_to_the_end_of_sockets_forgets_them() {
+    needs!("root");
+    let signal = signal("tcp");
+    let state = hook(signal, "state");
+    let lives = || {
+        let (mut opener, mut acceptor) = connect();
+        opener.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(acceptor.read(&mut [0]).unwrap(), 0);
+        drop(acceptor);
+        assert_eq!(opener.read(&mut [0]).unwrap(), 0);
+    };
+    let best = |hook| lone(hook, &hook.ladder[0]);
+    let without = load_all(signal, with_hooks(signal, vec![best(state)]), &Filter::default());
+    listen(&without);
+    (0..10).for_each(|_| lives());
+    // Not twenty: a new socket may lie where an old one lay.
+    assert!(remembered(&without) > 0);
+    drop(without);
+    let destroy = hook(signal, "destroy");
+    for rung in destroy.ladder {
+        let hooks = vec![best(state), lone(destroy, rung)];
+        let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+        assert_eq!(loaded.hooks[1].verdict, Verdict::Active(rung.name));
+        listen(&loaded);
+        let before = counters(&loaded).seen;
+        let (opener, acceptor) = connect();
+        assert!(remembered(&loaded) >= 1, "{}", rung.name);
+        drop((opener, acceptor));
+        (0..10).for_each(|_| lives());
+        wait_for("sockets destroyed and forgotten", || (remembered(&loaded) == 0).then_some(()));
+        assert!(counters(&loaded).seen >= before + 20);
+    }
+}
+
+#[test]
+fn each_way_to_what_is_open_finds_both_ends() {
+    needs!("root");
+    let signal = signal("tcp");
+    let (opener, acceptor) = connect();
+    prove_each(signal, &["open"], |hook, _, loaded| {
+        let mut keys = Vec::new();
+        loaded.iterate(hook.name, &mut keys).unwrap();
+        assert!(keys.len() >= 2 * size_of::<u64>());
+        assert!(remembered(loaded) >= 2);
+    });
+    drop((opener, acceptor));
+}
+
+#[test]
+fn each_way_to_reads_and_writes_counts_all_of_their_calls() {
+    needs!("root");
+    const CALLS: u64 = 1000;
+    let signal = signal("file_io");
+    let mut zeros = File::open("/dev/zero").unwrap();
+    let mut nothing = File::create("/dev/null").unwrap();
+    let own = Filter { pids: vec![std::process::id()], ..Filter::default() };
+    for (hook, rung) in rungs(signal) {
+        let loaded = load_all(signal, alone(signal, hook, rung), &own);
+        if !loaded.hooks[0].verdict.is_active() {
+            println!("{} {}: {:?}", hook.name, rung.name, loaded.hooks[0].refusals);
+            continue;
+        }
+        listen(&loaded);
+        let calls: [(&str, &mut dyn FnMut() -> usize); 3] = match hook.name {
+            "read" => [
+                ("read", &mut || zeros.read(&mut [0; 8]).unwrap()),
+                ("pread64", &mut || {
+                    File::open("/dev/zero").unwrap().read_at(&mut [0; 8], 0).unwrap()
+                }),
+                ("readv", &mut || {
+                    let mut file = File::open("/dev/zero").unwrap();
+                    file.read_vectored(&mut [IoSliceMut::new(&mut [0; 8])]).unwrap()
+                }),
+            ],
+            "write" => [
+                ("write", &mut || nothing.write(&[0; 8]).unwrap()),
+                ("pwrite64", &mut || {
+                    File::create("/dev/null").unwrap().write_at(&[0; 8], 0).unwrap()
+                }),
+                ("writev", &mut || {
+                    let mut file = File::create("/dev/null").unwrap();
+                    file.write_vectored(&[IoSlice::new(&[0; 8])]).unwrap()
+                }),
+            ],
+            name => panic!("how to make the kernel do a {name}?"),
+        };
+        for (call, act) in calls {
+            let before = counters(&loaded);
+            (0..CALLS).for_each(|_| assert_eq!(act(), 8));
+            let after = counters(&loaded);
+            let counted = after.aggregated - before.aggregated;
+            // vfs_read is not the way of readv.
+            let is_vectored = call.ends_with('v') && rung.name != "tracepoint";
+            let expected = if is_vectored { 0 } else { CALLS };
+            assert!(counted >= expected, "{} {call}: {counted}", rung.name);
+            assert!(after.seen - before.seen >= counted);
+            assert_eq!((after.imbalance(), after.lost), (0, 0));
+        }
+    }
+}
+
+/// A process that has this end of a connection, which this process then has no more.
+fn give_away(end: TcpStream) -> Child {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::from(OwnedFd::from(end))).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// Where nobody looks for what is open, a connection is met when it closes. It is then told of
+/// whole: which end it is, its key, and the process that closes, which here is not the one that
+/// connected.
+#[test]
+fn a_connection_met_at_its_close_has_its_key_its_role_and_who_closed_it() {
+    needs!("root");
+    let signal = signal("tcp");
+    for closes_first in ["opener", "acceptor"] {
+        let (opener, acceptor) = connect();
+        let [near, far] = [ports(&opener), ports(&acceptor)];
+        acceptor.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut cat = give_away(opener);
+        let pid = cat.id();
+        let close = signal.kinds.iter().find(|(name, _)| *name == "tcp_close").unwrap().1;
+        let config = Filter::default().config(1 << close, 0).unwrap();
+        let loaded = load_hooks(&signal.spec, &["state"], config);
+        let records = RefCell::new(Vec::new());
+        let both = |record: &Record| {
+            if is_of(record, "tcp_close", near) || is_of(record, "tcp_close", far) {
+                records.borrow_mut().push(record.clone());
+            }
+            records.borrow().len() == 2
+        };
+        let act = || {
+            if closes_first == "opener" {
+                let mut acceptor = &acceptor;
+                cat.kill().unwrap();
+                assert_eq!(acceptor.read(&mut [0]).unwrap(), 0);
+            } else {
+                acceptor.shutdown(Shutdown::Write).unwrap();
+                assert_eq!((&acceptor).read(&mut [0]).unwrap(), 0);
+            }
+            drop(acceptor);
+            cat.wait().unwrap();
+        };
+        tells(signal, &loaded, act, both);
+        let records = records.into_inner();
+        let ends = [(near, "opener", pid), (far, "acceptor", std::process::id())];
+        let mut keys = Vec::new();
+        for (ports, role, closer) in ends {
+            let record = records.iter().find(|record| is_of(record, "tcp_close", ports)).unwrap();
+            assert_eq!(record.at("connection.opened_before_start"), Some(&true.into()));
+            assert_eq!(record.text("connection.role"), Some(role));
+            let owner = record.number("process.pid");
+            assert_eq!(owner, Some(u64::from(closer)), "{role}, {closes_first} first: {record:?}");
+            keys.push(record.text("connection.key").unwrap().to_owned());
+        }
+        assert_eq!(keys[0], keys[1]);
+    }
+}

@@ -1,0 +1,319 @@
+//! Where the agent's options come from: a flag goes before the environment, that before the file.
+//! Each key is set to another value in each place, and what the agent then does tells which one won.
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use chandra_tests::agent::{self, Agent};
+use chandra_tests::failure::fails;
+use chandra_tests::needs;
+use chandra_tests::patience::wait_for;
+use chandra_tests::scratch::Scratch;
+use chandra_tests::storm;
+use chandra_tests::trace::chandra;
+
+/// Names and values in the environment.
+type Variables<'a> = [(&'a str, &'a str)];
+
+/// An option in a file, in the environment and as a flag.
+#[derive(Default)]
+struct Options<'a> {
+    file: &'a str,
+    variables: &'a Variables<'a>,
+    flags: &'a [&'a str],
+}
+
+/// An agent with these options and, where they say nothing of it, a free port.
+fn command(scratch: &Scratch, options: &Options<'_>) -> Command {
+    let file = scratch.at("chandra.toml");
+    let http = if options.file.contains("http") { "" } else { "http = \"127.0.0.1:0\"\n" };
+    fs::write(&file, format!("{http}{}", options.file)).unwrap();
+    let mut command = agent::command(&["--config", file.to_str().unwrap()]);
+    command.args(options.flags).envs(options.variables.iter().copied());
+    command
+}
+
+/// Starts it with the option in the file alone, then also in the environment, then also as a flag,
+/// and asks `outcome` each time.
+fn in_three_places<T: PartialEq<U> + std::fmt::Debug, U: std::fmt::Debug>(
+    file: &str,
+    variable: (&str, &str),
+    flag: &[&str],
+    expected: [U; 3],
+    outcome: impl Fn(&mut Agent) -> T,
+) {
+    let [in_file, in_variable, in_flag] = expected;
+    let cases: [(&Variables<'_>, &[&str], U); 3] =
+        [(&[], &[], in_file), (&[variable], &[], in_variable), (&[variable], flag, in_flag)];
+    for (variables, flags, expected) in cases {
+        let scratch = Scratch::new();
+        let mut command = command(&scratch, &Options { file, variables, flags });
+        let mut agent = Agent::start_command(&mut command);
+        assert_eq!(outcome(&mut agent), expected, "{variables:?} {flags:?} over {file:?}");
+    }
+}
+
+#[test]
+fn http() {
+    needs!("root");
+    in_three_places(
+        "http = \"127.0.0.11:0\"",
+        ("CHANDRA_HTTP", "127.0.0.12:0"),
+        &["--http", "127.0.0.13:0"],
+        ["127.0.0.11", "127.0.0.12", "127.0.0.13"],
+        |agent| agent.address().ip().to_string(),
+    );
+}
+
+#[test]
+fn signals() {
+    needs!("root");
+    let active = |agent: &mut Agent| {
+        let names = ["process", "tcp", "file_io"];
+        let names = names.into_iter().filter(|name| agent.start_line(name).is_some());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    in_three_places(
+        "signals = [\"file_io\"]",
+        ("CHANDRA_SIGNALS", "process,tcp"),
+        &["--signals", "tcp"],
+        ["file_io", "process tcp", "tcp"],
+        active,
+    );
+}
+
+#[test]
+fn ring_size() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"process\"]\nring_size = \"64k\"",
+        ("CHANDRA_RING_SIZE", "128k"),
+        &["--ring-size", "262144"],
+        [64 << 10, 128 << 10, 256 << 10],
+        |agent| agent.signal("process").number("ring_bytes").unwrap(),
+    );
+}
+
+/// `BPF_MAP_TYPE_PERF_EVENT_ARRAY` and `BPF_MAP_TYPE_RINGBUF`.
+const PERF_ARRAY: u32 = 4;
+const RING_BUFFER: u32 = 27;
+
+/// Which of the two kinds of maps a process holds, as its descriptors say.
+fn ring_maps(pid: u32) -> Vec<u32> {
+    let folder = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    let texts = folder.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let types = texts.filter_map(|text| {
+        text.lines().find_map(|line| line.strip_prefix("map_type:")?.trim().parse().ok())
+    });
+    types.filter(|kind| [PERF_ARRAY, RING_BUFFER].contains(kind)).collect()
+}
+
+#[test]
+fn ring() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"process\"]\nring = \"perf\"",
+        ("CHANDRA_RING", "ring"),
+        &["--ring", "perf"],
+        [[PERF_ARRAY], [RING_BUFFER], [PERF_ARRAY]],
+        |agent| {
+            // Records cross either way: a canary came through.
+            agent.wait_until_ready();
+            ring_maps(agent.pid())
+        },
+    );
+}
+
+/// Whether the first line that it prints is JSON.
+fn prints_json(agent: &mut Agent) -> bool {
+    agent.read_output();
+    storm::execute_many(Path::new("/bin/true"), 3, storm::user());
+    let line = wait_for("a line", || agent.lines(0).first().cloned());
+    line.starts_with('{')
+}
+
+#[test]
+fn output() {
+    needs!("root");
+    in_three_places(
+        "print = true\noutput = \"json\"",
+        ("CHANDRA_OUTPUT", "table"),
+        &["--output", "json"],
+        [true, false, true],
+        prints_json,
+    );
+}
+
+/// Whether it prints: one that does not has handed nothing to its printer, although it has seen
+/// its own canary.
+fn prints(agent: &mut Agent) -> bool {
+    agent.read_output();
+    agent.wait_until_ready();
+    let decoded = |agent: &Agent| agent.signal("process").number("ledger.decoded").unwrap();
+    wait_for("a record", || (decoded(agent) > 0).then_some(()));
+    if agent.signal("process").number("ledger.delivered") == Some(0) {
+        return false;
+    }
+    wait_for("a line", || agent.lines(0).first().cloned());
+    true
+}
+
+#[test]
+fn print() {
+    needs!("root");
+    in_three_places(
+        "print = true",
+        ("CHANDRA_PRINT", "false"),
+        &["--print"],
+        [true, false, true],
+        prints,
+    );
+    in_three_places(
+        "print = false",
+        ("CHANDRA_PRINT", "true"),
+        &["--print=false"],
+        [false, true, false],
+        prints,
+    );
+}
+
+#[test]
+fn btf() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let [file, variable, flag] = ["file", "variable", "flag"].map(|name| scratch.at(name));
+    let names = [&file, &variable, &flag].map(|path| path.to_str().unwrap());
+    let setting = format!("btf = {:?}", names[0]);
+    let variables = [("CHANDRA_BTF", names[1])];
+    let flags = ["--btf", names[2]];
+    let options: [(&Variables<'_>, &[&str]); 3] =
+        [(&[], &[]), (&variables, &[]), (&variables, &flags)];
+    for ((variables, flags), named) in options.into_iter().zip(names) {
+        let mut command = command(&scratch, &Options { file: &setting, variables, flags });
+        fails(&mut command, 1, "btf", &[named]);
+    }
+}
+
+#[test]
+fn the_file_itself_is_named_by_a_variable_too() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let [named, over] = ["named", "over"].map(|name| scratch.at(name));
+    fs::write(&named, "http = \"127.0.0.21:0\"").unwrap();
+    fs::write(&over, "http = \"127.0.0.22:0\"").unwrap();
+    let mut command = agent::command::<&str>(&[]);
+    command.env("CHANDRA_CONFIG", &named);
+    assert_eq!(Agent::start_command(&mut command).address().ip().to_string(), "127.0.0.21");
+    command.arg("--config").arg(&over);
+    assert_eq!(Agent::start_command(&mut command).address().ip().to_string(), "127.0.0.22");
+}
+
+/// In a mount namespace whose /etc has nothing else.
+#[test]
+fn the_file_in_etc_is_read_where_no_other_is_named() {
+    needs!("root", "unshare");
+    let script = "mount -t tmpfs none /etc && mkdir /etc/chandra && \
+        echo 'http = \"127.0.0.23:0\"' > /etc/chandra/chandra.toml && exec \"$0\" agent";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(chandra());
+    agent::without_variables(&mut command);
+    assert_eq!(Agent::start_command(&mut command).address().ip().to_string(), "127.0.0.23");
+}
+
+fn refused(text: &str, words: &[&str]) {
+    let scratch = Scratch::new();
+    let mut command = command(&scratch, &Options { file: text, ..Options::default() });
+    fails(&mut command, 2, "config", &[&["chandra.toml"], words].concat());
+}
+
+#[test]
+fn a_key_that_there_is_not_is_named_with_its_line_and_the_nearest_that_there_is() {
+    refused("print = true\nrign_size = \"1m\"", &["line 3", "rign_size", "\"ring_size\""]);
+    refused("htpp = \"127.0.0.1:1\"", &["line 2", "htpp", "\"http\""]);
+    refused("signal = [\"tcp\"]", &["line 2", "\"signals\""]);
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_shown_with_its_line() {
+    refused("print = \"yes\"", &["line 2", "print = \"yes\"", "boolean"]);
+    refused("print = true\nsignals = \"tcp\"", &["line 3", "sequence"]);
+    refused("ring_size = 65536", &["line 2", "string"]);
+    refused("output = \"xml\"", &["line 2", "xml", "json"]);
+    refused("ring = \"round\"", &["line 2", "round", "perf"]);
+    refused("this is no TOML", &["line 2"]);
+    refused("print = true\nprint = true", &["line 3", "duplicate"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_the_reason() {
+    let scratch = Scratch::new();
+    let missing = scratch.at("missing");
+    for (path, why) in [(missing.as_path(), "No such file"), (scratch.path(), "Is a directory")] {
+        let path = path.to_str().unwrap();
+        fails(&mut agent::command(&["--config", path]), 2, "config", &[path, why, "--config"]);
+    }
+    let binary = scratch.at("binary");
+    fs::write(&binary, b"\xff\xfe").unwrap();
+    let path = binary.to_str().unwrap();
+    fails(&mut agent::command(&["--config", path]), 2, "config", &[path, "UTF-8"]);
+}
+
+#[test]
+fn a_file_that_belongs_to_another_is_named_with_the_reason() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let secret = scratch.at("secret");
+    fs::write(&secret, "").unwrap();
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let copy = scratch.copy(&chandra(), "chandra");
+    let mut command = Command::new(copy);
+    command.arg("agent").arg("--config").arg(&secret).uid(65_534).gid(65_534);
+    agent::without_variables(&mut command);
+    fails(&mut command, 2, "config", &[secret.to_str().unwrap(), "Permission denied"]);
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_wherever_it_comes_from() {
+    let scratch = Scratch::new();
+    for address in ["0.0.0.0:9965", "[::]:0", "192.0.2.1:80", "[2001:db8::1]:80"] {
+        let setting = format!("http = {address:?}");
+        let words = [address, "other machines", "127.0.0.1:9965"];
+        let [mut file, mut variable, mut flag] = [
+            Options { file: &setting, ..Options::default() },
+            Options { variables: &[("CHANDRA_HTTP", address)], ..Options::default() },
+            Options { flags: &["--http", address], ..Options::default() },
+        ]
+        .map(|options| command(&scratch, &options));
+        fails(&mut variable, 2, "filters", &words);
+        fails(&mut flag, 2, "filters", &words);
+        drop(fs::write(scratch.at("chandra.toml"), &setting));
+        fails(&mut file, 2, "filters", &words);
+    }
+    for address in ["9965", "localhost:9965", "127.0.0.1", "127.0.0.1:65536", ""] {
+        fails(&mut agent::command(&[&format!("--http={address}")]), 2, "filters", &["--http"]);
+    }
+}
+
+#[test]
+fn a_signal_that_there_is_not_is_refused_with_those_that_there_are() {
+    let words = ["\"dns\"", "file_io", "process", "tcp"];
+    fails(&mut agent::command(&["--signals", "process,dns"]), 2, "filters", &words);
+    let scratch = Scratch::new();
+    let setting = "signals = [\"process\", \"dns\"]";
+    let mut command = command(&scratch, &Options { file: setting, ..Options::default() });
+    fails(&mut command, 2, "filters", &words);
+}
+
+#[test]
+fn other_wrong_values_are_refused() {
+    fails(&mut agent::command(&["--output", "xml"]), 2, "usage", &["xml"]);
+    fails(&mut agent::command(&["--ring", "round"]), 2, "usage", &["round"]);
+    fails(&mut agent::command(&["--ring-size", "huge"]), 2, "filters", &["huge"]);
+    fails(&mut agent::command(&["--prnit"]), 2, "usage", &["--prnit", "--print"]);
+    let mut command = agent::command::<&str>(&[]);
+    fails(command.env("CHANDRA_PRINT", "perhaps"), 2, "usage", &["perhaps"]);
+}
