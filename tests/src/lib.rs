@@ -13,6 +13,7 @@ pub mod actor;
 pub mod agent;
 pub mod cgroup;
 pub mod comparison;
+pub mod containerd;
 pub mod conversation;
 pub mod endpoint;
 pub mod failure;

@@ -6,4 +6,5 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+pub mod description;
 pub mod process;
