@@ -1,12 +1,14 @@
 //! What is listed is what is there: this test's own processes, below their parents, and in the
 //! container whose cgroup they are in.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
 use std::process::Command;
 
 use chandra_tests::actor::Actor;
 use chandra_tests::cgroup::{self, Nested, start_in};
+use chandra_tests::containerd::{Container, Containerd, IMAGE, Pod};
 use chandra_tests::needs;
+use chandra_tests::needs_containerd;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::unique;
 use chandra_tests::trace;
@@ -42,7 +44,7 @@ fn a_process_is_listed_with_its_ancestors_and_its_container() {
     };
     let record = of(pid);
     assert_eq!(record.text("container.id"), Some(id.as_str()));
-    assert_eq!(record.text("container.pod_uid"), Some(POD_UID));
+    assert_eq!(record.text("pod.uid"), Some(POD_UID));
     let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
     assert_eq!(record.text("process.exe"), exe.to_str());
     let own = u64::from(std::process::id());
@@ -69,7 +71,51 @@ fn a_process_is_listed_with_its_ancestors_and_its_container() {
 
 #[test]
 fn an_unknown_list_is_an_error_that_names_the_help() {
-    let output = Command::new(trace::chandra()).args(["list", "pods"]).output().unwrap();
+    let output = Command::new(trace::chandra()).args(["list", "services"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("chandra list --help"));
+}
+
+#[test]
+fn a_real_containers_name_image_and_pod_are_listed() {
+    needs_containerd!();
+    let containerd = Containerd::start();
+    let cri = containerd.cri();
+    let pod = Pod { host_network: true, ..Pod::named("shop-1") }.labels(&[("app", "shop")]);
+    let sandbox = cri.run_pod(&pod);
+    let id = cri.run(&sandbox, &pod, &Container::named("till", &[]));
+    let socket = containerd.socket().display().to_string();
+    let lines = |kind: &str| list(&[kind, "-o", "json", "--cri-socket", &socket]);
+
+    let containers = lines("containers");
+    let container = containers
+        .lines()
+        .map(Record::parse)
+        .find(|container| container.text("container.id") == Some(id.as_str()));
+    let container = container.unwrap_or_else(|| panic!("{id} is not in {containers}"));
+    assert_eq!(container.text("container.name"), Some("till"));
+    assert!(container.text("container.image").unwrap().contains(IMAGE));
+    assert_eq!(container.text("pod.name"), Some("shop-1"));
+    assert_eq!(container.text("pod.labels.app"), Some("shop"));
+
+    let processes = lines("processes");
+    let inside = processes
+        .lines()
+        .map(Record::parse)
+        .filter(|process| process.text("container.id") == Some(id.as_str()));
+    assert_eq!(inside.count(), 1, "{processes}");
+
+    let pods = list(&["pods", "--cri-socket", &socket]);
+    assert!(pods.lines().any(|line| line.contains("shop-1") && line.ends_with("till")), "{pods}");
+}
+
+#[test]
+fn a_socket_without_a_runtime_is_an_error() {
+    let output = Command::new(trace::chandra())
+        .args(["list", "pods", "--cri-socket", "/no/such.sock"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("/no/such.sock") || error.contains("cannot load"), "{error}");
 }

@@ -30,5 +30,6 @@ checks! {
     USAGE = "usage", "Verbs and options";
     CONFIG = "config", "The configuration file";
     OUTPUT = "output", "Where output goes";
+    RUNTIME = "runtime", "The container runtime that names containers and pods";
     PORT = "port", "The address that the agent serves on";
 }

@@ -1,5 +1,7 @@
 //! The options of `chandra list`.
 
+use std::path::PathBuf;
+
 use chandra_doctor::Problem;
 use chandra_loader::load::Options;
 use clap::{Args, ValueEnum};
@@ -14,9 +16,13 @@ Examples:
   chandra list containers";
 
 /// What can be listed, with one line of help.
-pub const KINDS: [(&str, &str); 2] = [
+pub const KINDS: [(&str, &str); 3] = [
+    ("pods", "Pods that the container runtime knows, with their addresses and containers"),
     ("processes", "Processes that run, with their real executable and their container"),
-    ("containers", "Containers that have a cgroup, with their pod's uid"),
+    (
+        "containers",
+        "Containers that have a cgroup, with name, image and pod where a runtime answers",
+    ),
 ];
 
 /// How a list looks.
@@ -37,17 +43,33 @@ pub struct ListArguments {
     /// How the list looks
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: ListFormat,
+    /// Socket of the container runtime (CRI) [default: the first of the usual ones that answers]
+    #[arg(long, env = "CHANDRA_CRI_SOCKET", value_name = "PATH")]
+    cri_socket: Option<PathBuf>,
     #[command(flatten)]
     load: LoadArguments,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListKind {
+    /// Processes.
+    Processes,
+    /// Containers.
+    Containers,
+    /// Pods.
+    Pods,
 }
 
 /// What is listed.
 #[derive(Debug)]
 pub struct ListOptions {
-    /// Containers rather than processes.
-    pub containers: bool,
+    /// What.
+    pub kind: ListKind,
     /// How it looks.
     pub format: ListFormat,
+    /// The runtime's socket, when one is named.
+    pub cri_socket: Option<PathBuf>,
     /// Options of loading.
     pub load: Options,
 }
@@ -55,7 +77,12 @@ pub struct ListOptions {
 impl ListOptions {
     /// Checks the arguments of `chandra list KIND`.
     pub fn new(kind: &str, arguments: &ListArguments) -> Result<Self, Problem> {
-        let load = arguments.load.options()?;
-        Ok(Self { containers: kind == "containers", format: arguments.output, load })
+        let kind = match kind {
+            "pods" => ListKind::Pods,
+            "containers" => ListKind::Containers,
+            _ => ListKind::Processes,
+        };
+        let (format, cri_socket) = (arguments.output, arguments.cri_socket.clone());
+        Ok(Self { kind, format, cri_socket, load: arguments.load.options()? })
     }
 }

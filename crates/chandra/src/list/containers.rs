@@ -1,9 +1,11 @@
 //! Containers as columns or as JSON.
 
+use chandra_event::text::escape;
 use chandra_identity::container::Container;
-use serde_json::{Value, json};
+use chandra_identity::description::Text;
+use serde_json::{Map, Value, json};
 
-use super::Now;
+use super::{Now, pods};
 use crate::cli::list::ListFormat;
 
 /// The list.
@@ -11,22 +13,43 @@ pub fn text(now: &Now, format: ListFormat) -> String {
     let mut containers: Vec<_> = now.cgroups.containers().collect();
     containers.sort_by(|left, right| left.id.cmp(&right.id));
     if format == ListFormat::Json {
-        let objects = containers.iter().map(|container| json!({ "container": object(container) }));
-        return objects.map(|object| format!("{object}\n")).collect();
+        let objects = containers.iter().map(|container| object(now, container));
+        return objects.map(|object| format!("{}\n", Value::Object(object))).collect();
     }
-    let mut text =
-        format!("{:<14} {:<12} {:<36} {:>9}\n", "CONTAINER", "RUNTIME", "POD_UID", "PROCESSES");
+    let mut text = format!(
+        "{:<14} {:<12} {:<20} {:<40} {:<30} {:>9}\n",
+        "CONTAINER", "RUNTIME", "NAME", "POD", "IMAGE", "PROCESSES"
+    );
     for container in containers {
-        let inside = now.processes.iter().filter(|entry| {
-            let process = entry.process();
-            let of = now.cgroups.container(process.cgroup_hierarchy, process.cgroup_id);
-            of.is_some_and(|of| of.number == container.number)
-        });
-        let pod = container.pod_uid.as_ref().map_or("-", |uid| uid.as_str());
+        let described = now.descriptions.container(&container.id);
+        let (name, image) = described.map_or_else(
+            || ("-".to_owned(), "-".to_owned()),
+            |described| (shown(&described.name), shown(&described.image)),
+        );
+        let pod = match (now.descriptions.pod_of(&container.id), &container.pod_uid) {
+            (Some(pod), _) => format!("{}/{}", shown(&pod.namespace), shown(&pod.name)),
+            (None, Some(uid)) => uid.as_str().to_owned(),
+            (None, None) => "-".to_owned(),
+        };
         let (id, runtime) = (short(&container.id), container.runtime.word());
-        text += &format!("{id:<14} {runtime:<12} {pod:<36} {:>9}\n", inside.count());
+        let processes = processes(now, container);
+        text +=
+            &format!("{id:<14} {runtime:<12} {name:<20} {pod:<40} {image:<30} {processes:>9}\n");
     }
     text
+}
+
+fn shown(text: &Text) -> String {
+    escape(text.as_str().as_bytes())
+}
+
+fn processes(now: &Now, container: &Container) -> usize {
+    let inside = now.processes.iter().filter(|entry| {
+        let process = entry.process();
+        let of = now.cgroups.container(process.cgroup_hierarchy, process.cgroup_id);
+        of.is_some_and(|of| of.number == container.number)
+    });
+    inside.count()
 }
 
 /// An id as runtimes abbreviate it.
@@ -34,11 +57,23 @@ pub fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
 }
 
-/// A container as every record has it.
-pub fn object(container: &Container) -> Value {
+/// The objects `container` and `pod` that say which container this is.
+pub fn object(now: &Now, container: &Container) -> Map<String, Value> {
     let mut object = json!({ "id": container.id, "runtime": container.runtime.word() });
-    if let Some(uid) = &container.pod_uid {
-        object["pod_uid"] = uid.as_str().into();
+    if let Some(described) = now.descriptions.container(&container.id) {
+        object["name"] = described.name.as_str().into();
+        object["image"] = described.image.as_str().into();
     }
-    object
+    let mut objects = Map::new();
+    match (now.descriptions.pod_of(&container.id), &container.pod_uid) {
+        (Some(pod), _) => {
+            objects.insert("pod".to_owned(), pods::object(pod));
+        }
+        (None, Some(uid)) => {
+            objects.insert("pod".to_owned(), json!({ "uid": uid.as_str() }));
+        }
+        (None, None) => {}
+    }
+    objects.insert("container".to_owned(), object);
+    objects
 }

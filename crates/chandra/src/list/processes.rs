@@ -8,7 +8,7 @@ use chandra_identity::process::ProcessEntry;
 use serde_json::{Value, json};
 
 use super::Now;
-use super::containers::short;
+use super::containers::{self, short};
 use crate::cli::list::ListFormat;
 
 /// The list.
@@ -112,7 +112,9 @@ fn object(now: &Now, entry: &ProcessEntry) -> Value {
     }).collect();
     object["ancestors"] = ancestors.into();
     if let Some(container) = container(now, entry) {
-        object["container"] = super::containers::object(container);
+        for (name, value) in containers::object(now, container) {
+            object[name] = value;
+        }
     }
     object
 }
