@@ -141,13 +141,15 @@ fn filters_hold_for_what_runs_already() {
     assert!(outcome.records[0].is(KIND, actor.pid()));
 }
 
-/// Processes by id with their start, as `/proc` has them.
+/// Processes by id with their start, as `/proc` has them, but those that have ended and only wait for
+/// their parent to ask.
 fn all() -> BTreeMap<u32, u64> {
     let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let ticks = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?;
-        Some((pid, ticks.parse().ok()?))
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+        fields.next().filter(|state| !["Z", "X"].contains(state))?;
+        Some((pid, fields.nth(18)?.parse().ok()?))
     });
     entries.collect()
 }
