@@ -106,7 +106,8 @@ fn older_connection(mut opener: Actor, mut acceptor: Actor, address: &str) {
         fields.is_big("bytes_sent", bytes[0]);
         fields.is_big("bytes_received", bytes[1]);
         fields.is_absent("duration_ns");
-        fields.is("retransmits", 0);
+        // On a busy machine an answer may come too late; tests/tcp_failures.rs counts exactly.
+        fields.is_within("retransmits", 0..=2);
         for measure in ["segments_sent", "segments_received"] {
             fields.is_within(measure, 3..=200);
         }

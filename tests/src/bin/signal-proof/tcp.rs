@@ -141,10 +141,11 @@ fn compare_totals(fields: &mut Comparison, bytes: [u64; 2], measured: &str) {
     let &[out, back, again, rtt] = &*measured else { panic!("{measured:?}") };
     fields.is_big("bytes_sent", bytes[0]);
     fields.is_big("bytes_received", bytes[1]);
-    // A FIN and its acknowledgement go either way, at most one of each.
-    fields.is_within("segments_sent", out + 1..=out + 2);
-    fields.is_within("segments_received", back + 1..=back + 2);
-    fields.is("retransmits", again);
+    // A FIN and its acknowledgement go either way, one of each; on a busy machine an answer may come
+    // too late and a FIN go twice. Exactly counted they are where retransmits are the subject.
+    fields.is_within("segments_sent", out + 1..=out + 4);
+    fields.is_within("segments_received", back + 1..=back + 4);
+    fields.is_within("retransmits", again..=again + 2);
     fields.is_within("minimum_rtt_us", 0..=rtt);
     fields.is_within("smoothed_rtt_us", 0..=60_000_000);
 }
