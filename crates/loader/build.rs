@@ -8,13 +8,7 @@ use std::process::ExitCode;
 use chandra_bpf_build::{btf, compile, generate};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    chandra_bpf_build::finish(run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

@@ -79,13 +79,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
 ];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    chandra_bpf_build::finish(run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

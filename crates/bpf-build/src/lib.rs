@@ -9,3 +9,17 @@ pub mod btf;
 pub mod compile;
 mod elf;
 pub mod generate;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// How a build script ends: with the error as it reads, not as it is debugged.
+pub fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -8,7 +8,7 @@ use chandra_event::record::Record;
 use chandra_loader::load::{LoadError, Loaded, Options, Request, load};
 use chandra_loader::ring::{self, Reader};
 use chandra_loader::verdict::{HookVerdict, Verdict};
-use chandra_loader::{LibbpfError, MapCore, MapHandle};
+use chandra_loader::{LibbpfError, MapHandle};
 use chandra_signals::filter::Filter;
 use chandra_signals::{Context, Signal, hierarchies};
 
@@ -74,7 +74,7 @@ pub fn reader<'a>(
     loaded: &Loaded,
     on_record: impl FnMut(&[u8]) + 'a,
 ) -> Result<Reader<'a>, Problem> {
-    let events = loaded.object().maps().find(|map| map.name() == "events");
+    let events = loaded.map("events");
     let events = events.ok_or_else(|| ring_problem(loaded.name, &"the object has no ring"))?;
     let reader = Reader::new(&events, loaded.ring_bytes, on_record)
         .map_err(|error| ring_problem(loaded.name, &error))?;
@@ -89,7 +89,7 @@ pub fn listen(loaded: &Loaded) -> Result<(), Problem> {
 }
 
 fn reader_state(loaded: &Loaded) -> Result<MapHandle, LibbpfError> {
-    let map = loaded.object().maps().find(|map| map.name() == "reader");
+    let map = loaded.map("reader");
     let map =
         map.ok_or_else(|| LibbpfError::from(std::io::Error::from(std::io::ErrorKind::NotFound)))?;
     MapHandle::try_from(&map)

@@ -13,7 +13,6 @@ use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
 use chandra_event::table::{Mode, Table};
-use chandra_event::time::Clock;
 use chandra_loader::kernel_log;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
@@ -43,7 +42,7 @@ pub fn record_tcp(bytes: &[u8]) {
 
 fn record(signal: &str, bytes: &[u8]) {
     let signal = registry::signal(signal).expect("there is such a signal");
-    let context = Context { clock: Clock::default().into(), reset_reasons: vec![(1, "no_socket")] };
+    let context = Context::with_reset_reasons(vec![(1, "no_socket")]);
     // What cannot be decoded is counted and forgotten.
     let _ = (signal.decode)(bytes, &context, &mut |record| {
         check_json(record);

@@ -55,4 +55,26 @@ static __always_inline void group_by_process(struct group_key *key, const struct
 		__builtin_memcpy(key->comm, process->comm, sizeof(key->comm));
 }
 
+/* Counts a fact of a process by what is grouped by; false when records are sent instead. */
+static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struct process *process)
+{
+	struct group_key key = {};
+
+	if (!config.group_by)
+		return false;
+	group_by_process(&key, process);
+	if (config.group_by & GROUP_KIND)
+		key.kind = kind;
+	if (config.group_by & GROUP_CODE)
+		key.code = code;
+	count_group(&key);
+	return true;
+}
+
+/* What is nobody's passes unless a filter asks for an owner. */
+static __always_inline bool nobody_passes(void)
+{
+	return !(config.pid_count || config.uid_count || config.comm_count || config.cgroup_count);
+}
+
 #endif

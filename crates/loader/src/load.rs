@@ -11,7 +11,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use libbpf_rs::{Iter, Link, MapType, Object};
+use libbpf_rs::{Iter, Link, Map, MapCore, MapType, Object};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
@@ -19,7 +19,7 @@ use crate::kernel_log;
 use crate::ladder::{self, Candidate};
 use crate::memory;
 use crate::object;
-use crate::ring::RingChoice;
+use crate::ring::{self, RingChoice};
 use crate::spec::SignalSpec;
 use crate::verdict::{HookVerdict, Verdict};
 
@@ -113,6 +113,11 @@ impl Loaded {
         Iter::new(link).map_err(io::Error::other)?.read_to_end(out).map(drop)
     }
 
+    /// One of its maps, by name.
+    pub fn map(&self, name: &str) -> Option<Map<'_>> {
+        self.object.maps().find(|map| map.name() == name)
+    }
+
     /// Lets probes send from now on, before there is a reader, so that nothing is missed of what
     /// changes while its beginning is looked at. A ring keeps what it is given; a perf buffer without
     /// a reader loses it, and is left alone.
@@ -120,11 +125,9 @@ impl Loaded {
     /// # Errors
     /// What the kernel says when told so.
     pub fn listen_early(&self) -> Result<(), libbpf_rs::Error> {
-        use libbpf_rs::MapCore as _;
-        let map = |name: &str| self.object.maps().find(|map| map.name() == name);
-        let keeps = map("events").is_some_and(|events| events.map_type() == MapType::RingBuf);
-        match map("reader").filter(|_| keeps) {
-            Some(reader) => crate::ring::listen(&reader),
+        let keeps = self.map("events").is_some_and(|events| events.map_type() == MapType::RingBuf);
+        match self.map("reader").filter(|_| keeps) {
+            Some(reader) => ring::listen(&reader),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! What a signal is to the rest of Chandra.
 
-use std::cell::Cell;
-use std::path::Path;
+use std::cell::{Cell, OnceCell};
+use std::path::{Path, PathBuf};
 
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::Clock;
@@ -77,33 +77,33 @@ pub struct HistogramSpec {
 }
 
 /// What decoding needs besides the bytes; made once per run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Context {
     /// Boot time to wall time.
     pub clock: Cell<Clock>,
-    /// The kernel's own names of reset reasons, by number, lower case.
-    pub reset_reasons: Vec<(u32, &'static str)>,
+    btf: Option<PathBuf>,
+    /// The kernel's own names of reset reasons, by number, lower case. Read when the first is met:
+    /// the kernel's type information is megabytes, and most runs meet none.
+    reset_reasons: OnceCell<Vec<(u32, &'static str)>>,
 }
 
 impl Context {
-    /// Measures the clocks and reads the kernel's names; `btf` is a custom BTF file.
+    /// Measures the clocks; `btf` is a custom BTF file for the kernel's names.
     pub fn new(btf: Option<&Path>) -> Self {
         let offset_ns = wall_minus_boottime_ns();
-        let names = enum_names(btf, "sk_rst_reason").into_iter();
-        // Two dozen short names, kept for the whole run: records borrow them freely.
-        let reset_reasons = names.map(|(number, name)| {
-            let word = name.trim_start_matches("SK_RST_REASON_").to_lowercase();
-            (number, &*word.leak())
-        });
-        Self {
-            clock: Cell::new(Clock { start_offset_ns: offset_ns, offset_ns }),
-            reset_reasons: reset_reasons.collect(),
-        }
+        let clock = Clock { start_offset_ns: offset_ns, offset_ns };
+        Self { clock: clock.into(), btf: btf.map(Path::to_owned), ..Self::default() }
+    }
+
+    /// Clocks that agree, and these names of reset reasons.
+    pub fn with_reset_reasons(names: Vec<(u32, &'static str)>) -> Self {
+        Self { reset_reasons: names.into(), ..Self::default() }
     }
 
     /// The kernel's name of a reset reason.
     pub fn reset_reason(&self, number: u32) -> Option<&'static str> {
-        self.reset_reasons.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+        let names = self.reset_reasons.get_or_init(|| reset_reasons(self.btf.as_deref()));
+        names.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
     }
 
     /// Follows the wall clock when it was set.
@@ -114,8 +114,17 @@ impl Context {
     /// Clocks that agree, and no names.
     #[cfg(test)]
     pub(crate) fn test() -> Self {
-        Self { clock: Cell::default(), reset_reasons: Vec::new() }
+        Self::with_reset_reasons(Vec::new())
     }
+}
+
+/// Two dozen short names, kept for the whole run: records borrow them freely.
+fn reset_reasons(btf: Option<&Path>) -> Vec<(u32, &'static str)> {
+    let names = enum_names(btf, "sk_rst_reason").into_iter().map(|(number, name)| {
+        let word = name.trim_start_matches("SK_RST_REASON_").to_lowercase();
+        (number, &*word.leak())
+    });
+    names.collect()
 }
 
 /// Why a record could not be decoded. It is counted, and the next one is read.

@@ -17,13 +17,8 @@ static __always_inline int on_rename(void *ctx, struct task_struct *task, const 
 		COUNT(filtered);
 		return 0;
 	}
-	if (config.group_by) {
-		struct group_key key = {};
-
-		group_by_process(&key, &record.process);
-		count_group(&key);
+	if (counted_by_group(KIND_RENAME, 0, &record.process))
 		return 0;
-	}
 	record.thread = BPF_CORE_READ(task, pid);
 	bpf_probe_read_kernel_str(record.new_comm, sizeof(record.new_comm), comm);
 	record.time_ns = bpf_ktime_get_boot_ns();

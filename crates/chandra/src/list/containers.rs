@@ -1,5 +1,7 @@
 //! Containers as columns or as JSON.
 
+use std::collections::HashMap;
+
 use chandra_event::text::escape;
 use chandra_identity::container::Container;
 use chandra_identity::description::Text;
@@ -20,6 +22,10 @@ pub fn text(now: &Now, format: ListFormat) -> String {
         "{:<14} {:<12} {:<20} {:<40} {:<30} {:>9}\n",
         "CONTAINER", "RUNTIME", "NAME", "POD", "IMAGE", "PROCESSES"
     );
+    let mut processes: HashMap<_, usize> = HashMap::new();
+    for container in now.processes.iter().filter_map(|entry| now.container(entry)) {
+        *processes.entry(container.number).or_default() += 1;
+    }
     for container in containers {
         let described = now.descriptions.container(&container.id);
         let (name, image) = described.map_or_else(
@@ -32,7 +38,7 @@ pub fn text(now: &Now, format: ListFormat) -> String {
             (None, None) => "-".to_owned(),
         };
         let (id, runtime) = (short(&container.id), container.runtime.word());
-        let processes = processes(now, container);
+        let processes = processes.get(&container.number).copied().unwrap_or_default();
         text +=
             &format!("{id:<14} {runtime:<12} {name:<20} {pod:<40} {image:<30} {processes:>9}\n");
     }
@@ -41,15 +47,6 @@ pub fn text(now: &Now, format: ListFormat) -> String {
 
 fn shown(text: &Text) -> String {
     escape(text.as_str().as_bytes())
-}
-
-fn processes(now: &Now, container: &Container) -> usize {
-    let inside = now.processes.iter().filter(|entry| {
-        let process = entry.process();
-        let of = now.cgroups.container(process.cgroup_hierarchy, process.cgroup_id);
-        of.is_some_and(|of| of.number == container.number)
-    });
-    inside.count()
 }
 
 /// An id as runtimes abbreviate it.

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::{Event, Record};
-use chandra_identity::container::{self, Cgroups};
+use chandra_identity::container::{self, Cgroups, Container};
 use chandra_identity::description::{self, Descriptions};
-use chandra_identity::process::ProcessTable;
+use chandra_identity::process::{ProcessEntry, ProcessTable};
 use chandra_runtime::{Error as RuntimeError, Options as RuntimeOptions, Source};
 use chandra_signals::Context;
 use chandra_signals::filter::Filter;
@@ -28,6 +28,14 @@ struct Now {
     cgroups: Cgroups,
     /// What the runtime says; empty where there is none.
     descriptions: Descriptions,
+}
+
+impl Now {
+    /// The container that a process is in.
+    fn container(&self, entry: &ProcessEntry) -> Option<&Container> {
+        let process = entry.process();
+        self.cgroups.container(process.cgroup_hierarchy, process.cgroup_id)
+    }
 }
 
 /// Prints the list.

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chandra_event::text::escape;
-use chandra_identity::container::Container;
 use chandra_identity::process::ProcessEntry;
 use serde_json::{Value, json};
 
@@ -31,14 +30,9 @@ fn header() -> String {
     format!("{:>8} {:>8} {:>6} {:<14} {}\n", "PID", "PPID", "UID", "CONTAINER", "COMMAND")
 }
 
-fn container<'a>(now: &'a Now, entry: &ProcessEntry) -> Option<&'a Container> {
-    let process = entry.process();
-    now.cgroups.container(process.cgroup_hierarchy, process.cgroup_id)
-}
-
 fn line(now: &Now, entry: &ProcessEntry, depth: usize) -> String {
     let process = entry.process();
-    let container = container(now, entry).map_or("-", |container| short(&container.id));
+    let container = now.container(entry).map_or("-", |container| short(&container.id));
     let indent = "  ".repeat(depth);
     let (pid, ppid, uid) = (process.pid, process.ppid, process.uid);
     format!("{pid:>8} {ppid:>8} {uid:>6} {container:<14} {indent}{}\n", command(entry))
@@ -111,7 +105,7 @@ fn object(now: &Now, entry: &ProcessEntry) -> Value {
         json!({ "pid": ancestor.process().pid, "comm": escape(ancestor.process().comm.as_bytes()) })
     }).collect();
     object["ancestors"] = ancestors.into();
-    if let Some(container) = container(now, entry) {
+    if let Some(container) = now.container(entry) {
         for (name, value) in containers::object(now, container) {
             object[name] = value;
         }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use chandra_doctor::Problem;
 use chandra_event::tcp::State;
 use chandra_event::text;
-use chandra_loader::MapCore;
 use chandra_loader::abi::{GroupKey, group_field};
 use chandra_loader::batch;
 use chandra_loader::load::Loaded;
@@ -40,7 +39,7 @@ pub fn show(options: &TraceOptions, loaded: &Loaded, context: &Context) -> Resul
 }
 
 fn read(options: &TraceOptions, loaded: &Loaded) -> Result<Vec<(GroupKey, u64)>, Problem> {
-    let map = loaded.object().maps().find(|map| map.name() == "groups");
+    let map = loaded.map("groups");
     let signal = options.signal.spec.name;
     let map = map.ok_or_else(|| session::ring_problem(signal, &"the object keeps no groups"))?;
     let entries = batch::lookup(&map).map_err(|error| session::ring_problem(signal, &error))?;

@@ -3,7 +3,6 @@
 use chandra_doctor::Problem;
 use chandra_event::histogram::Histogram;
 use chandra_event::unit::Unit;
-use chandra_loader::MapCore;
 use chandra_loader::abi::{self, GroupKey};
 use chandra_loader::batch;
 use chandra_loader::load::Loaded;
@@ -60,7 +59,7 @@ pub fn show(
 
 fn read(options: &TraceOptions, loaded: &Loaded) -> Result<Vec<(GroupKey, Histogram)>, Problem> {
     let signal = options.signal.spec.name;
-    let map = loaded.object().maps().find(|map| map.name() == "histograms");
+    let map = loaded.map("histograms");
     let map =
         map.ok_or_else(|| session::ring_problem(signal, &"the object keeps no histograms"))?;
     let entries = batch::lookup(&map).map_err(|error| session::ring_problem(signal, &error))?;

@@ -22,25 +22,6 @@ struct {
 	__type(value, struct cgroup_scratch);
 } scratch SEC(".maps");
 
-static __always_inline bool counted_by_group(__u32 kind, const struct process *process)
-{
-	struct group_key key = {};
-
-	if (!config.group_by)
-		return false;
-	group_by_process(&key, process);
-	if (config.group_by & GROUP_KIND)
-		key.kind = kind;
-	count_group(&key);
-	return true;
-}
-
-/* Of a release nobody is the author: it passes unless a filter asks for one. */
-static __always_inline bool nobody_passes(void)
-{
-	return !(config.pid_count || config.uid_count || config.comm_count || config.cgroup_count);
-}
-
 static __always_inline int on_cgroup(void *ctx, struct cgroup *cgroup, const char *path, __u32 kind)
 {
 	struct cgroup_record *record;
@@ -70,7 +51,7 @@ static __always_inline int on_cgroup(void *ctx, struct cgroup *cgroup, const cha
 		COUNT(filtered);
 		return 0;
 	}
-	if (counted_by_group(kind, &record->process))
+	if (counted_by_group(kind, 0, &record->process))
 		return 0;
 	record->time_ns = bpf_ktime_get_boot_ns();
 	record->id = BPF_CORE_READ(cgroup, kn, id);

@@ -47,21 +47,6 @@ struct {
 	__type(value, __u8);
 } ended_processes SEC(".maps");
 
-static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struct process *process)
-{
-	struct group_key key = {};
-
-	if (!config.group_by)
-		return false;
-	group_by_process(&key, process);
-	if (config.group_by & GROUP_KIND)
-		key.kind = kind;
-	if (config.group_by & GROUP_CODE)
-		key.code = code;
-	count_group(&key);
-	return true;
-}
-
 static __always_inline __u32 append_path(struct exec_scratch *out, enum path_slot slot,
 					 __u32 offset, struct path *path, struct path *root)
 {

@@ -143,12 +143,6 @@ static __always_inline __u8 guess_role(const struct sock *sk)
 	return BPF_CORE_READ(sk, sk_max_ack_backlog) ? ROLE_ACCEPTOR : ROLE_OPENER;
 }
 
-/* While nobody owns it, a socket passes unless a filter asks for an owner. */
-static __always_inline bool passes_unowned(void)
-{
-	return !(config.pid_count || config.uid_count || config.comm_count || config.cgroup_count);
-}
-
 static __always_inline void own(struct connection *connection, struct task_struct *task)
 {
 	read_process(task, &connection->owner);
@@ -162,7 +156,7 @@ static __always_inline void meet(const struct sock *sk, struct connection *conne
 	__builtin_memset(connection, 0, sizeof(*connection));
 	connection->flags = TCP_OPENED_BEFORE_START;
 	connection->role = guess_role(sk);
-	connection->passes = passes_unowned();
+	connection->passes = nobody_passes();
 	read_key(sk, connection);
 }
 

@@ -108,7 +108,7 @@ static __always_inline void on_child(void *ctx, const struct sock *sk, struct tc
 	__builtin_memset(connection, 0, sizeof(*connection));
 	connection->flags = TCP_HANDSHAKE_SEEN;
 	connection->role = ROLE_ACCEPTOR;
-	connection->passes = passes_unowned();
+	connection->passes = nobody_passes();
 	tell(ctx, out, connection, KIND_TCP_STATE, 0);
 }
 
@@ -150,7 +150,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		__builtin_memset(connection, 0, sizeof(*connection));
 		connection->since_ns = record->time_ns;
 		connection->flags = TCP_HANDSHAKE_SEEN;
-		connection->passes = passes_unowned();
+		connection->passes = nobody_passes();
 		if (new == STATE_SYN_SENT) {
 			connection->role = ROLE_OPENER;
 			connection->connecting = CONNECTING;
@@ -323,7 +323,7 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 		read_addresses(sk, &out->record);
 	connection = &out->connection;
 	__builtin_memset(connection, 0, sizeof(*connection));
-	connection->passes = passes_unowned();
+	connection->passes = nobody_passes();
 	tell(ctx, out, connection, KIND_TCP_RESET, flags | (sk ? 0 : TCP_NO_SOCKET));
 	return 0;
 }
