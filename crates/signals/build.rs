@@ -24,9 +24,20 @@ struct SignalToml {
     /// Kinds that the agent watches.
     #[serde(default)]
     agent_kinds: Vec<String>,
+    /// What the identity of processes and containers lives from.
+    #[serde(default)]
+    identity: Vec<IdentityToml>,
     hook: Vec<HookToml>,
     #[serde(default)]
     trace: Vec<TraceToml>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityToml {
+    hook: String,
+    /// The kind that the hook emits; none for one that is only looked at at start.
+    kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -129,7 +140,8 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     compile::compile(&probe, &[folder.to_owned(), headers, libbpf_headers], &arch, &object)?;
     let mut exports = btf::exports(&std::fs::read(&object)?)?;
     exports.structs.retain(|item| {
-        !["config", "counters", "group_key", "histogram", "process"].contains(&item.name.as_str())
+        !["cgroup_key", "config", "counters", "group_key", "histogram", "process"]
+            .contains(&item.name.as_str())
     });
     exports.enums.retain(|item| item.name != "group_field");
     std::fs::write(out.join(format!("{name}.rs")), generate::rust(&exports))?;
@@ -152,7 +164,8 @@ fn write_entry(
         let known = kinds.iter().find(|(name, _)| name == kind);
         known.map(|(_, value)| *value).ok_or_else(|| format!("no kind {kind} in enum {name}_kind"))
     };
-    for hook in signal.trace.iter().flat_map(|trace| &trace.hooks) {
+    let identity = signal.identity.iter().map(|source| &source.hook);
+    for hook in signal.trace.iter().flat_map(|trace| &trace.hooks).chain(identity) {
         if !signal.hook.iter().any(|known| known.name == *hook) {
             return Err(format!("no hook {hook}").into());
         }
@@ -218,9 +231,14 @@ fn write_entry(
             None => writeln!(out, "                histogram: None }},")?,
         }
     }
+    let identity = signal.identity.iter().map(|source| {
+        let bits = mask_of(source.kind.as_slice())?;
+        Ok(format!("({bits:#x}, {:?})", source.hook))
+    });
+    let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}],\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

@@ -11,8 +11,11 @@ use crate::launch::checked;
 use crate::patience::wait_for;
 
 mod acts;
+mod family;
+mod relative;
 
 pub use acts::play;
+pub use relative::{Player, Relative};
 
 /// An actor, as the test that directs it sees it. It is killed when dropped.
 #[derive(Debug)]

@@ -57,6 +57,18 @@ impl Agent {
         this
     }
 
+    /// The same, with JSON and a container runtime to ask at this socket.
+    ///
+    /// # Panics
+    /// When signals are never loaded, or no canary comes through.
+    pub fn asking(socket: &std::path::Path, arguments: &[&str]) -> Self {
+        let socket = socket.display().to_string();
+        let named = ["-o", "json", "--cri-socket", &socket];
+        let this = Self::start_printing(&[&named, arguments].concat());
+        this.wait_until_ready();
+        this
+    }
+
     /// Starts this command and waits until signals are loaded; what it prints lies unread in a pipe.
     ///
     /// # Panics
@@ -174,6 +186,28 @@ impl Agent {
         let pid = libc::pid_t::try_from(self.pid()).unwrap();
         // SAFETY: takes numbers only; the child was not reaped, so the id is still its own.
         checked(unsafe { libc::kill(pid, signal) }).unwrap();
+    }
+
+    /// Stops it where it is, until it is told to go on: what happens meanwhile comes to it at once.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn pause(&self) {
+        self.kill(libc::SIGSTOP);
+        let threads = format!("/proc/{}/task", self.pid());
+        wait_for("a stopped agent", || {
+            let is_stopped = |thread: std::path::PathBuf| {
+                let stat = std::fs::read_to_string(thread.join("stat")).unwrap_or_default();
+                stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" T"))
+            };
+            let mut threads = std::fs::read_dir(&threads).unwrap();
+            threads.all(|thread| is_stopped(thread.unwrap().path())).then_some(())
+        });
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.kill(libc::SIGCONT);
     }
 
     /// Ends it as a service manager does; it must end well.

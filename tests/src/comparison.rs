@@ -13,6 +13,7 @@ use crate::wall_clock;
 pub struct Comparison {
     left: BTreeMap<String, Value>,
     problems: Vec<String>,
+    kind: String,
     line: String,
 }
 
@@ -21,11 +22,17 @@ impl Comparison {
     pub fn of(record: &Record, signal: &str, kind: &str, when: RangeInclusive<u64>) -> Self {
         let mut left = BTreeMap::new();
         flatten(&record.0, String::new(), &mut left);
-        let mut this = Self { left, problems: Vec::new(), line: record.0.to_string() };
+        let mut this =
+            Self { left, problems: Vec::new(), kind: kind.to_owned(), line: record.0.to_string() };
         this.is("signal", signal);
         this.is("type", kind);
         this.is_time("time", when);
         this
+    }
+
+    /// The record's kind.
+    pub fn kind(&self) -> &str {
+        &self.kind
     }
 
     /// The field is there and equals this.

@@ -5,6 +5,7 @@
 //! cgroup, no namespace, no file. What a test that was killed left behind goes when the next one starts.
 
 mod cri;
+mod detour;
 mod image;
 mod remains;
 
@@ -13,7 +14,8 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-pub use cri::{Container, Cri, Pairs, Pod};
+pub use cri::{Container, Cri, Pairs, Pod, pairs};
+pub use detour::Detour;
 
 use crate::launch::{before_exec, checked};
 use crate::namespaces::Namespace;

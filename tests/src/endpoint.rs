@@ -1,11 +1,11 @@
 //! One end of a TCP connection as it truly is, to compare records with.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::linux::fs::MetadataExt;
 
 use crate::comparison::Comparison;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::record::Record;
 
 /// An end, and who has it.
@@ -70,6 +70,14 @@ impl Endpoint {
         fields
             .is_optional("connection.socket_cookie", self.cookie.map(|cookie| cookie.to_string()));
         fields.is("connection.opened_before_start", self.is_older);
+        self.compare_peer(fields);
+    }
+
+    /// Where no cluster is asked, an address is this host's or the world's: nobody can bind to another's.
+    fn compare_peer(&self, fields: &mut Comparison) {
+        let is_here = UdpSocket::bind((self.peer.ip().to_canonical(), 0)).is_ok();
+        fields.is("peer_entity", if is_here { "host" } else { "world" });
+        fields.is_optional("peer_node", is_here.then(process::host_name));
     }
 
     /// It is a record of this kind, and of this end.

@@ -3,11 +3,14 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::net::SocketAddrV4;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+
+use crate::socket;
 
 /// Turns the `-1` of a system call into its error.
 ///
@@ -24,6 +27,17 @@ where
 {
     // SAFETY: callers make system calls only and use memory that was allocated before the fork.
     unsafe { command.pre_exec(act) };
+}
+
+/// Connects to this address right before the program executes, which keeps the connection.
+pub fn with_connection(command: &mut Command, address: SocketAddrV4) {
+    before_exec(command, move || {
+        let socket = socket::unbound(libc::IPPROTO_TCP)?;
+        socket::connect(&socket, address)?;
+        let descriptor = socket.into_raw_fd();
+        // SAFETY: takes numbers only.
+        checked(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) }).map(drop)
+    });
 }
 
 /// An anonymous file in memory with the bytes of `program`, which a child inherits.

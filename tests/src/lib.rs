@@ -11,6 +11,7 @@
 
 pub mod actor;
 pub mod agent;
+pub mod api_server;
 pub mod cgroup;
 pub mod comparison;
 pub mod containerd;

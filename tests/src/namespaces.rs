@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::launch::checked;
+use crate::launch::{before_exec, checked};
 use crate::scratch::{maker_of, unique};
 
 /// A network namespace with its loopback up; it is deleted when dropped.
@@ -67,6 +67,25 @@ impl Namespace {
             });
             inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// Starts the program in it.
+    pub fn start_in(&self, command: &mut Command) {
+        let file = self.file();
+        before_exec(command, move || {
+            // SAFETY: takes numbers only.
+            checked(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+        });
+    }
+
+    /// Gives its loopback these addresses as well.
+    ///
+    /// # Panics
+    /// When it cannot have them.
+    pub fn add_addresses(&self, addresses: &[&str]) {
+        for address in addresses {
+            self.run(&format!("ip address add {address}/32 dev lo"));
+        }
     }
 
     /// The value of a counter of TCP in it, as RetransSegs.

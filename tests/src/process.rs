@@ -46,6 +46,26 @@ pub struct Process {
     pub cgroup_id: u64,
     /// The hierarchy of that one.
     pub cgroup_hierarchy: u32,
+    /// What it runs; none of a kernel thread.
+    pub exe: Option<String>,
+    /// Its parent, if that can be seen.
+    pub parent: Option<Parent>,
+}
+
+/// What the kernel calls this host.
+///
+/// # Panics
+/// Without `/proc`.
+pub fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
+}
+
+/// What records say of a parent.
+#[derive(Debug, Clone)]
+pub struct Parent {
+    comm: String,
+    exe: Option<String>,
+    start_ticks: u64,
 }
 
 impl Process {
@@ -68,6 +88,8 @@ impl Process {
             session: stat[3].parse().unwrap(),
             cgroup_id,
             cgroup_hierarchy,
+            exe: exe(pid),
+            parent: Parent::of(stat[1].parse().unwrap()),
         }
     }
 
@@ -86,14 +108,57 @@ impl Process {
         record.is_big(&format!("{object}.cgroup_id"), self.cgroup_id);
         let hierarchy = Some(self.cgroup_hierarchy).filter(|hierarchy| *hierarchy != 0);
         record.is_optional(&format!("{object}.cgroup_hierarchy"), hierarchy);
-        let start = self.start_ticks * NANOSECONDS_PER_TICK;
-        let start = start..=start + NANOSECONDS_PER_TICK - 1;
-        let boot = wall_clock::now() - wall_clock::since_boot();
-        let since = boot + start.start() - CLOCK_TOLERANCE;
-        let until = boot + start.end() + CLOCK_TOLERANCE;
-        record.is_within(&format!("{object}.start_boottime_ns"), start);
-        record.is_time(&format!("{object}.start_time"), since..=until);
+        compare_start(record, object, self.start_ticks);
+        if object == "process" {
+            self.compare_identity(record);
+        }
     }
+
+    /// Compares who did it, as every record says it of its process. That of the cgroup is compared
+    /// where there are containers.
+    fn compare_identity(&self, record: &mut Comparison) {
+        record.is("node", host_name());
+        if !matches!(record.kind(), "exec" | "process_running") {
+            // A new process runs what its parent does.
+            let parent = self.parent.as_ref().filter(|_| record.kind() == "fork");
+            let exe = parent.map_or(&self.exe, |parent| &parent.exe);
+            record.is_optional("process.exe", exe.as_deref());
+        }
+        // A fork names the parent itself; without one that can be seen nothing is to be said.
+        if let Some(parent) = self.parent.as_ref().filter(|_| record.kind() != "fork") {
+            record.is("parent.pid", self.ppid);
+            record.is("parent.comm", parent.comm.as_str());
+            record.is_optional("parent.exe", parent.exe.as_deref());
+            compare_start(record, "parent", parent.start_ticks);
+        }
+    }
+}
+
+impl Parent {
+    fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let stat: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        let comm = comm.trim_end_matches('\n').to_owned();
+        Some(Self { comm, exe: exe(pid), start_ticks: stat.get(19)?.parse().ok()? })
+    }
+}
+
+/// What a process runs, without its mark of deletion.
+fn exe(pid: u32) -> Option<String> {
+    let path =
+        fs::read_link(format!("/proc/{pid}/exe")).ok()?.into_os_string().into_string().ok()?;
+    Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+}
+
+fn compare_start(record: &mut Comparison, object: &str, ticks: u64) {
+    let start = ticks * NANOSECONDS_PER_TICK;
+    let start = start..=start + NANOSECONDS_PER_TICK - 1;
+    let boot = wall_clock::now() - wall_clock::since_boot();
+    let since = boot + start.start() - CLOCK_TOLERANCE;
+    let until = boot + start.end() + CLOCK_TOLERANCE;
+    record.is_within(&format!("{object}.start_boottime_ns"), start);
+    record.is_time(&format!("{object}.start_time"), since..=until);
 }
 
 /// What an `exec` record says beyond that.

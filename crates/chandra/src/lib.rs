@@ -7,6 +7,9 @@
 mod agent;
 mod cgroup;
 pub mod cli;
+mod companions;
+mod follow;
+mod here;
 mod list;
 mod output;
 mod session;

@@ -51,6 +51,10 @@ pub struct Received {
     pub decoded: AtomicU64,
     /// Could not be decoded.
     pub decode_errors: AtomicU64,
+    /// Of those decoded: there to learn from, not for the sink.
+    pub learnt: AtomicU64,
+    /// Of those decoded: of nobody who is selected.
+    pub not_selected: AtomicU64,
 }
 
 impl Received {
@@ -66,6 +70,16 @@ impl Received {
             Ok(()) => count(&self.decoded),
             Err(_) => count(&self.decode_errors),
         }
+    }
+
+    /// Counts a record of somebody who is not selected.
+    pub fn count_not_selected(&self) {
+        count(&self.not_selected);
+    }
+
+    /// Counts a record that no sink gets.
+    pub fn count_learnt(&self) {
+        count(&self.learnt);
     }
 }
 

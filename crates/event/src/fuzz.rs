@@ -238,7 +238,7 @@ fn any_record_is_one_line_of_a_table_within_the_terminal() {
     for round in 0..1000 {
         let width = (round % 4 > 0).then_some(round % 200);
         let mode = if random.flag() { Mode::Table } else { Mode::Wide };
-        let mut table = Table::new(&KINDS, mode, width);
+        let mut table = Table::new(&KINDS, &[], mode, width);
         each(&mut random, &mut |record| {
             let mut out = Vec::new();
             table.write_record(record, &mut out);
@@ -255,7 +255,7 @@ fn any_record_is_one_line_of_a_table_within_the_terminal() {
 #[test]
 fn a_table_without_a_terminal_is_never_cut() {
     let mut random = Random::new(9);
-    let mut table = Table::new(&KINDS, Mode::Wide, None);
+    let mut table = Table::new(&KINDS, &[], Mode::Wide, None);
     for _ in 0..1000 {
         each(&mut random, &mut |record| {
             let mut out = Vec::new();

@@ -10,7 +10,7 @@ use crate::{json, samples};
 
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup share.
-const JSON: [&str; 18] = [
+const JSON: [&str; 19] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -68,6 +68,8 @@ const JSON: [&str; 18] = [
         "local":{"address":"::1","port":443},"peer":{"address":"2001:db8::1","port":55555},
         "net_namespace":4026531840,"opened_before_start":true},
         "direction":"sent","reason":"tcp_timeout"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
+        "node":"n1","pending_records":3}"#,
 ];
 
 const RUNC: &str = r#""node":"n1","process":{"pid":900,"ppid":1,"uid":1000,"gid":100,"comm":"runc",
@@ -101,7 +103,7 @@ fn json_of_each_kind() {
 }
 
 fn show(kinds: &[&'static Kind], mode: Mode, width: Option<usize>) -> String {
-    let mut table = Table::new(kinds, mode, width);
+    let mut table = Table::new(kinds, &[], mode, width);
     let mut out = Vec::new();
     table.write_header(&mut out);
     samples::each(&mut |record| {

@@ -11,6 +11,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::bounded::Pairs;
 use crate::names;
 use crate::process::strings;
 use crate::record::{Kind, Record, Shown};
@@ -71,6 +72,13 @@ impl<'o> Line<'o> {
         write_value(value, self.out);
     }
 
+    /// Adds what no record has: a field at the top whose value is JSON already.
+    pub fn json(&mut self, name: &'static str, value: &str) {
+        self.enter("");
+        write_name(name, self.out);
+        self.out.extend_from_slice(value.as_bytes());
+    }
+
     /// Closes the line.
     pub fn end(mut self) {
         self.leave(0);
@@ -128,6 +136,7 @@ fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Capabilities(set) => write_array(names::capabilities(set), write_quoted, out),
         Value::Signal(number) => write_quoted(names::signal(number), out),
         Value::Errno(number) => write_quoted(names::errno(number), out),
+        Value::Pairs(pairs) => write_object(pairs, out),
     }
 }
 
@@ -154,6 +163,18 @@ fn write_array<T>(
         write(item, out);
     }
     out.push(b']');
+}
+
+fn write_object(pairs: &Pairs, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_name(key, out);
+        write_string(value.as_str().as_bytes(), out);
+    }
+    out.push(b'}');
 }
 
 /// Writes text from outside.

@@ -7,6 +7,7 @@
 
 mod names;
 
+pub mod bounded;
 pub mod cgroup;
 pub mod feed;
 pub mod fields;
@@ -21,6 +22,7 @@ pub mod text;
 pub mod time;
 pub mod unit;
 pub mod value;
+pub mod who;
 
 #[cfg(test)]
 mod fuzz;
@@ -32,7 +34,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 18] = [
+pub static KINDS: [&Kind; 19] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -51,4 +53,5 @@ pub static KINDS: [&Kind; 18] = [
     &tcp::TCP_STATE,
     &tcp::TCP_RETRANSMIT,
     &tcp::TCP_RESET,
+    &who::CONTAINER_DESCRIBED,
 ];

@@ -3,8 +3,10 @@
 //! A record's fields are listed once, with [`record!`](crate::record!); table columns, JSON,
 //! filters and docs/reference/events.md are all derived from that list.
 
+use std::net::SocketAddr;
+
 use crate::cgroup::Cgroup;
-use crate::process::{Exec, Exit, Fork};
+use crate::process::{Exec, Exit, Fork, Process};
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
 use crate::unit::Unit;
@@ -145,6 +147,24 @@ pub trait Record {
     /// The record itself, typed.
     fn event(&self) -> Event<'_> {
         Event::Other
+    }
+    /// The address at the other end, where there is one.
+    fn peer(&self) -> Option<SocketAddr> {
+        match self.event() {
+            Event::Tcp(tcp) => Some(tcp.connection.peer),
+            _ => None,
+        }
+    }
+    /// Whose doing it is, where a process did it; a record of a type of its own says so itself.
+    fn process(&self) -> Option<&Process> {
+        match self.event() {
+            Event::Exec(exec) => Some(&exec.process),
+            Event::Fork(fork) => Some(&fork.process),
+            Event::Exit(exit) => Some(&exit.process),
+            Event::Cgroup(cgroup) => cgroup.process.as_ref(),
+            Event::Tcp(tcp) => tcp.process.as_ref(),
+            Event::Other => None,
+        }
     }
 }
 

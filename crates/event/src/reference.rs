@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::record::{Field, Kind, Shown};
+use crate::who::{EXECUTABLE, WhoFields};
 
 const HEAD: &str = "\
 # Events
@@ -20,13 +21,28 @@ Every record is one JSON object on one line. It starts with `time` (RFC 3339 wit
   tables only.
 ";
 
+const WHO: &str = "
+## Who did it
+
+These fields stand on every record, as far as they are known. Where columns are shown by `table`, they
+are so only when containers are known by name.
+
+";
+
+const FIELDS: &str = "| field | type | unit | shown | summary |\n|---|---|---|---|---|\n";
+
 /// The whole page.
 pub fn render(kinds: &[&Kind]) -> String {
     let mut page = HEAD.to_owned();
+    page.push_str(WHO);
+    page.push_str(FIELDS);
+    for field in std::iter::once(&EXECUTABLE).chain(WhoFields::FIELDS) {
+        push_row(field, &mut page);
+    }
     for kind in kinds {
         let _ =
             write!(page, "\n## {}\n\n{}. Signal: `{}`.\n\n", kind.name, kind.summary, kind.signal);
-        page.push_str("| field | type | unit | shown | summary |\n|---|---|---|---|---|\n");
+        page.push_str(FIELDS);
         for field in kind.fields {
             push_row(field, &mut page);
         }

@@ -7,6 +7,7 @@ use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, 
 use crate::record::Record;
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
+use crate::who::Described;
 
 /// 2026-11-22T09:10:11.123456789Z
 const NOW: Timestamp = Timestamp(1_795_338_611_123_456_789);
@@ -165,4 +166,5 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&tcp(Happened::StateChange { old: State::FinWait1, new: State::FinWait2 }));
     each(&unknown_tcp(Happened::Retransmit { state: State::SynReceived }));
     each(&unknown_tcp(Happened::Reset { sent: true, state: None, reason: Some("tcp_timeout") }));
+    each(&Described { time: NOW, pending_records: 3 });
 }

@@ -58,7 +58,14 @@ pub struct Table {
 
 impl Table {
     /// A table for records of `kinds`, no wider than the terminal if there is one.
-    pub fn new(kinds: &[&'static Kind], mode: Mode, terminal_width: Option<usize>) -> Table {
+    ///
+    /// `beside` are fields that records may have beside those of their kinds.
+    pub fn new(
+        kinds: &[&'static Kind],
+        beside: &[Field],
+        mode: Mode,
+        terminal_width: Option<usize>,
+    ) -> Table {
         let time_width = match mode {
             Mode::Table => "00:00:00.000".len(),
             Mode::Wide => "1970-01-01T00:00:00.000000000Z".len(),
@@ -69,8 +76,8 @@ impl Table {
             columns.push(Column::of_ours("TYPE", longest.unwrap_or(0)));
         }
         let leading = columns.len();
-        for kind in kinds {
-            add_columns(kind, mode, leading, &mut columns);
+        for fields in kinds.iter().map(|kind| kind.fields).chain([beside]) {
+            add_columns(fields, mode, leading, &mut columns);
         }
         let cells = vec![String::new(); columns.len()];
         Table { mode, terminal_width, columns, leading, cells, line: String::new() }
@@ -173,15 +180,15 @@ impl Column {
     }
 }
 
-/// Adds the columns that `kind` brings, each after the one that it follows in its own kind.
+/// Adds the columns that `fields` bring, each after the one that it follows in its own list.
 ///
 /// Arguments stay last, whatever comes later: they take what is left of the line.
-fn add_columns(kind: &Kind, mode: Mode, leading: usize, columns: &mut Vec<Column>) {
+fn add_columns(fields: &[Field], mode: Mode, leading: usize, columns: &mut Vec<Column>) {
     let before_arguments = |columns: &[Column]| {
         columns.len() - usize::from(columns.last().is_some_and(|column| column.endless))
     };
     let mut next = before_arguments(columns);
-    for field in kind.fields.iter().filter(|field| mode.shows(field)) {
+    for field in fields.iter().filter(|field| mode.shows(field)) {
         let mut added = Column::of_field(field);
         let mut known = columns.iter_mut().enumerate().skip(leading);
         if let Some((position, column)) = known.find(|(_, column)| column.title == added.title) {
@@ -223,7 +230,7 @@ mod tests {
     }
 
     fn titles(kinds: &[&'static Kind]) -> Vec<&'static str> {
-        let table = Table::new(kinds, Mode::Table, None);
+        let table = Table::new(kinds, &[], Mode::Table, None);
         table.columns.iter().map(|column| column.title).collect()
     }
 
@@ -247,7 +254,7 @@ mod tests {
         let foreign = kind(vec![field("E", 1)]);
         let kinds = [first, second, foreign];
         assert_eq!(titles(&kinds), ["TIME", "TYPE", "A", "B", "D", "C", "E"]);
-        let table = Table::new(&kinds, Mode::Table, None);
+        let table = Table::new(&kinds, &[], Mode::Table, None);
         assert_eq!(table.columns[2].width, 9, "wide enough for every kind");
     }
 }

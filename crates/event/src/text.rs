@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::bounded::Pairs;
 use crate::names;
 use crate::process::{Arguments, strings};
 use crate::unit::Unit;
@@ -93,6 +94,18 @@ fn push_arguments(arguments: &Arguments<'_>, out: &mut String) {
     }
 }
 
+/// Appends `key=value` with commas between.
+fn push_pairs(pairs: &Pairs, out: &mut String) {
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_escaped(key.as_bytes(), out);
+        out.push('=');
+        push_escaped(value.as_str().as_bytes(), out);
+    }
+}
+
 /// An IPv4-mapped address as the IPv4 address that travels.
 pub(crate) fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
@@ -127,6 +140,7 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
         Value::Device(device) => write!(out, "{}", names::device(device)),
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
         Value::Errno(number) => write!(out, "{}", names::errno(number)),
+        Value::Pairs(pairs) => return push_pairs(pairs, out),
     };
 }
 

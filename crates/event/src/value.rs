@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::bounded::Pairs;
 use crate::process::Arguments;
 use crate::time::Timestamp;
 
@@ -46,6 +47,8 @@ pub enum Value<'a> {
     Errno(u32),
     /// A command line with its middle left out if it was cut; an array in JSON.
     Arguments(Arguments<'a>),
+    /// Labels: an object of strings in JSON.
+    Pairs(&'a Pairs),
 }
 
 impl<'a> Value<'a> {
@@ -114,6 +117,7 @@ pub enum Type {
     Signal,
     Errno,
     Arguments,
+    Pairs,
 }
 
 impl Type {
@@ -124,7 +128,10 @@ impl Type {
 
     /// Whether it is text from outside of any length, which a terminal may not have room for.
     pub fn is_free_text(self) -> bool {
-        matches!(self, Type::Bytes | Type::Strings | Type::Arguments | Type::Capabilities)
+        matches!(
+            self,
+            Type::Bytes | Type::Strings | Type::Arguments | Type::Capabilities | Type::Pairs
+        )
     }
 
     /// How docs/reference/events.md calls its form in JSON.
@@ -144,6 +151,7 @@ impl Type {
             Type::Device => "string (major:minor)",
             Type::Signal => "string (signal name)",
             Type::Errno => "string (errno name)",
+            Type::Pairs => "object of strings",
         }
     }
 }

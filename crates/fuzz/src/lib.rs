@@ -13,6 +13,10 @@ use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
 use chandra_event::table::{Mode, Table};
+use chandra_identity::cluster::{Change, Cidr, Resource};
+use chandra_identity::description::{MAX_LIST, Pairs};
+use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
+use chandra_kubernetes::read::{self, WatchLine};
 use chandra_loader::kernel_log;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
@@ -21,13 +25,16 @@ use chandra_signals::{Context, registry};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub static TARGETS: [Target; 6] = [
+pub static TARGETS: [Target; 9] = [
     ("record_process", record_process),
     ("record_tcp", record_tcp),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
     ("proc_stat", proc_stat),
+    ("kubernetes_watch_line", kubernetes_watch_line),
+    ("kubernetes_list", kubernetes_list),
+    ("label_selector", label_selector),
 ];
 
 /// Bytes from the ring of the signal `process`.
@@ -62,7 +69,7 @@ fn check_lines(record: &dyn Record, kinds: &[&'static chandra_event::record::Kin
     let tables = [(Mode::Table, None), (Mode::Table, Some(80)), (Mode::Wide, None)];
     for (mode, width) in tables {
         let mut out = Vec::new();
-        Table::new(kinds, mode, width).write_record(record, &mut out);
+        Table::new(kinds, &[], mode, width).write_record(record, &mut out);
         check_line(&out);
     }
     let mut out = Vec::new();
@@ -109,4 +116,98 @@ pub fn kernel_log(bytes: &[u8]) {
 /// `/proc/PID/stat`.
 pub fn proc_stat(bytes: &[u8]) {
     let _ = proc_stat::parse_stat(&String::from_utf8_lossy(bytes));
+}
+
+/// A line of a watch, as if of each resource.
+pub fn kubernetes_watch_line(bytes: &[u8]) {
+    for resource in Resource::ALL {
+        match read::watch_line(resource, bytes) {
+            Ok(WatchLine::Change(change, version, _)) => {
+                check_change(resource, &change);
+                assert!(!version.is_empty());
+            }
+            Ok(WatchLine::Bookmark(version)) => assert!(!version.is_empty()),
+            // Anything may be refused, in any words.
+            Ok(WatchLine::Refused(_)) | Err(read::Malformed) => {}
+        }
+    }
+}
+
+/// A list, as if of each resource, whole and in pieces.
+pub fn kubernetes_list(bytes: &[u8]) {
+    for resource in Resource::ALL {
+        let all_of = |piece_bytes: usize| {
+            let mut changes = Vec::new();
+            let page = read::page(resource, bytes.chunks(piece_bytes), |change| {
+                check_change(resource, &change);
+                changes.push(change);
+            });
+            (page, changes)
+        };
+        assert_eq!(all_of(bytes.len().max(1)), all_of(7));
+    }
+}
+
+/// Keys, values, and what keeps them together.
+const MAX_LABELS: usize = Pairs::MAX_BYTES + Pairs::MAX_PAIRS * 64;
+
+/// It is of this resource, has a name, and is as small as it should be.
+fn check_change(resource: Resource, change: &Change) {
+    let (of, name) = match change {
+        Change::Pod(pod) => {
+            assert!(pod.ips.len() <= MAX_LIST && pod.labels.bytes() <= MAX_LABELS);
+            (Resource::Pods, &pod.name.name)
+        }
+        Change::PodGone(name) => (Resource::Pods, &name.name),
+        Change::Service(service) => (Resource::Services, &service.name.name),
+        Change::ServiceGone(name) => (Resource::Services, &name.name),
+        Change::EndpointSlice(slice) => (Resource::EndpointSlices, &slice.name.name),
+        Change::EndpointSliceGone(name) => (Resource::EndpointSlices, &name.name),
+        Change::Node(node) => {
+            let fits =
+                |cidr: &Cidr| cidr.prefix_bits <= if cidr.address.is_ipv4() { 32 } else { 128 };
+            assert!(node.pod_cidrs.iter().all(fits));
+            (Resource::Nodes, &node.name)
+        }
+        Change::NodeGone(name) => (Resource::Nodes, name),
+        Change::Namespace(namespace) => (Resource::Namespaces, &namespace.name),
+        Change::NamespaceGone(name) => (Resource::Namespaces, name),
+        Change::Listing(_) | Change::Listed(_) | Change::Stale(..) | Change::Fresh(_) => {
+            panic!("an object does not say that")
+        }
+    };
+    assert_eq!(of, resource);
+    assert!(!name.is_empty());
+}
+
+/// A label selector; and the same text as every other word of a selector.
+pub fn label_selector(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(selector) = LabelSelector::parse(text) {
+        let written = selector.to_string();
+        assert_eq!(LabelSelector::parse(&written).as_ref(), Ok(&selector), "{written:?}");
+        let absent =
+            |operator: &Operator| matches!(operator, Operator::NotIn(_) | Operator::DoesNotExist);
+        let expected = selector.requirements().iter().all(|one| absent(&one.operator));
+        let found = selector.matches(Some(&Pairs::default()));
+        assert_eq!(found, Verdict::from(expected), "{written:?} without labels");
+    }
+    let texts = [text.to_owned()];
+    let typed = Typed::default();
+    let kinds = [
+        Typed { namespaces: &texts, ..typed },
+        Typed { pods: &texts, ..typed },
+        Typed { labels: &texts, ..typed },
+        Typed { workloads: &texts, ..typed },
+        Typed { containers: &texts, ..typed },
+        Typed { nodes: &texts, ..typed },
+    ];
+    for typed in kinds {
+        let Err(error) = Selector::parse(&typed) else { continue };
+        assert!(text.is_char_boundary(error.at), "{} of {text:?}", error.at);
+        let told = error.to_string();
+        let lines: Vec<&str> = told.split('\n').collect();
+        assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{told:?}");
+        assert!(lines.len() == 3 && told.ends_with('^'), "{told:?}");
+    }
 }

@@ -7,16 +7,13 @@
 //! annotations are written by strangers; what was cut or left out is counted where it was. Text is
 //! kept as it came, control characters and all: whoever shows it escapes it.
 
-mod pairs;
 mod store;
-mod text;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use pairs::Pairs;
+pub use chandra_event::bounded::{Pairs, Text};
 pub use store::{Descriptions, Dropped, Limits};
-pub use text::Text;
 
 /// Longest id that is kept; those of runtimes have 64 characters.
 pub const MAX_ID_BYTES: usize = 256;

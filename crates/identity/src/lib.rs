@@ -5,6 +5,17 @@
 //! it. Nothing here reads `/proc` or a file system on the path of an event.
 #![forbid(unsafe_code)]
 
+pub mod cidr;
+pub mod cluster;
 pub mod container;
 pub mod description;
+pub mod dns;
+mod identity;
+mod intern;
+pub mod names;
+pub mod numbers;
 pub mod process;
+pub mod selector;
+pub mod workload;
+
+pub use identity::{Identity, Spelled, Standing, subject};

@@ -12,25 +12,27 @@
 //! - Lineage is by birth: who forked whom. Re-parenting changes [`ProcessEntry::parent`] only.
 //! - A dead process stays until [`ProcessTable::advance`] says that its late records have drained,
 //!   and as long as a descendant is in the table.
+//! - Where records were lost, a sweep ([`ProcessTable::begin_sweep`]) makes up for it: the table
+//!   then holds as alive what runs.
 //! - Memory stays under [`Limits`]; what is evicted for that is counted ([`Stats`]).
 //!
 //! Files: `table` (look up), `feed` (records in), `lineage` (links between entries), `retire`
-//! (forget and evict), `coarse` (starts
-//! to the clock tick), `entry` and `program` (what is known), `pool`, `slab`, `index` (memory).
+//! (forget and evict), `sweep` (after losses), `coarse` (starts to the clock tick), `entry` and `program` (what is known), `pool`, `slab`, `index` (memory).
 
 mod coarse;
 mod entry;
 mod feed;
-mod index;
+pub(crate) mod index;
 mod lineage;
 mod pool;
 mod program;
 mod retire;
-mod slab;
+pub(crate) mod slab;
 mod stats;
+mod sweep;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use entry::{Ending, Parent, ProcessEntry, ProcessId, Source};
 pub use pool::Handle;

@@ -23,6 +23,7 @@
 
 const volatile struct config config = {};
 EXPORT(struct, config);
+EXPORT(struct, cgroup_key);
 EXPORT(struct, counters);
 EXPORT(struct, group_key);
 EXPORT(struct, histogram);

@@ -4,6 +4,7 @@
 #define CHANDRA_TASK_H
 
 #include "probe.h"
+#include "selection.h"
 
 struct process {
 	__u64 start_boottime_ns;
@@ -35,10 +36,29 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 	bpf_core_read(process->comm, sizeof(process->comm), &leader->comm);
 }
 
-static __always_inline bool process_passes(struct task_struct *task, const struct process *process)
+/* The filters on who did it, all but the selection. */
+static __always_inline bool owner_passes(struct task_struct *task, const struct process *process)
 {
 	return pid_passes(process->pid) && uid_passes(process->uid) && comm_passes(process->comm) &&
 	       cgroup_passes(task);
+}
+
+static __always_inline struct cgroup_key cgroup_of(const struct process *process)
+{
+	struct cgroup_key key = {
+		.id = process->cgroup_id,
+		.hierarchy = process->cgroup_hierarchy,
+	};
+
+	return key;
+}
+
+static __always_inline bool process_passes(struct task_struct *task, const struct process *process)
+{
+	struct cgroup_key key = cgroup_of(process);
+
+	return owner_passes(task, process) &&
+	       (!config.selects_cgroups || is_selected(find_selection(task, &key)));
 }
 
 static __always_inline void group_by_process(struct group_key *key, const struct process *process)
@@ -71,10 +91,15 @@ static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struc
 	return true;
 }
 
-/* What is nobody's passes unless a filter asks for an owner. */
+static __always_inline bool filters_owners(void)
+{
+	return config.pid_count || config.uid_count || config.comm_count || config.cgroup_count;
+}
+
+/* What is nobody's passes unless a filter, or the selection, asks for an owner. */
 static __always_inline bool nobody_passes(void)
 {
-	return !(config.pid_count || config.uid_count || config.comm_count || config.cgroup_count);
+	return !filters_owners() && !config.selects_cgroups;
 }
 
 #endif

@@ -18,6 +18,7 @@ pub mod load;
 pub mod memory;
 mod object;
 pub mod ring;
+pub mod selection;
 pub mod spec;
 pub mod tail_call;
 mod tracefs;

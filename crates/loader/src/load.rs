@@ -20,6 +20,7 @@ use crate::ladder::{self, Candidate};
 use crate::memory;
 use crate::object;
 use crate::ring::{self, RingChoice};
+use crate::selection::{self, Selection};
 use crate::spec::SignalSpec;
 use crate::verdict::{HookVerdict, Verdict};
 
@@ -92,6 +93,7 @@ pub struct Loaded {
     pub hooks: Vec<HookVerdict>,
     /// Bytes of its ring.
     pub ring_bytes: usize,
+    selection: Option<Selection>,
     // Links go before the object they hold on to.
     links: Vec<(&'static str, Link)>,
     object: Object,
@@ -116,6 +118,11 @@ impl Loaded {
     /// One of its maps, by name.
     pub fn map(&self, name: &str) -> Option<Map<'_>> {
         self.object.maps().find(|map| map.name() == name)
+    }
+
+    /// Decides whose records its probes let through, if it was loaded with `selects_cgroups`.
+    pub fn selection(&self) -> Option<Selection> {
+        self.selection.clone()
     }
 
     /// Lets probes send from now on, before there is a reader, so that nothing is missed of what
@@ -178,10 +185,12 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                     Candidate::verdict,
                 )
             });
+            let selects = request.config.selects_cgroups != 0;
             return Ok(Loaded {
                 name: spec.name,
                 hooks: hooks.collect(),
                 ring_bytes,
+                selection: if selects { selection::of(&object)? } else { None },
                 links,
                 object,
             });

@@ -12,6 +12,7 @@ use crate::ladder::Candidate;
 use crate::load::{LoadError, Request};
 use crate::memory;
 use crate::ring::WAKE_INTERVAL;
+use crate::selection;
 use crate::spec::Rung;
 use crate::tracefs;
 
@@ -60,8 +61,15 @@ pub fn configure(
     config.use_perf_buffer = u8::from(perf);
     config.wake_interval_ns = u64::try_from(WAKE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
     config.wake_bytes = (ring_bytes / 4) as u64;
+    config.sends_records = u32::from(spec.sends_records);
     if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
         return Err(refused("its probes send records but it has no map `events`".to_owned()));
+    }
+    if config.selects_cgroups != 0 && !open.maps().any(|map| map.name() == selection::MAP) {
+        return Err(refused(format!(
+            "it is to select cgroups but has no map `{}`",
+            selection::MAP
+        )));
     }
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
@@ -77,6 +85,7 @@ pub fn configure(
             "events" => map.set_max_entries(u32::try_from(ring_bytes).unwrap_or(1 << 31)),
             // Not grouped by anything: the table of groups shrinks to nothing.
             "groups" if config.group_by == 0 => map.set_max_entries(1),
+            selection::MAP if config.selects_cgroups == 0 => map.set_max_entries(1),
             _ if name.ends_with(".rodata") => {
                 let bytes = config.to_array();
                 let place = map.initial_value_mut().and_then(|data| {

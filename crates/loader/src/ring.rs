@@ -27,6 +27,9 @@ pub const WAKE_INTERVAL: Duration = Duration::from_millis(1);
 /// [`WAKE_INTERVAL`], so that a record it misses then is one that wakes it.
 pub const BUSY_POLL: Duration = Duration::from_millis(2);
 
+/// How often to look for a record that a probe is just writing: about a tenth of a millisecond.
+const SPINS: u32 = 1000;
+
 /// How records cross.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RingChoice {
@@ -45,6 +48,8 @@ pub struct Reader<'a> {
     source: Source<'a>,
     pace: Pace,
     state: Option<MapHandle>,
+    /// Records handed over so far.
+    taken: Arc<AtomicU64>,
 }
 
 /// How soon a reader looks again.
@@ -61,8 +66,7 @@ enum Pace {
 #[derive(Debug)]
 enum Source<'a> {
     Ring(RingBuffer<'a>),
-    /// With the number of records handed over so far, which libbpf does not tell.
-    Perf(PerfBuffer<'a>, Arc<AtomicU64>),
+    Perf(PerfBuffer<'a>),
 }
 
 impl<'a> Reader<'a> {
@@ -76,20 +80,22 @@ impl<'a> Reader<'a> {
         ring_bytes: usize,
         mut on_record: impl FnMut(&[u8]) + 'a,
     ) -> Result<Self, libbpf_rs::Error> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&taken);
+        // This thread is the only one that writes it.
+        let mut on_record = move |record: &[u8]| {
+            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            on_record(record);
+        };
         let source = if events.map_type() == MapType::PerfEventArray {
             let cpus = libbpf_rs::num_possible_cpus()?;
             let pages =
                 (ring_bytes / cpus / crate::memory::page_bytes()).max(1).next_power_of_two();
-            let handed_over = Arc::new(AtomicU64::new(0));
-            let counter = Arc::clone(&handed_over);
             // A full buffer fails the probe's output, which counts it as lost there and then.
-            let builder = PerfBufferBuilder::new(events).pages(pages).sample_cb(
-                move |_cpu, record: &[u8]| {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                    on_record(record);
-                },
-            );
-            Source::Perf(builder.build()?, handed_over)
+            let builder = PerfBufferBuilder::new(events)
+                .pages(pages)
+                .sample_cb(move |_cpu, record: &[u8]| on_record(record));
+            Source::Perf(builder.build()?)
         } else {
             let mut builder = RingBufferBuilder::new();
             builder.add(events, move |record| {
@@ -98,7 +104,7 @@ impl<'a> Reader<'a> {
             })?;
             Source::Ring(builder.build()?)
         };
-        Ok(Self { source, pace: Pace::Idle, state: None })
+        Ok(Self { source, pace: Pace::Idle, state: None, taken })
     }
 
     /// Waits for records, at most `idle` long when the last wait found none, and hands over all
@@ -107,8 +113,16 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// What epoll_wait(2) fails with, but not EINTR.
     pub fn wait(&mut self, idle: Duration) -> io::Result<bool> {
-        let timeout = if self.pace == Pace::Idle { idle } else { BUSY_POLL.min(idle) };
-        let interrupted = !self.sleep(timeout)?;
+        wait_any(std::slice::from_mut(self), idle)
+    }
+
+    /// How long this reader may sleep.
+    fn timeout(&self, idle: Duration) -> Duration {
+        if self.pace == Pace::Idle { idle } else { BUSY_POLL.min(idle) }
+    }
+
+    /// Hands over what is there after a wait, and decides how soon to look again.
+    fn take(&mut self, interrupted: bool) -> io::Result<bool> {
         let found = self.drain()?;
         let pace = match self.pace {
             _ if found || self.under_way() => Pace::Busy,
@@ -118,6 +132,25 @@ impl<'a> Reader<'a> {
             Pace::Settling | Pace::Idle => Pace::Idle,
         };
         self.tell(pace);
+        Ok(found)
+    }
+
+    /// Hands over all records that were sent before this call, waiting for those that a probe is
+    /// just writing. Gives up on them after a while: what is missed then comes with the next call.
+    ///
+    /// # Errors
+    /// None on kernels known so far.
+    pub fn drain_all_sent(&mut self) -> io::Result<bool> {
+        let Source::Ring(ring) = &self.source else { return self.drain() };
+        let (_, sent) = positions(ring);
+        let mut found = drain_ring(ring)?;
+        for _ in 0..SPINS {
+            if positions(ring).0 >= sent {
+                break;
+            }
+            std::hint::spin_loop();
+            found |= drain_ring(ring)?;
+        }
         Ok(found)
     }
 
@@ -150,32 +183,24 @@ impl<'a> Reader<'a> {
     pub fn drain(&mut self) -> io::Result<bool> {
         match &self.source {
             Source::Ring(ring) => drain_ring(ring),
-            Source::Perf(perf, handed_over) => {
-                let before = handed_over.load(Ordering::Relaxed);
+            Source::Perf(perf) => {
+                let before = self.taken();
                 perf.consume().map_err(io::Error::other)?;
-                Ok(handed_over.load(Ordering::Relaxed) != before)
+                Ok(self.taken() != before)
             }
         }
     }
 
-    /// Sleeps until woken by a record or a signal, or until the time is over. Returns whether no
-    /// signal came.
-    fn sleep(&self, timeout: Duration) -> io::Result<bool> {
-        let descriptor = match &self.source {
+    /// Records handed over so far.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Becomes readable when a probe wakes this reader.
+    fn descriptor(&self) -> i32 {
+        match &self.source {
             Source::Ring(ring) => ring.epoll_fd(),
-            Source::Perf(perf, _) => perf.epoll_fd(),
-        };
-        // Rounded up: a timeout below a millisecond is not none.
-        let millis = timeout.as_nanos().div_ceil(1_000_000);
-        let millis = i32::try_from(millis).unwrap_or(i32::MAX);
-        let mut event = libc::epoll_event { events: 0, u64: 0 };
-        // SAFETY: the descriptor lives as long as the source; there is room for one event.
-        if unsafe { libc::epoll_wait(descriptor, &raw mut event, 1, millis) } >= 0 {
-            return Ok(true);
-        }
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            error => Err(error),
+            Source::Perf(perf) => perf.epoll_fd(),
         }
     }
 
@@ -189,6 +214,44 @@ impl<'a> Reader<'a> {
             }
             Source::Perf(..) => false,
         }
+    }
+}
+
+/// Waits for records of any of these, at most `idle` long when none of them found any the last time,
+/// and hands over all that are there: those of the first reader first. Returns whether there were
+/// any; a signal ends the wait early.
+///
+/// # Errors
+/// What poll(2) fails with, but not EINTR.
+pub fn wait_any(readers: &mut [Reader<'_>], idle: Duration) -> io::Result<bool> {
+    let timeout = readers.iter().map(|reader| reader.timeout(idle)).min().unwrap_or(idle);
+    let interrupted = !sleep(readers, timeout)?;
+    let mut found = false;
+    for reader in readers {
+        found |= reader.take(interrupted)?;
+    }
+    Ok(found)
+}
+
+/// Sleeps until woken by a record or a signal, or until the time is over. Returns whether no signal
+/// came.
+fn sleep(readers: &[Reader<'_>], timeout: Duration) -> io::Result<bool> {
+    let poll = |reader: &Reader<'_>| libc::pollfd {
+        fd: reader.descriptor(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut polled: Vec<_> = readers.iter().map(poll).collect();
+    // Rounded up: a timeout below a millisecond is not none.
+    let millis = timeout.as_nanos().div_ceil(1_000_000);
+    let millis = i32::try_from(millis).unwrap_or(i32::MAX);
+    // SAFETY: the descriptors live as long as the readers; the list is as long as is said.
+    if unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, millis) } >= 0 {
+        return Ok(true);
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        error => Err(error),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Filter {
     pub cgroups: Vec<(u32, u64)>,
     /// Ports of either end.
     pub ports: Vec<u16>,
+    /// Cgroups are selected one by one while the probe runs; see [`chandra_loader::selection`].
+    pub selects_cgroups: bool,
 }
 
 /// Why a filter cannot be given to a probe.
@@ -63,6 +65,7 @@ impl Filter {
             comms.push(padded);
         }
         config.comm_count = fill(&mut config.comms, "comm", &comms)?;
+        config.selects_cgroups = u8::from(self.selects_cgroups);
         Ok(config)
     }
 }

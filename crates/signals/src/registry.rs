@@ -37,6 +37,9 @@ pub struct Signal {
     pub decode: Decode,
     /// Tells of what is there already; see [`Seed`].
     pub seed: Seed,
+    /// What the identity of processes and containers lives from: bits of kinds, each with the hook
+    /// that emits it. Empty for most signals.
+    pub identity: &'static [(u32, &'static str)],
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
     /// Says what the `code` of a group means.

@@ -86,7 +86,11 @@ impl Stage {
             ("measure", []) => return measure(self.connection()),
             ("reset", []) => socket::reset(self.connection.take().unwrap()),
             ("close", []) => self.connection = None,
-            _ => panic!("no such command: {command} {arguments:?}"),
+            _ => {
+                let answer = super::family::perform(command, arguments);
+                return answer
+                    .unwrap_or_else(|| panic!("no such command: {command} {arguments:?}"));
+            }
         }
         self.ends()
     }

@@ -70,6 +70,8 @@ impl Pod {
 pub struct Container {
     /// Its name in the pod.
     pub name: String,
+    /// How often it was made before in this pod.
+    pub attempt: u32,
     /// What it runs instead of sleeping.
     pub command: Vec<String>,
     /// Its labels.
@@ -147,7 +149,10 @@ impl Cri {
         };
         let context = ContainerContext { privileged: container.privileged };
         let config = ContainerConfig {
-            metadata: Some(ContainerMetadata { name: container.name.clone(), attempt: 0 }),
+            metadata: Some(ContainerMetadata {
+                name: container.name.clone(),
+                attempt: container.attempt,
+            }),
             image: Some(ImageSpec { image: super::IMAGE.to_owned() }),
             command: container.command.clone(),
             mounts: container.mounts.iter().map(mount).collect(),
@@ -174,6 +179,26 @@ impl Cri {
         let id = self.create(sandbox_id, pod, container);
         self.start(&id);
         id
+    }
+
+    /// Runs a program in a container to its end, and gives what it wrote.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn execute(&self, id: &str, words: &[&str]) -> String {
+        let command = words.iter().map(|word| (*word).to_owned()).collect();
+        let request = ExecSyncRequest { container_id: id.to_owned(), command, timeout: 30 };
+        let answer: ExecSyncResponse = self.call("RuntimeService/ExecSync", request);
+        let error = String::from_utf8_lossy(&answer.stderr);
+        assert_eq!(answer.exit_code, 0, "{words:?}: {error}");
+        String::from_utf8(answer.stdout).unwrap()
+    }
+
+    /// How a container's program ended, once it has.
+    pub fn exit_code(&self, id: &str) -> Option<i32> {
+        let request = Id { id: id.to_owned() };
+        let answer: ContainerStatusResponse = self.call("RuntimeService/ContainerStatus", request);
+        answer.status.filter(|status| status.state == EXITED).map(|status| status.exit_code)
     }
 
     /// Kills a container, if it runs, and removes it.
@@ -263,6 +288,26 @@ struct Id {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+struct ExecSyncRequest {
+    #[prost(string, tag = "1")]
+    container_id: String,
+    #[prost(string, repeated, tag = "2")]
+    command: Vec<String>,
+    #[prost(int64, tag = "3")]
+    timeout: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ExecSyncResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    stdout: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    stderr: Vec<u8>,
+    #[prost(int32, tag = "3")]
+    exit_code: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 struct Entry {
     #[prost(bytes = "vec", tag = "1")]
     key: Vec<u8>,
@@ -274,6 +319,23 @@ struct Entry {
 struct ImageSpec {
     #[prost(string, tag = "1")]
     image: String,
+}
+
+/// The ContainerState of one whose program has ended.
+const EXITED: i32 = 2;
+
+#[derive(Clone, PartialEq, Message)]
+struct ContainerStatusResponse {
+    #[prost(message, optional, tag = "1")]
+    status: Option<ContainerStatus>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ContainerStatus {
+    #[prost(int32, tag = "3")]
+    state: i32,
+    #[prost(int32, tag = "7")]
+    exit_code: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -15,7 +15,7 @@ use chandra_loader::verdict::{HookVerdict, Verdict};
 use serde_json::{Value, json};
 
 use super::metrics;
-use super::state::{AgentState, SignalState};
+use super::state::{AgentState, ClusterFigures, IdentityFigures, SignalState};
 use crate::stop::Stop;
 
 /// How soon the server notices that it should end.
@@ -72,6 +72,7 @@ async fn signals(State(state): State<Arc<AgentState>>) -> Json<Value> {
         "cost_measured_ms": u64::try_from(measured.as_millis()).unwrap_or(u64::MAX),
         "cost_not_measured_because": refused,
         "signals": signals,
+        "identity": identity(&state.identity()),
     }))
 }
 
@@ -100,6 +101,7 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "summary": signal.signal.summary,
         "class": signal.signal.class,
         "verdict": signal.verdict().word(),
+        "is_on": signal.is_on,
         "problem": problem,
         "hooks": signal.hooks().iter().map(describe_hook).collect::<Vec<_>>(),
         "load_ms": u64::try_from(signal.load_time.as_millis()).unwrap_or(u64::MAX),
@@ -133,9 +135,77 @@ fn ledger(signal: &SignalState) -> Value {
         "decoded": books.decoded,
         "decode_errors": books.decode_errors,
         "in_flight": books.in_flight(),
+        "learnt": books.learnt,
+        "not_selected": books.not_selected,
         "delivered": books.delivered,
         "shed": { "slow_reader": books.shed },
         "imbalance": books.imbalance(),
+    })
+}
+
+/// What the tables hold, and what they had no room for.
+fn identity(figures: &IdentityFigures) -> Value {
+    let IdentityFigures { processes, cgroups, descriptions_dropped: dropped, tally, .. } = figures;
+    json!({
+        "processes": {
+            "live": processes.live,
+            "dead": processes.dead,
+            "programs": processes.programs,
+            "unknown_parents": processes.unknown_parents,
+            "bytes": processes.bytes,
+            "forgotten": processes.forgotten,
+            "evicted": {
+                "dead": processes.evicted_dead,
+                "ancestors": processes.evicted_ancestors,
+                "live": processes.evicted_live,
+            },
+            "exits_unseen": processes.exits_unseen,
+        },
+        "cgroups": {
+            "cgroups": cgroups.cgroups,
+            "containers": cgroups.containers,
+            "bytes": cgroups.bytes,
+            "evicted": cgroups.evicted,
+            "refused": cgroups.refused,
+            "removals_unseen": cgroups.removals_unseen,
+        },
+        "descriptions": {
+            "containers_and_pods": figures.descriptions,
+            "bytes": figures.descriptions_bytes,
+            "dropped": {
+                "lingering": dropped.lingering,
+                "exited": dropped.exited,
+                "refused": dropped.refused,
+            },
+            "stale": figures.stale,
+        },
+        "cluster": figures.cluster.as_ref().map(cluster),
+        "early_records": {
+            "held": tally.held,
+            "described": tally.described,
+            "pending": tally.pending,
+        },
+        "sweeps": tally.sweeps,
+    })
+}
+
+/// What the cluster's API says, and how far it is to be believed.
+fn cluster(figures: &ClusterFigures) -> Value {
+    let stats = &figures.stats;
+    let resources = figures.resources.iter().map(|(resource, state)| {
+        let state = json!({ "is_listed": state.is_listed, "stale": state.stale });
+        (resource.word().to_owned(), state)
+    });
+    json!({
+        "pods": stats.pods,
+        "services": stats.services,
+        "nodes": stats.nodes,
+        "backends": stats.backends,
+        "bytes": stats.bytes,
+        "evicted": stats.evicted,
+        "refused": stats.refused,
+        "collisions": stats.collided,
+        "resources": resources.collect::<serde_json::Map<_, _>>(),
     })
 }
 

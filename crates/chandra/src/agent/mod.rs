@@ -1,26 +1,31 @@
 //! `chandra agent`: loads all signals that are on, keeps their books, and serves their state.
 //!
-//! A thread for each signal reads its ring; what it prints goes through one bounded queue to one
-//! writer, so that a slow reader of the output costs lines, which are counted, and never records in
-//! the kernel.
+//! Records are [followed](crate::follow) from their rings to one sink; what it prints goes through one
+//! bounded queue to one writer, so that a slow reader of the output costs lines, which are counted, and
+//! never records in the kernel.
 
 mod canary;
 mod http;
 mod metrics;
 mod printer;
+mod sink;
 mod state;
-mod watcher;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
-use chandra_signals::{Context, Signal};
+use chandra_loader::load::Loaded;
+use chandra_signals::{Context, SIGNALS, Signal};
 
 use crate::cli::agent::AgentOptions;
+use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
+use printer::Queue;
+use sink::Printing;
 use state::{AgentState, SignalState};
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
@@ -53,12 +58,17 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
 
 /// Loads all signals at once: most of the time goes into the kernel's verifier.
 fn load(options: &AgentOptions) -> Vec<SignalState> {
+    let is_on =
+        |signal: &&Signal| options.signals.iter().any(|on| on.spec.name == signal.spec.name);
+    let asks = options.identity.late.is_some();
+    let identity = SIGNALS.iter().filter(|signal| asks && !signal.identity.is_empty());
+    let identity: Vec<&'static Signal> = identity.filter(|signal| !is_on(signal)).collect();
     std::thread::scope(|scope| {
         let load = |signal: &&'static Signal| {
-            let signal: &'static Signal = signal;
-            scope.spawn(move || SignalState::load(signal, options))
+            let (signal, is_on): (&'static Signal, _) = (signal, is_on(signal));
+            scope.spawn(move || SignalState::load(signal, is_on, options))
         };
-        let threads: Vec<_> = options.signals.iter().map(load).collect();
+        let threads: Vec<_> = options.signals.iter().chain(&identity).map(load).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     })
 }
@@ -86,21 +96,17 @@ fn serve(
     listener: TcpListener,
     stop: &Stop,
 ) -> Result<(), Problem> {
-    let (printer, lines) = printer::start(options.print, stop);
+    let (printer, queue) = printer::start(options.print, stop);
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
-        for index in 0..state.signals.len() {
-            let (context, lines, ready) = (context.clone(), lines.clone(), ready.clone());
-            scope.spawn(move || {
-                let watched =
-                    watcher::watch(state, index, &context, &lines, options.format, ready, stop);
-                if let Err(problem) = watched {
-                    eprintln!("{problem}");
-                }
-            });
-        }
-        drop((ready, lines));
-        // Each reader lets go of its end when it listens, or has failed.
+        let context = context.clone();
+        scope.spawn(move || {
+            if let Err(problem) = follow_all(options, state, &context, queue, ready, stop) {
+                eprintln!("{problem}");
+                stop.ask();
+            }
+        });
+        // Let go of when it listens, or has failed.
         let _: Result<(), _> = listening.recv();
         eprintln!("{}", state.serving_line());
         scope.spawn(|| http::serve(listener, Arc::clone(state), stop));
@@ -112,4 +118,51 @@ fn serve(
         }
     });
     printer.finish()
+}
+
+/// Follows all signals until asked to stop. Says through `ready` that it listens.
+fn follow_all(
+    options: &AgentOptions,
+    state: &AgentState,
+    context: &Context,
+    queue: Queue,
+    ready: Sender<()>,
+    stop: &Stop,
+) -> Result<(), Problem> {
+    let asks = options.identity.late.is_some();
+    let live = state.signals.iter();
+    let live: Vec<_> =
+        live.filter_map(|signal| Some((signal, signal.loaded.as_ref().ok()?))).collect();
+    let parts = live.iter().map(|(signal, loaded)| {
+        let learns = asks && !signal.signal.identity.is_empty();
+        let found = |loaded: &Loaded| (signal.signal.seed)(loaded, context, &mut |_| {});
+        if !learns && let Some(found) = signal.with_loaded(found) {
+            signal.found_at_start.store(found as u64, Ordering::Relaxed);
+        }
+        Part {
+            signal: signal.signal,
+            loaded,
+            received: &signal.received,
+            found_at_start: &signal.found_at_start,
+            told_kinds: signal.told_kinds,
+            learns,
+            selects: signal.selects,
+            seeding: learns.then_some(Seeding::Learn),
+        }
+    });
+    let parts: Vec<_> = parts.collect();
+    let signals = live.iter().map(|(signal, _)| *signal).collect();
+    let mut sink = Printing::new(state, signals, queue, options);
+    let plan = Plan {
+        parts: &parts,
+        sources: &options.identity.sources,
+        selector: &options.selector,
+        node: &options.identity.node,
+        late: options.identity.late.unwrap_or_default(),
+        patience: &|| (!stop.is_asked()).then_some(TICK),
+        on_listening: &move || {
+            let _ = ready.send(());
+        },
+    };
+    follow(&plan, context, &mut sink).map(drop)
 }

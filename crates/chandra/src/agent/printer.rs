@@ -16,8 +16,6 @@ const WAITING_CHUNKS: usize = 128;
 pub struct Lines {
     /// The lines, each with its end.
     pub bytes: Vec<u8>,
-    /// How many.
-    pub count: u64,
 }
 
 /// The readers' end. Closed from the start when nothing is printed.

@@ -1,11 +1,14 @@
 //! What the agent knows of itself: verdicts, books and cost of each signal, and the canary.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::Problem;
+use chandra_identity::cluster::{self, Cluster, Resource};
+use chandra_identity::numbers::Collision;
+use chandra_identity::{Identity, container, description, process};
 use chandra_loader::abi::Counters;
 use chandra_loader::cost::{self, ProgramCost, Statistics};
 use chandra_loader::ledger;
@@ -15,6 +18,7 @@ use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
 
 use crate::cli::agent::AgentOptions;
+use crate::follow::Tally;
 use crate::session::{self, Received, Watch};
 
 /// The kernel measures programs for [`COST_WINDOW`] of every [`COST_PERIOD`]: measuring costs 20 to
@@ -33,7 +37,59 @@ pub struct AgentState {
     pub started: Instant,
     /// What came of the canary.
     pub canary: Canary,
+    identity: Mutex<IdentityFigures>,
+    collisions_told: AtomicUsize,
     cost: Mutex<CostWindows>,
+}
+
+/// What is known of who does what, as of about a second ago.
+#[derive(Debug, Clone, Default)]
+pub struct IdentityFigures {
+    /// Processes.
+    pub processes: process::Stats,
+    /// Cgroups and containers.
+    pub cgroups: container::Counts,
+    /// Containers and pods that the runtime described.
+    pub descriptions: usize,
+    /// Bytes of those.
+    pub descriptions_bytes: usize,
+    /// Descriptions that left before their time.
+    pub descriptions_dropped: description::Dropped,
+    /// Why descriptions may be out of date.
+    pub stale: Option<String>,
+    /// What the cluster's API says, where one is asked.
+    pub cluster: Option<ClusterFigures>,
+    /// Records that came before the description of their container.
+    pub tally: Tally,
+}
+
+/// What is known of the cluster.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterFigures {
+    /// Its pods, services and nodes.
+    pub stats: cluster::Stats,
+    /// How far each resource is told of.
+    pub resources: Vec<(Resource, ResourceFigures)>,
+}
+
+/// How far a resource is told of.
+#[derive(Debug, Clone, Default)]
+pub struct ResourceFigures {
+    /// All of it was, once at least.
+    pub is_listed: bool,
+    /// Why it may be out of date.
+    pub stale: Option<String>,
+}
+
+impl ClusterFigures {
+    fn of(cluster: &Cluster) -> Self {
+        let figures = |resource| {
+            let state = cluster.resource(resource);
+            let stale = state.stale.as_ref().map(|stale| stale.reason.to_string());
+            (resource, ResourceFigures { is_listed: state.listed_at_ns.is_some(), stale })
+        };
+        Self { stats: cluster.stats(), resources: Resource::ALL.into_iter().map(figures).collect() }
+    }
 }
 
 /// Proof that the way from the kernel to here works: an exec and a connect of the agent's own.
@@ -58,6 +114,12 @@ struct CostWindows {
 pub struct SignalState {
     /// The signal.
     pub signal: &'static Signal,
+    /// It was asked for; otherwise it is there because identity lives from it.
+    pub is_on: bool,
+    /// Bits of the kinds that are shown; the others are there to learn from.
+    pub told_kinds: u32,
+    /// Its probe asks whose records are wanted.
+    pub selects: bool,
     /// Its object, or why there is none.
     pub loaded: Result<RwLock<Loaded>, Problem>,
     /// How long loading and attaching took.
@@ -82,6 +144,10 @@ pub struct Books {
     pub decoded: u64,
     /// Records that could not be.
     pub decode_errors: u64,
+    /// Records that were there to learn from only.
+    pub learnt: u64,
+    /// Records of nobody who is selected.
+    pub not_selected: u64,
     /// Records whose lines were handed to the printer.
     pub delivered: u64,
     /// Records whose lines the printer had no room for.
@@ -104,20 +170,28 @@ impl Books {
 
 impl SignalState {
     /// Loads and attaches all hooks of a signal, whatever comes of it.
-    pub fn load(signal: &'static Signal, options: &AgentOptions) -> Self {
+    ///
+    /// One that is not on is there for identity only.
+    pub fn load(signal: &'static Signal, is_on: bool, options: &AgentOptions) -> Self {
         let started = Instant::now();
-        let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
-        let filter = Filter::default();
-        let watch = Watch {
-            signal,
-            hooks: &hooks,
-            kinds: signal.agent_kinds,
-            group_by: 0,
-            filter: &filter,
+        let asks = options.identity.late.is_some();
+        let identity = signal.identity.iter().filter(|_| asks);
+        let hooks: Vec<_> = match is_on {
+            true => signal.spec.hooks.iter().map(|hook| hook.name).collect(),
+            false => identity.clone().map(|(_, hook)| *hook).collect(),
         };
+        let told_kinds = if is_on { signal.agent_kinds } else { 0 };
+        let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
+        // Identity lives from everybody.
+        let selects = signal.identity.is_empty() && options.selector.asks_for_container();
+        let filter = Filter { selects_cgroups: selects, ..Filter::default() };
+        let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         Self {
             signal,
+            is_on,
+            told_kinds,
+            selects,
             loaded,
             load_time: started.elapsed(),
             received: Received::default(),
@@ -132,13 +206,6 @@ impl SignalState {
     pub fn with_loaded<T>(&self, read: impl FnOnce(&Loaded) -> T) -> Option<T> {
         let loaded = self.loaded.as_ref().ok()?;
         loaded.read().ok().map(|loaded| read(&loaded))
-    }
-
-    /// Detaches its hooks; what is under way can still be read.
-    pub fn detach(&self) {
-        if let Ok(Ok(mut loaded)) = self.loaded.as_ref().map(RwLock::write) {
-            loaded.detach();
-        }
     }
 
     /// Verdicts of its hooks.
@@ -156,7 +223,8 @@ impl SignalState {
 
     /// `signal process: active (exec by tp_btf, …), ring 1024 KiB, 12 ms`.
     pub fn start_line(&self) -> String {
-        let head = format!("signal {}: {}", self.signal.spec.name, self.verdict().word());
+        let why = if self.is_on { "" } else { ", for identity" };
+        let head = format!("signal {}{why}: {}", self.signal.spec.name, self.verdict().word());
         match &self.loaded {
             Ok(_) => {
                 let ring = self.with_loaded(|loaded| loaded.ring_bytes).unwrap_or(0);
@@ -181,6 +249,8 @@ impl SignalState {
             kernel,
             decoded,
             decode_errors,
+            learnt: load(&self.received.learnt),
+            not_selected: load(&self.received.not_selected),
             delivered: load(&self.delivered),
             shed: load(&self.shed),
         }
@@ -192,10 +262,11 @@ impl SignalState {
         let read =
             || self.with_loaded(|loaded| ledger::read(loaded.object())).unwrap_or(Counters::ZERO);
         let mut counters = read();
-        for _ in 0..10 {
+        for _ in 0..50 {
             if counters.imbalance() == 0 {
                 break;
             }
+            std::thread::yield_now();
             counters = read();
         }
         counters
@@ -210,22 +281,70 @@ impl SignalState {
 impl AgentState {
     /// The state of an agent that just loaded its signals.
     pub fn new(signals: Vec<SignalState>, started: Instant, http: Option<SocketAddr>) -> Self {
-        Self { signals, http, started, canary: Canary::default(), cost: Mutex::default() }
+        Self {
+            signals,
+            http,
+            started,
+            canary: Canary::default(),
+            identity: Mutex::default(),
+            collisions_told: AtomicUsize::new(0),
+            cost: Mutex::default(),
+        }
     }
 
-    /// The state of a signal that works.
+    /// Keeps the figures of the tables, which one thread owns.
+    pub fn note_identity(&self, identity: &Identity, tally: &Tally) {
+        let cluster = identity.asked_cluster();
+        if let Some(cluster) = cluster {
+            self.tell_collisions(cluster);
+        }
+        let figures = IdentityFigures {
+            processes: identity.processes.stats(),
+            cgroups: identity.cgroups.counts(),
+            descriptions: identity.descriptions.len(),
+            descriptions_bytes: identity.descriptions.bytes(),
+            descriptions_dropped: identity.descriptions.dropped(),
+            stale: identity.descriptions.stale().map(str::to_owned),
+            cluster: cluster.map(ClusterFigures::of),
+            tally: *tally,
+        };
+        if let Ok(mut kept) = self.identity.lock() {
+            *kept = figures;
+        }
+    }
+
+    /// Says once of each number of two label sets whose it is: who goes by numbers takes one for the
+    /// other.
+    fn tell_collisions(&self, cluster: &Cluster) {
+        let collisions = cluster.collisions();
+        let told = self.collisions_told.swap(collisions.len(), Ordering::Relaxed);
+        for collision in collisions.iter().skip(told) {
+            let Collision { number, first, second } = collision;
+            eprintln!("warning: identity {number} is that of two label sets: {first} and {second}");
+        }
+    }
+
+    /// The figures of the tables.
+    pub fn identity(&self) -> IdentityFigures {
+        self.identity.lock().map(|figures| figures.clone()).unwrap_or_default()
+    }
+
+    /// The state of a signal that was asked for and works.
     pub fn active(&self, name: &str) -> Option<&SignalState> {
-        self.signals
-            .iter()
+        self.asked_for()
             .find(|signal| signal.signal.spec.name == name && signal.verdict().is_active())
+    }
+
+    fn asked_for(&self) -> impl Iterator<Item = &SignalState> {
+        self.signals.iter().filter(|signal| signal.is_on)
     }
 
     /// An agent none of whose signals works has nothing to do; the first problem says why.
     pub fn nothing_works(&self) -> Option<Problem> {
-        if self.signals.iter().any(|signal| signal.verdict().is_active()) {
+        if self.asked_for().any(|signal| signal.verdict().is_active()) {
             return None;
         }
-        self.signals.iter().find_map(|signal| match &signal.loaded {
+        self.asked_for().find_map(|signal| match &signal.loaded {
             Err(problem) => Some(problem.clone()),
             Ok(_) => signal
                 .hooks()
@@ -243,8 +362,8 @@ impl AgentState {
 
     /// `2 signals active, 1 not`.
     fn tally(&self) -> String {
-        let active = self.signals.iter().filter(|signal| signal.verdict().is_active()).count();
-        match self.signals.len() - active {
+        let active = self.asked_for().filter(|signal| signal.verdict().is_active()).count();
+        match self.asked_for().count() - active {
             0 => format!("{active} signals active"),
             others => format!("{active} signals active, {others} not"),
         }
@@ -256,7 +375,10 @@ impl AgentState {
         let sum = |of: fn(&Books) -> u64| books.iter().map(of).sum::<u64>();
         let (seen, lost) = (sum(|books| books.kernel.seen), sum(|books| books.kernel.lost));
         let (printed, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
-        format!("{seen} seen, {lost} lost, {printed} printed, {shed} not printed")
+        let learnt = sum(|books| books.learnt);
+        format!(
+            "{seen} seen, {lost} lost, {printed} printed, {shed} not printed, {learnt} learnt from"
+        )
     }
 
     /// Says once of each signal whose books do not balance that they do not.

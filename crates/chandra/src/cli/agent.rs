@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
+use super::identity::{IdentityArguments, IdentityOptions};
+use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
+use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
 use chandra_signals::{SIGNALS, Signal};
 use clap::builder::BoolishValueParser;
@@ -47,6 +50,10 @@ pub struct AgentArguments {
     #[arg(long, env = "CHANDRA_SIGNALS", value_name = "SIGNAL", value_delimiter = ',')]
     signals: Option<Vec<String>>,
     #[command(flatten)]
+    selection: SelectionArguments,
+    #[command(flatten)]
+    identity: IdentityArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -61,6 +68,10 @@ pub struct AgentOptions {
     pub format: Format,
     /// Signals that are on.
     pub signals: Vec<&'static Signal>,
+    /// Of whom records are shown.
+    pub selector: Selector,
+    /// Who did it.
+    pub identity: IdentityOptions,
     /// Options of loading.
     pub load: Options,
 }
@@ -78,12 +89,29 @@ impl AgentOptions {
             ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
             btf: arguments.load.btf.or(file.btf),
         };
+        let identity = IdentityArguments {
+            identity: arguments.identity.identity.or(file.identity),
+            cri_socket: arguments.identity.cri_socket.or(file.cri_socket),
+            kubernetes: arguments.identity.kubernetes.or(file.kubernetes),
+            remote_pods: arguments.identity.remote_pods.or(file.remote_pods),
+            node_name: arguments.identity.node_name.or(file.node_name),
+        };
+        let selection = arguments.selection.or(SelectionArguments {
+            namespace: file.namespace,
+            pod: file.pod,
+            selector: file.selector,
+            workload: file.workload,
+            container: file.container,
+            node: file.node,
+        });
         let http = arguments.http.or(file.http);
         Ok(Self {
             http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
             print: arguments.print.or(file.print).unwrap_or(false),
             format: arguments.output.or(file.output).unwrap_or_default(),
             signals: signals(arguments.signals.or(file.signals))?,
+            selector: checked(selection.selector()?, identity.identity)?,
+            identity: identity.options(),
             load: load.options()?,
         })
     }

@@ -36,6 +36,7 @@ pub enum RingKind {
 
 /// Options of loading.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Loading")]
 pub struct LoadArguments {
     /// How records cross from the kernel [default: auto]
     #[arg(long, env = "CHANDRA_RING", value_name = "KIND")]

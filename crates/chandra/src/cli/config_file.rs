@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::common::{Format, RingKind};
+use super::identity::{IdentityKind, RemotePodsKind};
 
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +20,28 @@ pub struct File {
     pub output: Option<Format>,
     /// Signals to load.
     pub signals: Option<Vec<String>>,
+    /// What happens to records whose container is not described yet.
+    pub identity: Option<IdentityKind>,
+    /// Socket of the container runtime.
+    pub cri_socket: Option<PathBuf>,
+    /// Cluster to ask.
+    pub kubernetes: Option<PathBuf>,
+    /// Which pods of other nodes it is asked for.
+    pub remote_pods: Option<RemotePodsKind>,
+    /// Namespaces that are selected.
+    pub namespace: Option<Vec<String>>,
+    /// Pods.
+    pub pod: Option<Vec<String>>,
+    /// Labels.
+    pub selector: Option<Vec<String>>,
+    /// Workloads.
+    pub workload: Option<Vec<String>>,
+    /// Containers.
+    pub container: Option<Vec<String>>,
+    /// Nodes.
+    pub node: Option<Vec<String>>,
+    /// Name of this node.
+    pub node_name: Option<String>,
     /// How records cross.
     pub ring: Option<RingKind>,
     /// Size of a signal's ring.
@@ -47,7 +70,26 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 7] = ["http", "print", "output", "signals", "ring", "ring_size", "btf"];
+const KEYS: [&str; 18] = [
+    "http",
+    "print",
+    "output",
+    "signals",
+    "namespace",
+    "pod",
+    "selector",
+    "workload",
+    "container",
+    "node",
+    "identity",
+    "cri_socket",
+    "kubernetes",
+    "remote_pods",
+    "node_name",
+    "ring",
+    "ring_size",
+    "btf",
+];
 
 /// Why a file cannot be used, and what to do.
 #[derive(Debug)]

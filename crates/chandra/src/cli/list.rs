@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 
 use chandra_doctor::Problem;
+use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
 use clap::{Args, ValueEnum};
 
 use super::common::LoadArguments;
+use super::identity::node_name;
+use super::selection::SelectionArguments;
 
 /// Shown below the help of `chandra list`.
 pub const EXAMPLES: &str = "\
 Examples:
   chandra list processes -o tree       who started whom, and in which container
   chandra list processes -o json | jq 'select(.container)'
-  chandra list containers";
+  chandra list containers -n shop -l app=web
+  chandra list pods";
 
 /// What can be listed, with one line of help.
 pub const KINDS: [(&str, &str); 3] = [
@@ -46,6 +50,11 @@ pub struct ListArguments {
     /// Socket of the container runtime (CRI) [default: the first of the usual ones that answers]
     #[arg(long, env = "CHANDRA_CRI_SOCKET", value_name = "PATH")]
     cri_socket: Option<PathBuf>,
+    /// Name of this node [default: $NODE_NAME, or else the host's name]
+    #[arg(long, env = "CHANDRA_NODE_NAME", value_name = "NAME")]
+    node_name: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArguments,
     #[command(flatten)]
     load: LoadArguments,
 }
@@ -70,6 +79,10 @@ pub struct ListOptions {
     pub format: ListFormat,
     /// The runtime's socket, when one is named.
     pub cri_socket: Option<PathBuf>,
+    /// What is selected of it.
+    pub selector: Selector,
+    /// This node.
+    pub node: String,
     /// Options of loading.
     pub load: Options,
 }
@@ -83,6 +96,8 @@ impl ListOptions {
             _ => ListKind::Processes,
         };
         let (format, cri_socket) = (arguments.output, arguments.cri_socket.clone());
-        Ok(Self { kind, format, cri_socket, load: arguments.load.options()? })
+        let (selector, node) =
+            (arguments.selection.selector()?, node_name(arguments.node_name.as_ref()));
+        Ok(Self { kind, format, cri_socket, selector, node, load: arguments.load.options()? })
     }
 }

@@ -12,7 +12,9 @@ use clap::{Args, Command, FromArgMatches};
 pub(crate) mod agent;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod identity;
 pub(crate) mod list;
+pub(crate) mod selection;
 pub(crate) mod trace;
 
 /// What was asked.

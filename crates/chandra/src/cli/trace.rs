@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
+use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
 use chandra_signals::Signal;
 use chandra_signals::filter::{COMM_BYTES, Filter};
@@ -10,6 +11,8 @@ use chandra_signals::registry::{Trace, trace};
 use clap::{Args, Command};
 
 use super::common::{Format, LoadArguments, bad_value, duration};
+use super::identity::{IdentityArguments, IdentityOptions};
+use super::selection::{SelectionArguments, checked};
 use crate::cgroup;
 
 /// Shown below the help of `chandra trace`.
@@ -56,6 +59,10 @@ pub struct TraceArguments {
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     types: Vec<String>,
     #[command(flatten)]
+    selection: SelectionArguments,
+    #[command(flatten)]
+    identity: IdentityArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -99,6 +106,10 @@ pub struct TraceOptions {
     pub duration: Option<Duration>,
     /// After how many records to end.
     pub count: Option<u64>,
+    /// Of whom records are shown.
+    pub selector: Selector,
+    /// Who did it.
+    pub identity: IdentityOptions,
     /// Options of loading.
     pub load: Options,
 }
@@ -141,13 +152,15 @@ impl TraceOptions {
             ));
         }
         let (kinds, hooks) = kinds_and_hooks(signal, verb, &arguments.types)?;
+        let selector = checked(arguments.selection.selector()?, arguments.identity.identity)?;
         Ok(Self {
             signal,
             verb,
             hooks,
             kinds,
             by: group_by(signal, &arguments.by)?,
-            filter: filter(arguments)?,
+            filter: Filter { selects_cgroups: selector.asks_for_container(), ..filter(arguments)? },
+            selector,
             format: arguments.output,
             duration: arguments
                 .duration
@@ -155,8 +168,25 @@ impl TraceOptions {
                 .map(|text| duration("--duration", text))
                 .transpose()?,
             count: arguments.count.as_deref().map(count).transpose()?,
+            identity: arguments.identity.options(),
             load: arguments.load.options()?,
         })
+    }
+
+    /// Identity lives from what is traced: such a signal, unfiltered.
+    pub fn teaches(&self) -> bool {
+        !self.signal.identity.is_empty() && self.filter == Filter::default()
+    }
+
+    /// Kinds are shown that no hook sends: what is there at start.
+    pub fn shows_what_runs(&self) -> bool {
+        let sent = self.signal.identity.iter().fold(0, |kinds, (kind, _)| kinds | kind);
+        self.kinds & !sent != 0
+    }
+
+    /// What identity need not ask for because it is traced: the signal and the bits of its kinds.
+    pub fn known(&self) -> (&'static str, u32) {
+        (self.signal.spec.name, if self.teaches() { self.kinds } else { 0 })
     }
 }
 
@@ -195,6 +225,7 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
             "no port: a number from 1 to 65535",
             "--port 443",
         )?,
+        selects_cgroups: false,
     })
 }
 

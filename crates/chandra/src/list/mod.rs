@@ -1,6 +1,6 @@
 //! `chandra list`: what is there now. The kernel's task iterator tells of every process, the mounted
 //! hierarchies of every cgroup, a container runtime (where one answers) of containers and pods by
-//! name, and the tables of `chandra-identity` put them together.
+//! name, and the tables of `chandra-identity` put them together, as they do for every record.
 
 mod containers;
 mod pods;
@@ -9,101 +9,115 @@ mod processes;
 use std::path::Path;
 
 use chandra_doctor::{Check, Problem};
-use chandra_event::record::{Event, Record};
-use chandra_identity::container::{self, Cgroups, Container};
-use chandra_identity::description::{self, Descriptions};
-use chandra_identity::process::{ProcessEntry, ProcessTable};
+use chandra_event::record::Record;
+use chandra_identity::container::{Container, Number};
+use chandra_identity::process::ProcessEntry;
+use chandra_identity::selector::{Place, Selector, Subject, Verdict};
+use chandra_identity::{Identity, subject};
+use chandra_loader::load::Loaded;
 use chandra_runtime::{Error as RuntimeError, Options as RuntimeOptions, Source};
-use chandra_signals::Context;
 use chandra_signals::filter::Filter;
 use chandra_signals::registry::signal;
+use chandra_signals::{Context, Signal};
 
 use crate::cli::list::{ListKind, ListOptions};
 use crate::output;
 use crate::session::{self, Watch};
 
 /// Everything that is there now.
-struct Now {
-    processes: ProcessTable,
-    cgroups: Cgroups,
-    /// What the runtime says; empty where there is none.
-    descriptions: Descriptions,
-}
-
-impl Now {
-    /// The container that a process is in.
-    fn container(&self, entry: &ProcessEntry) -> Option<&Container> {
-        let process = entry.process();
-        self.cgroups.container(process.cgroup_hierarchy, process.cgroup_id)
-    }
+struct Now<'a> {
+    options: &'a ListOptions,
+    context: Context,
+    identity: Identity,
 }
 
 /// Prints the list.
 pub fn run(options: &ListOptions) -> Result<(), Problem> {
-    let now = look(options)?;
+    let mut now = Now::look(options)?;
     let text = match options.kind {
-        ListKind::Processes => processes::text(&now, options.format),
-        ListKind::Containers => containers::text(&now, options.format),
-        ListKind::Pods => pods::text(&now, options.format),
+        ListKind::Processes => processes::text(&mut now)?,
+        ListKind::Containers => containers::text(&mut now),
+        ListKind::Pods => pods::text(&now),
     };
     output::write(text.as_bytes()).map(drop)
 }
 
-fn look(options: &ListOptions) -> Result<Now, Problem> {
-    let context = Context::new(options.load.btf.as_deref());
-    let mut now = Now {
-        processes: ProcessTable::default(),
-        cgroups: Cgroups::new(container::Limits::default()),
-        descriptions: descriptions(options)?,
-    };
-    now.processes.set_clock(context.clock.get());
-    seed(options, "process", "running", &context, &mut |record| {
-        now.processes.apply(&record.event())
-    })?;
-    seed(options, "cgroup", "mkdir", &context, &mut |record| {
-        if let Event::Cgroup(cgroup) = record.event() {
-            now.cgroups.apply(cgroup);
+impl<'a> Now<'a> {
+    fn look(options: &'a ListOptions) -> Result<Self, Problem> {
+        let context = Context::new(options.load.btf.as_deref());
+        let mut identity = Identity::new(context.clock.get());
+        identity.set_here(&options.node, crate::here::addresses());
+        let mut now = Self { options, context, identity };
+        now.describe()?;
+        for name in ["process", "cgroup"] {
+            let Some(found) = find(options, name)? else { continue };
+            (found.signal.seed)(&found.loaded, &now.context, &mut |record| {
+                now.identity.learn(record, 0);
+            });
         }
-    })?;
-    Ok(now)
-}
+        Ok(now)
+    }
 
-/// What the runtime says now. A host without one is as good as any, unless one was named.
-fn descriptions(options: &ListOptions) -> Result<Descriptions, Problem> {
-    let mut descriptions = Descriptions::new(description::Limits::default());
-    let asked = match &options.cri_socket {
-        Some(socket) => Source::connect(socket, RuntimeOptions::default()),
-        None => Source::find(Path::new("/"), RuntimeOptions::default()),
-    };
-    let snapshot = asked.and_then(|mut source| source.snapshot());
-    match snapshot {
-        Ok(changes) => changes.into_iter().for_each(|change| descriptions.apply(change, 0)),
-        Err(RuntimeError::NotFound { .. }) if options.kind != ListKind::Pods => {}
-        Err(error) => {
-            return Err(Problem::new(
+    /// Asks the runtime. A host without one is as good as any, unless one was named.
+    fn describe(&mut self) -> Result<(), Problem> {
+        let asked = match &self.options.cri_socket {
+            Some(socket) => Source::connect(socket, RuntimeOptions::default()),
+            None => Source::find(Path::new("/"), RuntimeOptions::default()),
+        };
+        match asked.and_then(|mut source| source.snapshot()) {
+            Ok(changes) => {
+                changes.into_iter().for_each(|change| self.identity.describe(change, 0));
+                Ok(())
+            }
+            Err(RuntimeError::NotFound { .. }) if self.options.kind != ListKind::Pods => Ok(()),
+            Err(error) => Err(Problem::new(
                 Check::RUNTIME,
                 "cannot ask the container runtime",
                 error,
                 "name its socket: chandra list pods --cri-socket /run/containerd/containerd.sock",
-            ));
+            )),
         }
     }
-    Ok(descriptions)
+
+    /// The container that a process is in.
+    fn container(&self, entry: &ProcessEntry) -> Option<&Container> {
+        let process = entry.process();
+        self.identity.cgroups.container(process.cgroup_hierarchy, process.cgroup_id)
+    }
+
+    /// Whether what is in this container, or on the host, is selected.
+    fn selects(&mut self, number: Option<Number>) -> bool {
+        let selector: &Selector = &self.options.selector;
+        let node: &str = &self.options.node;
+        let host = Subject { place: Place::Host, node: Some(node), ..Subject::default() };
+        let verdict = match number {
+            Some(number) => selector.matches(&subject(&self.identity.who_is(number), false, node)),
+            None => selector.matches(&host),
+        };
+        verdict == Verdict::Yes
+    }
 }
 
-/// What a signal finds at its start, with one hook of it for the time of looking.
-fn seed(
-    options: &ListOptions,
-    name: &str,
-    hook: &'static str,
-    context: &Context,
-    sink: &mut dyn FnMut(&dyn Record),
-) -> Result<(), Problem> {
-    if let Some(signal) = signal(name) {
-        let filter = Filter::default();
-        let watch = Watch { signal, hooks: &[hook], kinds: 0, group_by: 0, filter: &filter };
-        let loaded = session::start(&watch, &options.load)?;
-        (signal.seed)(&loaded, context, sink);
+/// A signal with its hooks for looking only.
+struct Found {
+    signal: &'static Signal,
+    loaded: Loaded,
+}
+
+impl Found {
+    /// Looks, as often as is wanted.
+    fn each(&self, context: &Context, sink: &mut dyn FnMut(&dyn Record)) {
+        (self.signal.seed)(&self.loaded, context, sink);
     }
-    Ok(())
+}
+
+/// Loads what a signal looks with at its start: the hooks that send nothing.
+fn find(options: &ListOptions, name: &str) -> Result<Option<Found>, Problem> {
+    let Some(signal) = signal(name) else { return Ok(None) };
+    let looking = signal.identity.iter().filter(|(kinds, _)| *kinds == 0);
+    let hooks: Vec<_> = looking.map(|(_, hook)| *hook).collect();
+    let filter = Filter::default();
+    let watch = Watch { signal, hooks: &hooks, kinds: 0, group_by: 0, filter: &filter };
+    let loaded = session::start(&watch, &options.load)?;
+    Ok(Some(Found { signal, loaded }))
 }

@@ -1,17 +1,21 @@
 //! Pods as columns or as JSON.
 
+use chandra_event::bounded::Pairs;
 use chandra_event::text::escape;
-use chandra_identity::description::{Pairs, PodDescription};
+use chandra_event::who::Who;
+use chandra_identity::description::PodDescription;
+use chandra_identity::selector::{Place, Subject, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::Now;
 use crate::cli::list::ListFormat;
 
 /// The list.
-pub fn text(now: &Now, format: ListFormat) -> String {
-    let mut pods: Vec<_> = now.descriptions.pods().collect();
+pub fn text(now: &Now<'_>) -> String {
+    let pods = now.identity.descriptions.pods().map(AsRef::as_ref);
+    let mut pods: Vec<&PodDescription> = pods.filter(|pod| is_selected(now, pod)).collect();
     pods.sort_by_key(|pod| (pod.namespace.as_str().to_owned(), pod.name.as_str().to_owned()));
-    if format == ListFormat::Json {
+    if now.options.format == ListFormat::Json {
         let lines = pods
             .iter()
             .map(|pod| json!({ "pod": object(pod), "containers": containers(now, pod) }));
@@ -32,16 +36,35 @@ pub fn text(now: &Now, format: ListFormat) -> String {
     text
 }
 
-fn containers(now: &Now, pod: &PodDescription) -> Vec<String> {
+/// A pod is selected by itself, or by one of its containers.
+fn is_selected(now: &Now<'_>, pod: &PodDescription) -> bool {
+    let workload = now.identity.workload_of(pod);
+    let names = containers(now, pod);
+    let names = names.iter().map(|name| Some(name.as_str()));
+    let mut subjects = names.chain([None]).map(|container_name| Subject {
+        place: Place::Pod,
+        namespace: Some(pod.namespace.as_str()),
+        pod: Some(pod.name.as_str()),
+        labels: Some(&pod.labels),
+        workload: workload.as_ref().map(|(kind, name)| (&**kind, &**name)),
+        container_name,
+        container_id: None,
+        node: Some(&now.options.node),
+    });
+    subjects.any(|subject| now.options.selector.matches(&subject) == Verdict::Yes)
+}
+
+fn containers(now: &Now<'_>, pod: &PodDescription) -> Vec<String> {
     let inside = now
+        .identity
         .descriptions
         .containers()
         .filter(|container| container.sandbox_id.as_ref() == Some(&pod.sandbox_id));
     inside.map(|container| escape(container.name.as_str().as_bytes())).collect()
 }
 
-/// A pod as every record has it.
-pub fn object(pod: &PodDescription) -> Value {
+/// A pod as every record has it, and what only a list tells.
+fn object(pod: &PodDescription) -> Value {
     json!({
         "namespace": pod.namespace.as_str(),
         "name": pod.name.as_str(),
@@ -51,6 +74,36 @@ pub fn object(pod: &PodDescription) -> Value {
         "host_network": pod.host_network,
         "ready": pod.ready,
     })
+}
+
+/// The objects `container`, `pod` and `workload`.
+pub fn who(who: &Who<'_>) -> Value {
+    let mut objects = Map::new();
+    if let Some(container) = who.container {
+        let mut object = json!({ "id": container.id, "runtime": container.runtime });
+        for (name, value) in [("name", container.name), ("image", container.image)] {
+            if let Some(value) = value {
+                object[name] = value.into();
+            }
+        }
+        if container.is_sandbox {
+            object["is_sandbox"] = true.into();
+        }
+        objects.insert("container".to_owned(), object);
+    }
+    if let Some(pod) = who.pod {
+        let mut object = Map::new();
+        for (name, value) in [("namespace", pod.namespace), ("name", pod.name), ("uid", pod.uid)] {
+            object.extend(value.map(|value| (name.to_owned(), value.into())));
+        }
+        object.extend(pod.labels.map(|labels| ("labels".to_owned(), pairs(labels))));
+        objects.insert("pod".to_owned(), object.into());
+    }
+    if let Some(workload) = who.workload {
+        let object = json!({ "kind": workload.kind, "name": workload.name });
+        objects.insert("workload".to_owned(), object);
+    }
+    objects.into()
 }
 
 fn pairs(pairs: &Pairs) -> Value {

@@ -3,21 +3,25 @@
 //! Records come out as they arrive; counts and histograms, which the kernel keeps, at the end. The
 //! last line on stderr says what was seen and what became of it.
 
-mod drain;
 mod groups;
 mod histograms;
 mod records;
 mod summary;
 
+use std::sync::atomic::AtomicU64;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
+use chandra_event::record::Record;
 use chandra_loader::load::Loaded;
 use chandra_signals::Context;
 
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
-use crate::session::{self, Watch};
+use crate::companions::{self, Companion};
+use crate::follow::{Late, Part, Plan, Sink, Sources, follow};
+use crate::session::{self, Received, Watch};
 use crate::stop::Stop;
 
 /// How long a quiet trace sleeps before it looks whether it should end.
@@ -39,24 +43,35 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
         group_by,
         filter: &options.filter,
     };
-    let mut loaded = session::start(&watch, &options.load)?;
+    let selects = options.filter.selects_cgroups;
+    let counted = options.verb.histogram.is_some() || group_by != 0;
+    let (loaded, companions) = std::thread::scope(|scope| {
+        let asks = if counted { selects } else { options.identity.late.is_some() };
+        let companions = scope.spawn(move || match asks {
+            true => companions::load(options.known(), &options.load),
+            false => Vec::new(),
+        });
+        let loaded = session::start(&watch, &options.load);
+        (loaded, companions.join().unwrap_or_default())
+    });
+    let loaded = loaded?;
     check_essential_hook(options, &loaded)?;
     let context = Context::new(options.load.btf.as_deref());
     let ending = Ending::new(options.duration, &stop);
-    let counted = options.verb.histogram.is_some() || group_by != 0;
-    let summary = if counted {
-        (options.signal.seed)(&loaded, &context, &mut |_| {});
-        session::listen(&loaded)?;
-        announce(options, &session::hooks_text(&loaded.hooks));
-        wait(&ending);
-        loaded.detach();
+    let shared = RwLock::new(loaded);
+    let unlocked =
+        |shared: RwLock<Loaded>| shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (summary, loaded) = if counted {
+        count(options, &shared, &companions, &context, &ending)?;
+        let loaded = unlocked(shared);
         let written = match &options.verb.histogram {
             Some(histogram) => histograms::show(options, histogram, &loaded, &context)?,
             None => groups::show(options, &loaded, &context)?,
         };
-        summary::Summary::of_counts(written)
+        (summary::Summary::of_counts(written), loaded)
     } else {
-        records::show(options, &mut loaded, &context, &ending)?
+        let summary = records::show(options, &shared, &companions, &context, &ending)?;
+        (summary, unlocked(shared))
     };
     summary.print(options, &loaded);
     Ok(())
@@ -83,11 +98,51 @@ impl<'a> Ending<'a> {
     }
 }
 
-/// Sleeps to the end while the kernel counts. A signal ends a sleep early.
-fn wait(ending: &Ending<'_>) {
-    while let Some(patience) = ending.patience() {
-        std::thread::park_timeout(patience);
+/// Follows who is there, so that the kernel knows whom to count, until the end.
+fn count(
+    options: &TraceOptions,
+    loaded: &RwLock<Loaded>,
+    companions: &[Companion],
+    context: &Context,
+    ending: &Ending<'_>,
+) -> Result<(), Problem> {
+    let mut hooks = String::new();
+    if let Ok(loaded) = loaded.read() {
+        hooks = session::hooks_text(&loaded.hooks);
+        (options.signal.seed)(&loaded, context, &mut |_| {});
     }
+    let (received, found_at_start) = (Received::default(), AtomicU64::new(0));
+    let counting = Part {
+        signal: options.signal,
+        loaded,
+        received: &received,
+        found_at_start: &found_at_start,
+        told_kinds: 0,
+        learns: false,
+        selects: options.filter.selects_cgroups,
+        seeding: None,
+    };
+    let parts: Vec<_> =
+        std::iter::once(counting).chain(companions.iter().map(Companion::part)).collect();
+    let nobody = Sources::default();
+    let plan = Plan {
+        parts: &parts,
+        sources: if companions.is_empty() { &nobody } else { &options.identity.sources },
+        selector: &options.selector,
+        node: &options.identity.node,
+        late: Late::default(),
+        patience: &|| ending.patience(),
+        on_listening: &|| announce(options, &hooks),
+    };
+    follow(&plan, context, &mut Nothing).map(drop)
+}
+
+/// Where no records are told.
+struct Nothing;
+
+impl Sink for Nothing {
+    fn tell(&mut self, _part: usize, _record: &dyn Record) {}
+    fn flush(&mut self) {}
 }
 
 /// Without its first hook a verb shows nothing, so its absence is an error.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
+use crate::follow::Tally;
 use crate::session;
 
 /// What user space did with records.
@@ -23,6 +24,12 @@ pub struct Summary {
     pub decoded: u64,
     /// Could not be decoded.
     pub decode_errors: u64,
+    /// Of nobody who is selected, as far as the kernel did not know that.
+    pub not_selected: u64,
+    /// Lines that completed others.
+    pub described: u64,
+    /// Records that came before the description of their container.
+    pub tally: Tally,
 }
 
 impl Summary {
@@ -48,8 +55,8 @@ impl Summary {
         let counted_only = kernel.submitted == 0 && self.decoded == 0;
         let in_ring =
             kernel.submitted.cast_signed() - (self.decoded + self.decode_errors).cast_signed();
-        let here = (self.decoded + self.found_at_start).cast_signed()
-            - (self.shown + self.not_shown).cast_signed();
+        let here = (self.decoded + self.found_at_start + self.described).cast_signed()
+            - (self.shown + self.not_shown + self.not_selected).cast_signed();
         kernel.imbalance() + if counted_only { 0 } else { in_ring + here }
     }
 
@@ -80,6 +87,9 @@ impl Summary {
             "lost": kernel.lost,
             "missed": missed,
             "decode_errors": self.decode_errors,
+            "not_selected": self.not_selected,
+            "held": self.tally.held,
+            "pending": self.tally.pending,
             "imbalance": self.imbalance(kernel),
         }})
     }
@@ -94,10 +104,16 @@ impl Summary {
             (self.found_at_start, "found at start"),
             (self.not_shown, "not shown"),
             (self.decode_errors, "not decoded"),
+            (self.not_selected, "not selected"),
+            (self.tally.held, "held until their container was described"),
+            (self.tally.pending, "without a description of their container"),
             (missed, "missed because the kernel does not interrupt a probe for itself"),
         ];
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
+        }
+        if self.tally.sweeps > 0 {
+            text += &format!(", what runs looked at anew after losses {} times", self.tally.sweeps);
         }
         let imbalance = self.imbalance(kernel);
         if imbalance != 0 {

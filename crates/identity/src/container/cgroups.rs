@@ -7,6 +7,8 @@
 //!   container is another container than the same name outside: nobody can pose as a neighbour.
 //! - A number is given anew only after every cgroup of its container was removed and the records of
 //!   that time were drained ([`Cgroups::advance`]).
+//! - Where records were lost, a sweep ([`Cgroups::begin_sweep`]) makes up for it: a cgroup that was
+//!   made before the walk and that it did not meet is removed.
 //! - Neither count nor bytes pass [`Limits`]. Who makes too many cgroups loses their own: first go
 //!   removed ones, then those of the outermost container that has the most, and it is counted.
 //!
@@ -14,7 +16,7 @@
 //! feeds, and readers share however the owner sees fit. Of the changes only a rename (cgroup v1) and
 //! an eviction look at more than one cgroup.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 
 use chandra_event::cgroup::{Cgroup as Record, Happened};
@@ -45,6 +47,8 @@ const LONGEST_PATH: usize = 4096;
 const DEEPEST_NESTING: u8 = 8;
 /// Of the names that `path` takes for ids.
 const LONGEST_ID: usize = 128;
+/// Cgroups in more others than so many are not walked into, so nothing is concluded about them.
+const SWEPT_LEVELS: u32 = 256;
 /// A full table is relieved of this part of its room at once, so that it is rarely looked through.
 const RELIEF: usize = 16;
 
@@ -62,7 +66,8 @@ impl Number {
         u32::try_from(slot).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
     }
 
-    fn slot(self) -> usize {
+    /// From 0 on without large gaps: fit to be an index.
+    pub fn index(self) -> usize {
         usize::try_from(self.0.get() - 1).unwrap_or(usize::MAX)
     }
 }
@@ -114,6 +119,8 @@ pub struct Counts {
     pub evicted: u64,
     /// Cgroups that found no room.
     pub refused: u64,
+    /// Removals that were not seen: a sweep did not meet the cgroup.
+    pub removals_unseen: u64,
 }
 
 /// Hierarchy and id.
@@ -124,6 +131,10 @@ struct Entry {
     path: Box<[u8]>,
     parent_id: Option<u64>,
     container: Option<Number>,
+    /// Time of the latest record that showed it.
+    seen: Timestamp,
+    /// A sweep meets it if it is there.
+    is_walked: bool,
     /// It is that container's own cgroup rather than one below.
     is_own: bool,
     is_removed: bool,
@@ -163,6 +174,17 @@ pub struct Cgroups {
     lingering: usize,
     evicted: u64,
     refused: u64,
+    removals_unseen: u64,
+    sweep: Option<Sweep>,
+}
+
+/// A walk over all cgroups.
+#[derive(Debug)]
+struct Sweep {
+    began: Timestamp,
+    ended: Option<Timestamp>,
+    /// Hierarchies with the path at which the walk began.
+    roots: Vec<(u32, Box<[u8]>)>,
 }
 
 impl Cgroups {
@@ -185,12 +207,39 @@ impl Cgroups {
 
     /// The container of this number.
     pub fn by_number(&self, number: Number) -> Option<&Container> {
-        self.containers.get(number.slot())?.as_ref()
+        self.containers.get(number.index())?.as_ref()
     }
 
     /// All containers, by number.
     pub fn containers(&self) -> impl Iterator<Item = &Container> {
         self.containers.iter().flatten()
+    }
+
+    /// Calls `each` for every cgroup that is there with a container of its own: hierarchy, id, and the
+    /// container.
+    pub fn each_own(&self, mut each: impl FnMut(u32, u64, Number)) {
+        for ((hierarchy, id), entry) in &self.cgroups {
+            if let Some(number) = entry.container.filter(|_| entry.is_own && !entry.is_removed) {
+                each(*hierarchy, *id, number);
+            }
+        }
+    }
+
+    /// Calls `each` for every service of the host (systemd's) that has nothing below it: hierarchy
+    /// and id. No container can be in one unless it is made there later.
+    pub fn each_host_service(&self, mut each: impl FnMut(u32, u64)) {
+        let parents: HashSet<Key> = self
+            .cgroups
+            .iter()
+            .filter_map(|((hierarchy, _), entry)| Some((*hierarchy, entry.parent_id?)))
+            .collect();
+        for (key, entry) in &self.cgroups {
+            let is_service =
+                entry.container.is_none() && !entry.is_removed && entry.path.ends_with(b".service");
+            if is_service && !parents.contains(key) {
+                each(key.0, key.1);
+            }
+        }
     }
 
     /// What is kept, and what was given up.
@@ -202,6 +251,7 @@ impl Cgroups {
             bytes: self.bytes,
             evicted: self.evicted,
             refused: self.refused,
+            removals_unseen: self.removals_unseen,
         }
     }
 
@@ -214,9 +264,24 @@ impl Cgroups {
         }
     }
 
+    /// A walk over all hierarchies begins. Feed what it meets as usual.
+    pub fn begin_sweep(&mut self, now: Timestamp) {
+        self.sweep = Some(Sweep { began: now, ended: None, roots: Vec::new() });
+    }
+
+    /// The walk is over. What it did not meet is found out by [`Self::advance`] when that gets to
+    /// this moment, and only below where a walk began: a hierarchy that could not be walked stays.
+    pub fn end_sweep(&mut self, now: Timestamp) {
+        self.sweep = self.sweep.take().filter(|sweep| !sweep.roots.is_empty());
+        if let Some(sweep) = &mut self.sweep {
+            sweep.ended = Some(now);
+        }
+    }
+
     /// Every record up to this time has been looked up: what was removed before is forgotten, and
     /// the numbers of containers that are gone are free.
     pub fn advance(&mut self, drained_until: Timestamp) {
+        self.conclude_sweep(drained_until);
         while let Some((time, key)) = self.removed.front().copied()
             && time <= drained_until
         {
@@ -225,8 +290,41 @@ impl Cgroups {
         }
     }
 
+    fn conclude_sweep(&mut self, drained_until: Timestamp) {
+        let is_due = |sweep: &mut Sweep| sweep.ended.is_some_and(|ended| ended <= drained_until);
+        let Some(sweep) = self.sweep.take_if(is_due) else { return };
+        let Some(ended) = sweep.ended else { return };
+        for (key, entry) in &mut self.cgroups {
+            let is_there = entry.seen >= sweep.began || entry.is_removed || !entry.is_walked;
+            let is_under = |(hierarchy, root): &(u32, Box<[u8]>)| {
+                let rest = if **root == *b"/" {
+                    Some(&*entry.path)
+                } else {
+                    entry.path.strip_prefix(&**root)
+                };
+                *hierarchy == key.0
+                    && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            };
+            if !is_there && sweep.roots.iter().any(is_under) {
+                entry.is_removed = true;
+                self.lingering += 1;
+                self.removals_unseen += 1;
+                self.removed.push_back((ended, *key));
+            }
+        }
+    }
+
     fn add(&mut self, record: &Record<'_>) {
         let key = (record.hierarchy, record.id);
+        if let Some(sweep) = &mut self.sweep
+            && record.happened == Happened::Running
+            && record.parent_id.is_none()
+        {
+            sweep.roots.push((record.hierarchy, record.path.into()));
+        }
+        if let Some(known) = self.cgroups.get_mut(&key) {
+            known.seen = known.seen.max(record.time);
+        }
         match self.cgroups.get(&key) {
             // It was removed meanwhile: who looked for it at start was slower than the record.
             Some(known) if known.is_removed => return,
@@ -245,8 +343,18 @@ impl Cgroups {
         }
         let path: Box<[u8]> = cut(record.path).into();
         self.bytes += Entry::bytes(&path);
-        let parent_id = record.parent_id;
-        self.cgroups.insert(key, Entry { path, parent_id, container, is_own, is_removed: false });
+        self.cgroups.insert(
+            key,
+            Entry {
+                path,
+                parent_id: record.parent_id,
+                container,
+                seen: record.time,
+                is_walked: record.level <= SWEPT_LEVELS,
+                is_own,
+                is_removed: false,
+            },
+        );
     }
 
     /// The new path is that of everything below, too, of which the kernel says nothing.
@@ -255,6 +363,9 @@ impl Cgroups {
         let Some(old) = self.cgroups.get(&key).map(|entry| entry.path.clone()) else {
             return self.add(record);
         };
+        if let Some(entry) = self.cgroups.get_mut(&key) {
+            entry.seen = entry.seen.max(record.time);
+        }
         let is_below =
             |path: &[u8]| path.strip_prefix(&*old).is_some_and(|rest| rest.starts_with(b"/"));
         let below = self.cgroups.iter().filter(|((hierarchy, _), entry)| {
@@ -368,7 +479,7 @@ impl Cgroups {
             references: 0,
         };
         self.bytes += Container::bytes(id);
-        if let Some(slot) = self.containers.get_mut(number.slot()) {
+        if let Some(slot) = self.containers.get_mut(number.index()) {
             *slot = Some(container);
         }
         self.numbers.insert(key, number);
@@ -376,14 +487,14 @@ impl Cgroups {
     }
 
     fn refer(&mut self, number: Number) {
-        if let Some(Some(container)) = self.containers.get_mut(number.slot()) {
+        if let Some(Some(container)) = self.containers.get_mut(number.index()) {
             container.references += 1;
         }
     }
 
     /// One cgroup or inner container fewer; with the last one the container is gone.
     fn release(&mut self, number: Number) {
-        let Some(slot) = self.containers.get_mut(number.slot()) else { return };
+        let Some(slot) = self.containers.get_mut(number.index()) else { return };
         let Some(container) = slot else { return };
         container.references = container.references.saturating_sub(1);
         if container.references > 0 {

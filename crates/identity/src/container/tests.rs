@@ -270,6 +270,100 @@ fn any_bytes_are_parsed_without_harm() {
     assert_eq!(parse(long.as_bytes()).unwrap().container_id, A);
 }
 
+/// What was made and removed without a record, after a walk.
+#[test]
+fn what_a_walk_does_not_meet_is_removed_and_what_is_new_is_known() {
+    let mut feed = Feed::new(Limits::default());
+    feed.make(2, 1, "/docker");
+    feed.make(3, 2, "/docker/<A>");
+    feed.make(4, 2, "/docker/<B>");
+    feed.tell(Happened::Mkdir, 7, 3, 2, path("/docker/<A>").as_bytes());
+    feed.begin_sweep();
+    feed.meet(0, 1, None, "/");
+    feed.meet(0, 2, Some(1), "/docker");
+    feed.meet(0, 4, Some(2), "/docker/<B>");
+    feed.meet(0, 6, Some(4), "/docker/<B>/inner");
+    feed.end_sweep();
+    feed.table.advance(Timestamp(feed.now - 1));
+    assert_eq!(feed.id_of(0, 3), Some(A), "a record may still be about it");
+    feed.make(5, 2, "/docker/new");
+    feed.table.advance(Timestamp(feed.now));
+    assert_eq!(
+        (feed.table.get(0, 3), feed.id_of(0, 4), feed.id_of(0, 6)),
+        (None, Some(B), Some(B))
+    );
+    assert!(feed.table.get(0, 5).is_some(), "it came after the walk");
+    assert_eq!(feed.id_of(7, 3), Some(A), "a hierarchy that was not walked");
+    let counts = feed.table.counts();
+    assert_eq!((counts.cgroups, counts.lingering, counts.removals_unseen), (6, 0, 1));
+}
+
+#[test]
+fn only_what_a_walk_can_meet_is_concluded_about() {
+    let mut feed = Feed::new(Limits::default());
+    feed.make(2, 1, "/part/<A>");
+    feed.make(3, 1, "/part");
+    feed.make(4, 1, "/parts");
+    feed.make(5, 1, "/other");
+    feed.table
+        .apply(&Record { level: 257, ..feed.record(Happened::Mkdir, 0, 6, 2, b"/part/deep") });
+    feed.begin_sweep();
+    feed.meet(0, 3, None, "/part");
+    feed.end_sweep();
+    feed.table.advance(Timestamp(feed.now));
+    let there: Vec<_> = (2..7).filter(|id| feed.table.get(0, *id).is_some()).collect();
+    assert_eq!(there, [3, 4, 5, 6]);
+    // A walk that could not even begin.
+    feed.begin_sweep();
+    feed.end_sweep();
+    feed.table.advance(Timestamp(feed.now));
+    assert_eq!(feed.table.counts().cgroups, 4);
+}
+
+#[test]
+fn after_random_losses_a_sweep_makes_the_table_what_there_is() {
+    let mut random = crate::process::tests::Random(7);
+    for percent_lost in [10, 50, 90] {
+        let mut feed = Feed::new(Limits::default());
+        let mut there = std::collections::BTreeMap::new();
+        for step in 0..20_000_u64 {
+            let is_told = random.below(100) >= percent_lost;
+            feed.now += 1;
+            if there.len() < 50 || random.below(2) == 0 && there.len() < 500 {
+                let (id, name) = (step + 10, format!("/docker/{:064x}", random.below(1000)));
+                if is_told {
+                    feed.make(id, 1, &name);
+                }
+                there.insert(id, name);
+            } else {
+                let at = random.below(there.len());
+                let (id, _) = there.iter().nth(at).map(|(id, name)| (*id, name.clone())).unwrap();
+                there.remove(&id);
+                if is_told {
+                    feed.tell(Happened::Rmdir, 0, id, 1, b"");
+                }
+            }
+            if step % 499 != 498 {
+                feed.table.advance(Timestamp(feed.now.saturating_sub(100)));
+                continue;
+            }
+            feed.begin_sweep();
+            feed.meet(0, 1, None, "/");
+            there.iter().for_each(|(id, name)| feed.meet(0, *id, Some(1), name));
+            feed.end_sweep();
+            feed.table.advance(Timestamp(feed.now));
+            for (id, name) in &there {
+                assert_eq!(feed.id_of(0, *id), name.strip_prefix("/docker/"));
+            }
+            let counts = feed.table.counts();
+            assert_eq!((counts.cgroups, counts.lingering), (there.len() + 1, 0));
+            let containers: std::collections::BTreeSet<_> = there.values().collect();
+            assert_eq!(counts.containers, containers.len());
+        }
+        assert!(feed.table.counts().removals_unseen > 0);
+    }
+}
+
 /// A table and a clock.
 struct Feed {
     table: Cgroups,
@@ -283,7 +377,19 @@ impl Feed {
 
     fn tell(&mut self, happened: Happened, hierarchy: u32, id: u64, parent_id: u64, path: &[u8]) {
         self.now += 1;
-        self.table.apply(&Record {
+        let record = self.record(happened, hierarchy, id, parent_id, path);
+        self.table.apply(&record);
+    }
+
+    fn record<'a>(
+        &self,
+        happened: Happened,
+        hierarchy: u32,
+        id: u64,
+        parent_id: u64,
+        path: &'a [u8],
+    ) -> Record<'a> {
+        Record {
             time: Timestamp(self.now),
             process: None,
             happened,
@@ -293,7 +399,25 @@ impl Feed {
             level: 1,
             path,
             path_truncated: path.len() >= 1023,
-        });
+        }
+    }
+
+    /// A walk meets a cgroup.
+    fn meet(&mut self, hierarchy: u32, id: u64, parent_id: Option<u64>, pattern: &str) {
+        self.now += 1;
+        let path = path(pattern);
+        let record = self.record(Happened::Running, hierarchy, id, 0, path.as_bytes());
+        self.table.apply(&Record { parent_id, ..record });
+    }
+
+    fn begin_sweep(&mut self) {
+        self.now += 1;
+        self.table.begin_sweep(Timestamp(self.now));
+    }
+
+    fn end_sweep(&mut self) {
+        self.now += 1;
+        self.table.end_sweep(Timestamp(self.now));
     }
 
     fn make(&mut self, id: u64, parent_id: u64, pattern: &str) {

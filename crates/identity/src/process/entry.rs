@@ -71,7 +71,8 @@ pub enum Source {
 pub struct Ending {
     /// When, on the clock of process starts; the latest it can have been when the exit was not seen.
     pub boottime_ns: u64,
-    /// When, as its record says; absent when the exit was not seen but the pid had a new holder.
+    /// When, as its record says; absent when the exit was not seen but concluded: the pid had a new
+    /// holder, or a sweep did not meet the process.
     pub time: Option<Timestamp>,
     /// Exit code, when it exited by itself.
     pub exit_code: Option<u8>,
@@ -125,6 +126,14 @@ impl ProcessEntry {
     /// What it runs. After a fork without an exec that is what its parent ran.
     pub fn program(&self) -> Option<&Handle<Program>> {
         self.now.as_ref().map(|ran| &ran.program)
+    }
+
+    /// What it ran at this moment (CLOCK_BOOTTIME), as far back as the exec before the last one.
+    pub fn program_at(&self, boottime_ns: u64) -> Option<&Handle<Program>> {
+        let ran = self.now.iter().chain(&self.before);
+        let newest = ran.clone().next();
+        let at = ran.clone().find(|ran| ran.since_boottime_ns <= boottime_ns);
+        at.or_else(|| ran.last()).or(newest).map(|ran| &ran.program)
     }
 
     /// What it was before its last exec.

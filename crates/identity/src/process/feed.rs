@@ -36,11 +36,14 @@ impl ProcessTable {
             return;
         }
         let process = if exec.running { self.exact(&exec.process) } else { exec.process };
+        if exec.running {
+            self.note_met();
+        }
         let known = self.refined_slot(ProcessId::of(&process));
         self.make_room(known, usize::from(known.is_none()), Some(exec));
         let slot = self.know(&process, exec.time);
         let program = self.programs.intern(exec);
-        let ran = Ran { program, since_boottime_ns: self.boottime_ns(exec.time) };
+        let ran = Ran { program, since_boottime_ns: self.boottime_ns_of(exec.time) };
         if exec.running { self.note_running(slot, ran) } else { self.note_exec(slot, ran) }
     }
 
@@ -85,11 +88,6 @@ impl ProcessTable {
         self.end(slot, Ending { boottime_ns, time, exit_code, exit_signal, core_dumped });
     }
 
-    /// Records carry wall-clock time, which may be set back; what is compared is boot time.
-    fn boottime_ns(&self, time: Timestamp) -> u64 {
-        time.0.wrapping_sub(self.clock.offset_ns)
-    }
-
     fn know(&mut self, process: &Process, time: Timestamp) -> u32 {
         match self.slot(ProcessId::of(process)) {
             Some(slot) => {
@@ -109,7 +107,7 @@ impl ProcessTable {
         self.serial = self.serial.wrapping_add(1);
         let slot = self.entries.insert(ProcessEntry {
             process: *process,
-            seen_boottime_ns: self.boottime_ns(time),
+            seen_boottime_ns: self.boottime_ns_of(time),
             source: Source::Sighted,
             execs: 0,
             now: None,
@@ -130,7 +128,7 @@ impl ProcessTable {
 
     /// Takes over what changes in the life of a process.
     fn refresh(&mut self, slot: u32, process: &Process, time: Timestamp) {
-        let boottime_ns = self.boottime_ns(time);
+        let boottime_ns = self.boottime_ns_of(time);
         let Some(entry) = self.entries.get_mut(slot) else { return };
         if boottime_ns < entry.seen_boottime_ns {
             return;
@@ -138,17 +136,21 @@ impl ProcessTable {
         entry.seen_boottime_ns = boottime_ns;
         let Process { uid, gid, comm, cgroup_id, ppid, .. } = *process;
         (entry.process.uid, entry.process.gid, entry.process.comm) = (uid, gid, comm);
-        entry.process.cgroup_id = cgroup_id;
+        if cgroup_id != 0 {
+            // `/proc` does not say it.
+            entry.process.cgroup_id = cgroup_id;
+        }
         if ppid != 0 && ppid != entry.parent.pid {
             entry.process.ppid = ppid;
             entry.parent = Parent { pid: ppid, start_boottime_ns: None };
             self.counts.reparented += 1;
         }
         self.find_parent(slot);
+        self.revive(slot, boottime_ns);
     }
 
     /// Finds out who the current parent is, if only its pid is known.
-    fn find_parent(&mut self, slot: u32) {
+    pub(super) fn find_parent(&mut self, slot: u32) {
         let Some(entry) = self.entries.get(slot) else { return };
         let Parent { pid, start_boottime_ns: None } = entry.parent else { return };
         let known = entry.birth.id().filter(|birth| birth.pid == pid);
@@ -169,11 +171,12 @@ impl ProcessTable {
     }
 
     fn note_exec(&mut self, slot: u32, ran: Ran) {
+        let is_older = self.is_before_walk(slot, ran.since_boottime_ns);
         let Some(entry) = self.entries.get_mut(slot) else { return self.release(Some(ran)) };
         entry.execs = entry.execs.saturating_add(1);
         self.counts.execs_without_fork += u64::from(entry.source >= Source::Running);
-        let is_latest =
-            entry.now.as_ref().is_none_or(|now| now.since_boottime_ns <= ran.since_boottime_ns);
+        let is_latest = !is_older
+            && entry.now.as_ref().is_none_or(|now| now.since_boottime_ns <= ran.since_boottime_ns);
         entry.source = Source::Executed;
         let displaced = if is_latest {
             let before = entry.now.replace(ran);
@@ -211,7 +214,7 @@ impl ProcessTable {
 
     /// A child begins with what its parent ran when it forked.
     fn inherit(&mut self, parent: u32, child: u32, time: Timestamp) {
-        let boottime_ns = self.boottime_ns(time);
+        let boottime_ns = self.boottime_ns_of(time);
         let Some(parent) = self.entries.get(parent) else { return };
         let known = [&parent.now, &parent.before].into_iter().flatten();
         let Some(ran) = known.into_iter().find(|ran| ran.since_boottime_ns <= boottime_ns) else {

@@ -8,7 +8,7 @@ const FIRST_CELLS: usize = 1024;
 
 /// A cell holds the hash in its upper half and slot + 1 in its lower; 0 is empty.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     cells: Vec<u64>,
     len: usize,
 }
@@ -22,12 +22,12 @@ fn hash_of(cell: u64) -> u32 {
 }
 
 impl Index {
-    pub(super) fn new() -> Index {
+    pub(crate) fn new() -> Index {
         Index { cells: vec![0; FIRST_CELLS], len: 0 }
     }
 
     /// The slot under this hash that `is_it` accepts.
-    pub(super) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let mut position = self.home(hash);
         loop {
             let cell = self.cell(position);
@@ -42,7 +42,7 @@ impl Index {
         }
     }
 
-    pub(super) fn insert(&mut self, hash: u32, slot: u32) {
+    pub(crate) fn insert(&mut self, hash: u32, slot: u32) {
         if self.is_full_with(1) {
             self.double();
         }
@@ -51,13 +51,13 @@ impl Index {
     }
 
     /// Puts `new` where `old` was.
-    pub(super) fn replace(&mut self, hash: u32, old: u32, new: u32) {
+    pub(crate) fn replace(&mut self, hash: u32, old: u32, new: u32) {
         if let Some(position) = self.position(hash, old) {
             self.set(position, cell_of(hash, new));
         }
     }
 
-    pub(super) fn remove(&mut self, hash: u32, slot: u32) {
+    pub(crate) fn remove(&mut self, hash: u32, slot: u32) {
         let Some(mut gap) = self.position(hash, slot) else { return };
         self.len -= 1;
         // What lies behind moves into the gap unless that would put it before its home.
@@ -80,12 +80,12 @@ impl Index {
     }
 
     /// Bytes on the heap.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.cells.len() * size_of::<u64>()
     }
 
     /// Bytes that inserting `count` more may add, for a moment or for good.
-    pub(super) fn growth(&self, count: usize) -> usize {
+    pub(crate) fn growth(&self, count: usize) -> usize {
         if self.is_full_with(count) { 2 * self.bytes() } else { 0 }
     }
 

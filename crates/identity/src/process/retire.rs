@@ -46,9 +46,13 @@ const CLOSE_UP: u32 = 8;
 
 impl ProcessTable {
     /// Tells that every record up to this moment (CLOCK_BOOTTIME) has been taken in. Forgets some
-    /// of the dead; true when there are more to forget: call again, after letting others in.
+    /// of the dead and finds out some that a sweep did not meet; true when there is more to do: call
+    /// again, after letting others in.
     pub fn advance(&mut self, drained_until_ns: u64) -> bool {
         self.drained_until_ns = self.drained_until_ns.max(drained_until_ns);
+        if self.conclude_sweep() {
+            return true;
+        }
         let Some(before) = self.drained_until_ns.checked_sub(self.limits.linger_ns) else {
             return false;
         };
@@ -144,13 +148,30 @@ impl ProcessTable {
         self.reorder(slot);
     }
 
-    /// Notes that a process has ended by this moment, because its pid has a new holder.
+    /// Notes that a process has ended by this moment, because its pid has a new holder or because a
+    /// sweep did not meet it.
     pub(super) fn end_unseen(&mut self, slot: u32, boottime_ns: u64) {
         if self.entries.get(slot).is_some_and(ProcessEntry::is_alive) {
             self.counts.exits_unseen += 1;
             let (exit_code, exit_signal, core_dumped) = (None, None, false);
             let ending = Ending { boottime_ns, time: None, exit_code, exit_signal, core_dumped };
             self.end(slot, ending);
+        }
+    }
+
+    /// Takes back an end that was concluded: a later record showed the process, and nobody else holds
+    /// its pid.
+    pub(super) fn revive(&mut self, slot: u32, boottime_ns: u64) {
+        let is_alive = self.entries.get(slot).is_some_and(|entry| {
+            let over = entry
+                .ending
+                .is_some_and(|ending| ending.time.is_none() && ending.boottime_ns < boottime_ns);
+            over && entry.links.newer == NONE
+        });
+        if is_alive {
+            self.counts.dead -= 1;
+            self.edit(slot, |entry| entry.ending = None);
+            self.reorder(slot);
         }
     }
 

@@ -4,42 +4,42 @@
 //! neither a ceiling on memory nor a short lock forgives. Slots that fall free are used again.
 
 /// No slot: the end of a list.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 const PAGE_SLOTS: usize = 256;
 
 /// Bytes that the allocator takes for `bytes`: a header of 8, rounded to 16, 32 at least (glibc).
-pub(super) fn allocation(bytes: usize) -> usize {
+pub(crate) fn allocation(bytes: usize) -> usize {
     (bytes + 8).next_multiple_of(16).max(32)
 }
 
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     pages: Vec<Box<[Option<T>]>>,
     /// Room for every slot, so that freeing one allocates nothing.
     free: Vec<u32>,
 }
 
 impl<T> Slab<T> {
-    pub(super) fn new() -> Slab<T> {
+    pub(crate) fn new() -> Slab<T> {
         Slab { pages: Vec::new(), free: Vec::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.pages.len() * PAGE_SLOTS - self.free.len()
     }
 
-    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         let slot = slot as usize;
         self.pages.get(slot / PAGE_SLOTS)?.get(slot % PAGE_SLOTS)?.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         let slot = slot as usize;
         self.pages.get_mut(slot / PAGE_SLOTS)?.get_mut(slot % PAGE_SLOTS)?.as_mut()
     }
 
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         if self.free.is_empty() {
             self.add_page();
         }
@@ -52,7 +52,7 @@ impl<T> Slab<T> {
         slot
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<T> {
         let index = slot as usize;
         let value = self.pages.get_mut(index / PAGE_SLOTS)?.get_mut(index % PAGE_SLOTS)?.take()?;
         self.free.push(slot);
@@ -60,20 +60,20 @@ impl<T> Slab<T> {
     }
 
     /// The first filled slot from `slot` on.
-    pub(super) fn next_from(&self, slot: u32) -> Option<(u32, &T)> {
+    pub(crate) fn next_from(&self, slot: u32) -> Option<(u32, &T)> {
         let end = (self.pages.len() * PAGE_SLOTS) as u32;
         (slot..end).find_map(|slot| Some((slot, self.get(slot)?)))
     }
 
     /// Bytes on the heap, whether filled or free.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.pages.len() * Self::page_bytes()
             + self.pages.capacity() * size_of::<Box<[Option<T>]>>()
             + self.free.capacity() * size_of::<u32>()
     }
 
     /// Bytes that inserting `count` values (at most a page) may add.
-    pub(super) fn growth(&self, count: usize) -> usize {
+    pub(crate) fn growth(&self, count: usize) -> usize {
         if self.free.len() >= count {
             return 0;
         }

@@ -55,6 +55,6 @@ pub struct Stats {
     pub reparented: u64,
     /// Execs of a process that had executed before.
     pub execs_without_fork: u64,
-    /// Ends that were not seen: the pid had a new holder.
+    /// Ends that were not seen: the pid had a new holder, or a sweep did not meet the process.
     pub exits_unseen: u64,
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use chandra_event::time::Clock;
+use chandra_event::process::Process;
+use chandra_event::time::{Clock, Timestamp};
 
-use super::entry::{ProcessEntry, ProcessId};
+use super::entry::{Parent, ProcessEntry, ProcessId};
 use super::index::Index;
 use super::program::Programs;
 use super::retire::Place;
 use super::slab::{NONE, Slab};
 use super::stats::{Limits, Stats};
+use super::sweep::Sweep;
 
 /// Processes by (pid, start). See the [module](super) for what always holds.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub struct ProcessTable {
     pub(super) waiting: BTreeSet<(u32, u64, u32)>,
     pub(super) clock: Clock,
     pub(super) drained_until_ns: u64,
+    pub(super) sweep: Option<Sweep>,
     pub(super) serial: u32,
     /// Counts; what is as of now is filled in when asked for, except `dead` and
     /// `dead_with_descendants`.
@@ -56,6 +59,7 @@ impl ProcessTable {
             waiting: BTreeSet::new(),
             clock: Clock::default(),
             drained_until_ns: 0,
+            sweep: None,
             serial: 0,
             counts: Stats::default(),
         }
@@ -81,6 +85,31 @@ impl ProcessTable {
     /// the table; [`ProcessEntry::original_parent`] of the last may still name it.
     pub fn ancestors(&self, id: ProcessId) -> Ancestors<'_> {
         Ancestors { table: self, of: self.get(id), left: self.len() }
+    }
+
+    /// The process on a record, if it is in the table.
+    pub fn of(&self, process: &Process) -> Option<&ProcessEntry> {
+        self.get(ProcessId::of(process))
+    }
+
+    /// The parent of a process as a record of that process named it.
+    pub fn parent_of(&self, process: &Process) -> Option<&ProcessEntry> {
+        let known = self.of(process).into_iter();
+        let known = known.flat_map(|entry| [entry.parent(), entry.original_parent()]);
+        let named = known.filter(|parent| parent.pid == process.ppid).find_map(Parent::id);
+        let holder = || self.entries.get(self.holder(process.ppid, ProcessId::of(process))?);
+        named.and_then(|id| self.get(id)).or_else(holder)
+    }
+
+    /// The moment of a record on the clock of process starts: records carry wall-clock time, which
+    /// may be set back; what is compared is boot time.
+    pub fn boottime_ns_of(&self, time: Timestamp) -> u64 {
+        time.0.wrapping_sub(self.clock.offset_ns)
+    }
+
+    /// Start of a process as wall-clock time.
+    pub fn start_time(&self, entry: &ProcessEntry) -> Timestamp {
+        self.clock.start_time(entry.process.start_boottime_ns)
     }
 
     /// Whom it forked, dead ones included, the latest known first.

@@ -5,6 +5,7 @@ mod kernel;
 mod limits;
 mod model;
 mod storm;
+mod sweep;
 
 use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Process};
 use chandra_event::time::Timestamp;
@@ -12,17 +13,17 @@ use chandra_event::time::Timestamp;
 use super::ProcessId;
 
 /// SplitMix64.
-pub(super) struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
     }
 
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }

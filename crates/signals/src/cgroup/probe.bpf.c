@@ -3,6 +3,9 @@
  * Cgroups that are made, removed, renamed and released, in every hierarchy. The kernel calls each of
  * these tracepoints with the cgroup's path, written into one buffer of its own under a lock with
  * interrupts off; a new cgroup is told of before anyone can see or enter it.
+ *
+ * The selection of cgroups leaves these records alone: who makes a container's cgroup is never in it,
+ * and which cgroups there are is what the selection is made from.
  */
 #include "event.h"
 
@@ -40,12 +43,12 @@ static __always_inline int on_cgroup(void *ctx, struct cgroup *cgroup, const cha
 	COUNT(seen);
 	if (kind == KIND_CGROUP_RELEASE) {
 		__builtin_memset(&record->process, 0, sizeof(record->process));
-		passes = nobody_passes();
+		passes = !filters_owners();
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
 
 		read_process(task, &record->process);
-		passes = process_passes(task, &record->process);
+		passes = owner_passes(task, &record->process);
 	}
 	if (!passes) {
 		COUNT(filtered);

@@ -26,7 +26,8 @@ enum tcp_state {
 /* What is remembered of a socket from its opening to its close. */
 struct connection {
 	struct process owner;
-	__u64 since_ns; /* of connect, then of the handshake's end */
+	__u64 since_ns;    /* of connect, then of the handshake's end */
+	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
 	__u32 opener_sequence;
 	__u32 acceptor_sequence;
 	__u32 flags; /* enum tcp_flag: owner known, opened before start, handshake seen */
@@ -42,7 +43,7 @@ enum connecting {
 	CONNECTING_CROSSED, /* the peer's SYN met ours: both ends are openers */
 };
 
-/* By socket. Bytes: 150 x max_entries, allocated at load. */
+/* By socket. Bytes: 160 x max_entries, allocated at load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -147,7 +148,26 @@ static __always_inline void own(struct connection *connection, struct task_struc
 {
 	read_process(task, &connection->owner);
 	connection->flags |= TCP_OWNER_KNOWN;
-	connection->passes = process_passes(task, &connection->owner);
+	connection->passes = owner_passes(task, &connection->owner);
+	if (config.selects_cgroups) {
+		struct cgroup_key key = cgroup_of(&connection->owner);
+
+		find_selection(task, &key);
+		connection->selected_by = key.id;
+	}
+}
+
+/* Asked anew for each record: connections outlive decisions, and are there before them. */
+static __always_inline bool connection_passes(const struct connection *connection)
+{
+	struct cgroup_key key = {
+		.id = connection->selected_by,
+		.hierarchy = connection->owner.cgroup_hierarchy,
+	};
+
+	if (!connection->passes || !config.selects_cgroups)
+		return connection->passes;
+	return is_selected(bpf_map_lookup_elem(&cgroup_selection, &key));
 }
 
 /* A socket of which nothing is remembered: opened before start, or its table was full. */

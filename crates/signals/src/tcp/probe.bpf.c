@@ -77,7 +77,7 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
 	record->opener_sequence = connection->opener_sequence;
 	record->acceptor_sequence = connection->acceptor_sequence;
 	record->process = connection->owner;
-	if (!connection->passes || !port_passes(record->local_port, record->peer_port)) {
+	if (!connection_passes(connection) || !port_passes(record->local_port, record->peer_port)) {
 		COUNT(filtered);
 		return;
 	}

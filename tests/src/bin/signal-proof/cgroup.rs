@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use chandra_tests::cgroup::{self, Cgroup, Nested};
 use chandra_tests::comparison::Comparison;
 use chandra_tests::launch::checked;
-use chandra_tests::process::Process;
+use chandra_tests::process::{Process, host_name};
 use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
 use chandra_tests::trace::Trace;
@@ -99,8 +99,9 @@ fn live(trace: &mut Trace, hooks: &mut Hooks, place: &Place<'_>) {
         let record = trace.wait_for(kind, is_it);
         let when = before..=wall_clock::now();
         let mut fields = Comparison::of(&record, "cgroup", &format!("cgroup_{kind}"), when);
-        if let Some(maker) = maker {
-            maker.compare(&mut fields, "process");
+        match maker {
+            Some(maker) => maker.compare(&mut fields, "process"),
+            None => fields.is("node", host_name()),
         }
         let path = folder.strip_prefix(place.mount).unwrap();
         fields.is_big("cgroup.id", id);

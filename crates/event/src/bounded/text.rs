@@ -1,7 +1,7 @@
 //! A text from outside with a ceiling, which says what was cut off.
 
 /// At most [`Text::MAX_BYTES`] of a text.
-#[derive(Debug, Clone, PartialEq, Eq, Default, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Text {
     kept: Box<str>,
     cut_bytes: u64,

@@ -1,0 +1,118 @@
+//! Where the agent's records go: rendered, and handed to the printer many at a time.
+
+use std::sync::atomic::Ordering;
+
+use chandra_event::feed::Feed;
+use chandra_event::json;
+use chandra_event::record::{Event, Record};
+use chandra_event::tcp::Happened;
+use chandra_event::who::CONTAINER_DESCRIBED;
+use chandra_identity::Identity;
+
+use super::printer::{Lines, Queue};
+use super::state::{AgentState, Canary, SignalState};
+use crate::cli::agent::AgentOptions;
+use crate::cli::common::Format;
+use crate::follow::{Sink, Tally};
+
+/// So much is rendered before it is handed over.
+const CHUNK_BYTES: usize = 32 << 10;
+
+/// Renders records.
+#[derive(Debug)]
+pub struct Printing<'a> {
+    state: &'a AgentState,
+    /// By part.
+    signals: Vec<&'a SignalState>,
+    queue: Queue,
+    format: Format,
+    node: &'a str,
+    lines: Lines,
+    /// Lines of each signal that are not handed over yet.
+    counts: Vec<u64>,
+    feed: Feed,
+    own_port: u16,
+}
+
+impl<'a> Printing<'a> {
+    /// A sink for the records of these signals.
+    pub fn new(
+        state: &'a AgentState,
+        signals: Vec<&'a SignalState>,
+        queue: Queue,
+        options: &'a AgentOptions,
+    ) -> Self {
+        Self {
+            state,
+            queue,
+            format: options.format,
+            node: &options.identity.node,
+            lines: Lines::default(),
+            counts: vec![0; signals.len()],
+            signals,
+            feed: Feed::default(),
+            own_port: state.http.map_or(0, |address| address.port()),
+        }
+    }
+}
+
+impl Sink for Printing<'_> {
+    fn tell(&mut self, part: usize, record: &dyn Record) {
+        if !self.state.canary.is_done() {
+            self.state.canary.look_at(record, self.own_port);
+        }
+        if !self.queue.is_open() {
+            return;
+        }
+        match self.format {
+            Format::Json => json::write_line(record, Some(self.node), &mut self.lines.bytes),
+            Format::Table | Format::Wide => self.feed.write_record(record, &mut self.lines.bytes),
+        }
+        // What completes others was sent by no probe.
+        let is_sent = record.kind() != &CONTAINER_DESCRIBED;
+        if let Some(count) = self.counts.get_mut(part).filter(|_| is_sent) {
+            *count += 1;
+        }
+        if self.lines.bytes.len() >= CHUNK_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.lines.bytes.is_empty() {
+            return;
+        }
+        let is_taken = self.queue.send(std::mem::take(&mut self.lines));
+        for (signal, count) in self.signals.iter().zip(&mut self.counts) {
+            let counter = if is_taken { &signal.delivered } else { &signal.shed };
+            counter.fetch_add(std::mem::take(count), Ordering::Relaxed);
+        }
+    }
+
+    fn look(&mut self, identity: &Identity, tally: &Tally) {
+        self.state.note_identity(identity, tally);
+    }
+}
+
+impl Canary {
+    /// Both came through.
+    pub fn is_done(&self) -> bool {
+        self.exec_seen.load(Ordering::Relaxed) && self.connect_seen.load(Ordering::Relaxed)
+    }
+
+    fn look_at(&self, record: &dyn Record, own_port: u16) {
+        match record.event() {
+            Event::Exec(exec) if exec.process.ppid == std::process::id() => {
+                self.exec_seen.store(true, Ordering::Relaxed);
+            }
+            Event::Tcp(tcp) => {
+                let ours = tcp.process.is_some_and(|process| process.pid == std::process::id());
+                let established = matches!(tcp.happened, Happened::Established { .. });
+                if ours && established && tcp.connection.peer.port() == own_port {
+                    self.connect_seen.store(true, Ordering::Relaxed);
+                }
+            }
+            _ => {}
+        }
+    }
+}

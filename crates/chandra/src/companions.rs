@@ -1,0 +1,78 @@
+//! The signals that identity lives from, loaded beside the one that is traced, for what that one does
+//! not send itself.
+
+use std::sync::RwLock;
+use std::sync::atomic::AtomicU64;
+
+use chandra_doctor::Problem;
+use chandra_loader::load::{Loaded, Options};
+use chandra_signals::filter::Filter;
+use chandra_signals::{SIGNALS, Signal};
+
+use crate::follow::{Part, Seeding};
+use crate::session::{self, Watch};
+
+/// A loaded signal.
+#[derive(Debug)]
+pub struct Companion {
+    /// The signal.
+    pub signal: &'static Signal,
+    /// Its object.
+    pub loaded: RwLock<Loaded>,
+    /// What became of its records.
+    pub received: session::Received,
+    /// What was there at start.
+    pub found_at_start: AtomicU64,
+}
+
+impl Companion {
+    /// To be learnt from.
+    pub fn part(&self) -> Part<'_> {
+        Part {
+            signal: self.signal,
+            loaded: &self.loaded,
+            received: &self.received,
+            found_at_start: &self.found_at_start,
+            told_kinds: 0,
+            learns: true,
+            selects: false,
+            seeding: Some(Seeding::Learn),
+        }
+    }
+}
+
+/// Loads them. `known` is sent by the traced signal, unfiltered: its name and the bits of its kinds.
+/// One that cannot be loaded is said and left out.
+pub fn load(known: (&str, u32), options: &Options) -> Vec<Companion> {
+    let signals = SIGNALS.iter().filter(|signal| !signal.identity.is_empty());
+    let threads = std::thread::scope(|scope| {
+        let start = |signal: &'static Signal| scope.spawn(move || start(signal, known, options));
+        let threads: Vec<_> = signals.map(start).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().ok();
+        threads.into_iter().filter_map(join).collect::<Vec<_>>()
+    });
+    let loaded = threads.into_iter().filter_map(|loaded: Result<Companion, Problem>| {
+        loaded
+            .inspect_err(|problem| {
+                eprintln!("warning: who did what is known only in part:\n{problem}")
+            })
+            .ok()
+    });
+    loaded.collect()
+}
+
+fn start(
+    signal: &'static Signal,
+    (name, known_kinds): (&str, u32),
+    options: &Options,
+) -> Result<Companion, Problem> {
+    let known_kinds = if signal.spec.name == name { known_kinds } else { 0 };
+    let wanted = signal.identity.iter().filter(|(kind, _)| kind & known_kinds == 0);
+    let hooks: Vec<_> = wanted.clone().map(|(_, hook)| *hook).collect();
+    let kinds = wanted.fold(0, |kinds, (kind, _)| kinds | kind);
+    let filter = Filter::default();
+    let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
+    let loaded = RwLock::new(session::start(&watch, options)?);
+    let (received, found_at_start) = (session::Received::default(), AtomicU64::new(0));
+    Ok(Companion { signal, loaded, received, found_at_start })
+}

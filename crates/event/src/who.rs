@@ -1,0 +1,319 @@
+//! Who did it, beyond what the kernel told with a record: the parent, the container, the pod and its
+//! workload, and who is at the other end of a connection.
+//!
+//! A [`Who`] is a view into tables that others keep; [`Known`] shows a record together with it, in
+//! every output alike, so that no signal has to know of containers or pods.
+
+mod fields;
+
+use crate::bounded::Pairs;
+use crate::process::Comm;
+use crate::record::{Event, Field, Kind, Record, Shown};
+use crate::time::Timestamp;
+use crate::value::Value;
+
+pub use fields::{CONTAINER_DESCRIBED, WhoFields};
+
+/// What is known of who did it. What is absent is not known, or is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Who<'a> {
+    /// What the process ran at that time, for records that do not say it themselves.
+    pub executable: Option<&'a [u8]>,
+    /// Its parent at that time.
+    pub parent: Option<Parent<'a>>,
+    /// The innermost container that it was in.
+    pub container: Option<Container<'a>>,
+    /// The pod of that container.
+    pub pod: Option<Pod<'a>>,
+    /// What the pod belongs to.
+    pub workload: Option<Workload<'a>>,
+    /// The other end of the connection.
+    pub peer: Peer<'a>,
+    /// The container is not described yet; a record `container_described` may follow.
+    pub is_pending: bool,
+}
+
+/// A parent process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent<'a> {
+    /// Its pid.
+    pub pid: u32,
+    /// Its start, nanoseconds of CLOCK_BOOTTIME.
+    pub start_boottime_ns: u64,
+    /// Its start as wall-clock time.
+    pub start_time: Timestamp,
+    /// Its name.
+    pub comm: Comm,
+    /// What it ran at that time.
+    pub executable: Option<&'a [u8]>,
+}
+
+/// A container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Container<'a> {
+    /// The runtime's id of it.
+    pub id: &'a str,
+    /// The runtime: `containerd`, `cri-o`, …
+    pub runtime: &'a str,
+    /// Its name in its pod.
+    pub name: Option<&'a str>,
+    /// Its image as it was asked for.
+    pub image: Option<&'a str>,
+    /// It is the sandbox of its pod, where only `pause` runs.
+    pub is_sandbox: bool,
+}
+
+/// A pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pod<'a> {
+    /// Its namespace.
+    pub namespace: Option<&'a str>,
+    /// Its name.
+    pub name: Option<&'a str>,
+    /// Its uid.
+    pub uid: Option<&'a str>,
+    /// Its labels.
+    pub labels: Option<&'a Pairs>,
+}
+
+/// What made a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workload<'a> {
+    /// `Deployment`, `DaemonSet`, `CronJob`, …
+    pub kind: &'a str,
+    /// Its name, in the pod's namespace.
+    pub name: &'a str,
+}
+
+/// Who is at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Peer<'a> {
+    /// The pod that has it.
+    pub pod: Option<Pod<'a>>,
+    /// What that pod belongs to.
+    pub workload: Option<Workload<'a>>,
+    /// The service whose address and port it is.
+    pub service: Option<Service<'a>>,
+    /// The node that has it, or that its pod is on.
+    pub node: Option<&'a str>,
+    /// The name that was resolved to it just before.
+    pub name: Option<&'a str>,
+    /// What it is where it is none of those: `host`, `remote-node`, `kube-apiserver`, `world`.
+    pub entity: Option<&'a str>,
+}
+
+/// A service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The name of the port; absent if it has none.
+    pub port: Option<&'a str>,
+}
+
+/// `container_described`: the runtime said what a container is, of which records were passed on
+/// before as pending. What it said is shown as of every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// When it said so.
+    pub time: Timestamp,
+    /// How many records were passed on before.
+    pub pending_records: u64,
+}
+
+impl Record for Described {
+    fn kind(&self) -> &'static Kind {
+        &CONTAINER_DESCRIBED
+    }
+
+    fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        fields::DescribedFields::visit(self, each);
+    }
+}
+
+/// A record and who did it, as one record.
+#[derive(Clone, Copy)]
+pub struct Known<'r> {
+    /// The record.
+    pub record: &'r dyn Record,
+    /// Who did it.
+    pub who: &'r Who<'r>,
+}
+
+impl std::fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Known")
+            .field("kind", &self.record.kind().name)
+            .field("who", self.who)
+            .finish()
+    }
+}
+
+/// Shown behind the process of records that have no executable of their own.
+pub(crate) static EXECUTABLE: Field = Field {
+    path: "process.exe",
+    column: "EXE",
+    width: 24,
+    shown: Shown::Wide,
+    value_type: crate::value::Type::Bytes,
+    summary: "File that the process ran at that time, an absolute path in its own mount tree",
+};
+
+impl Known<'_> {
+    /// Whether the record has an executable, and a parent, of its own.
+    fn tells_itself(&self) -> (bool, bool) {
+        match self.event() {
+            Event::Exec(_) => (true, false),
+            Event::Fork(_) => (false, true),
+            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) => (false, false),
+            Event::Other => {
+                let has = |path| self.kind().field(path).is_some();
+                (has(EXECUTABLE.path), has("parent.pid"))
+            }
+        }
+    }
+}
+
+impl Record for Known<'_> {
+    fn kind(&self) -> &'static Kind {
+        self.record.kind()
+    }
+
+    fn time(&self) -> Timestamp {
+        self.record.time()
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        let (has_executable, has_parent) = self.tells_itself();
+        let mut executable = self.who.executable.filter(|_| !has_executable);
+        let mut is_in_process = false;
+        self.record.visit(&mut |field, value| {
+            let was_in_process = is_in_process;
+            is_in_process = field.path.starts_with("process.");
+            if was_in_process
+                && !is_in_process
+                && let Some(path) = executable.take()
+            {
+                each(&EXECUTABLE, Value::Bytes(path));
+            }
+            each(field, value);
+        });
+        if is_in_process && let Some(path) = executable {
+            each(&EXECUTABLE, Value::Bytes(path));
+        }
+        let parent = self.who.parent.filter(|_| !has_parent);
+        WhoFields::visit(&Who { parent, ..*self.who }, each);
+    }
+
+    fn event(&self) -> Event<'_> {
+        self.record.event()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{json, samples};
+
+    fn line(record: &dyn Record, who: &Who<'_>) -> serde_json::Value {
+        let mut out = Vec::new();
+        json::write_line(&Known { record, who }, Some("n1"), &mut out);
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    fn somebody<'a>(labels: &'a Pairs) -> Who<'a> {
+        Who {
+            executable: Some(b"/usr/bin/curl"),
+            parent: Some(Parent {
+                pid: 7,
+                start_boottime_ns: 9,
+                start_time: Timestamp(0),
+                comm: Comm(*b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+                executable: Some(b"/bin/sh"),
+            }),
+            container: Some(Container {
+                id: "c0ffee",
+                runtime: "containerd",
+                name: Some("app"),
+                image: None,
+                is_sandbox: false,
+            }),
+            pod: Some(Pod {
+                namespace: Some("shop"),
+                name: Some("web-5"),
+                uid: None,
+                labels: Some(labels),
+            }),
+            workload: Some(Workload { kind: "Deployment", name: "web" }),
+            peer: Peer {
+                service: Some(Service { namespace: "shop", name: "db", port: None }),
+                ..Peer::default()
+            },
+            is_pending: true,
+        }
+    }
+
+    #[test]
+    fn every_record_says_who_did_it_in_the_same_words() {
+        let labels = Pairs::collect([(&b"app"[..], &b"web"[..]), (b"k\x1b", b"v\x1b[2J")]);
+        let who = somebody(&labels);
+        samples::each(&mut |record| {
+            let line = line(record, &who);
+            assert_eq!(line["pod"]["name"], "web-5", "{line}");
+            assert_eq!(line["pod"]["labels"]["k\u{1b}"], "v\u{1b}[2J");
+            assert_eq!(line["workload"]["kind"], "Deployment");
+            assert_eq!(line["container"]["id"], "c0ffee");
+            assert_eq!(line["peer_service"]["name"], "db");
+            assert_eq!(line["identity"], "pending");
+        });
+    }
+
+    #[test]
+    fn the_executable_stands_in_the_process_and_once() {
+        let labels = Pairs::default();
+        let who = somebody(&labels);
+        samples::each(&mut |record| {
+            let line = line(record, &who);
+            let own = record.kind().field("process.exe").is_some();
+            match line["process"]["exe"].as_str() {
+                Some(exe) => assert_eq!(exe == "/usr/bin/curl", !own, "{line}"),
+                None => assert!(own || line["process"].is_null(), "{line}"),
+            }
+        });
+    }
+
+    #[test]
+    fn nobody_adds_nothing() {
+        samples::each(&mut |record| {
+            let (mut plain, mut known) = (Vec::new(), Vec::new());
+            json::write_line(record, None, &mut plain);
+            json::write_line(&Known { record, who: &Who::default() }, None, &mut known);
+            assert_eq!(plain, known);
+        });
+    }
+
+    #[test]
+    fn its_fields_have_no_faults_beside_those_of_any_kind() {
+        for kind in crate::KINDS {
+            let own: Vec<Field> = kind.fields.to_vec();
+            let has_parent = kind.field("parent.pid").is_some();
+            let fields = WhoFields::FIELDS.iter().copied();
+            let fields = fields.filter(|field| !(has_parent && field.object() == "parent"));
+            let all: Vec<Field> = own.into_iter().chain(fields).collect();
+            let both = Kind {
+                signal: kind.signal,
+                name: kind.name,
+                summary: kind.summary,
+                fields: all.leak(),
+            };
+            assert_eq!(both.faults(), Vec::<String>::new());
+        }
+    }
+}
