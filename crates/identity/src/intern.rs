@@ -5,8 +5,9 @@
 //! Hashes are keyed, because what is kept was written by strangers.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 
+use crate::hashing::RandomState;
 use crate::process::index::Index;
 use crate::process::slab::{Slab, allocation};
 
@@ -43,7 +44,7 @@ pub(crate) struct Interner<T> {
 
 impl<T: Hash + Eq + Heap> Interner<T> {
     pub(crate) fn new() -> Self {
-        Self { slots: Slab::new(), index: Index::new(), keys: RandomState::new(), heap: 0 }
+        Self { slots: Slab::new(), index: Index::new(), keys: RandomState::default(), heap: 0 }
     }
 
     /// Counts a use of this value. The second is true when it was not there before.

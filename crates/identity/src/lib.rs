@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod container;
 pub mod description;
 pub mod dns;
+mod hashing;
 mod identity;
 mod intern;
 pub mod names;

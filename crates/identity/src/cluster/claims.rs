@@ -7,11 +7,12 @@
 //! that they can be taken away without a search; IPv4 is kept as `::ffff:a.b.c.d`.
 
 use std::cell::RefCell;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::cidr::mapped;
+use crate::hashing::RandomState;
 use crate::process::index::Index;
 use crate::process::slab::{NONE, Slab};
 
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn claims_are_found_by_address_and_taken_away_by_owner() {
-        let keys = RandomState::new();
+        let keys = RandomState::default();
         let mut claims: Claims<u8> = Claims::new(keys.clone());
         let key = |text: &str| Key::new(&keys, text.parse().unwrap());
         let (mut first, mut second) = (NONE, NONE);

@@ -1,12 +1,11 @@
 //! The nodes of a cluster, by name, by address, and by the ranges that their pods' addresses are from.
 
-use std::hash::RandomState;
-
 use super::claims::{Claims, Key};
 use super::objects::{Object, Objects};
 use super::{Cidr, Node, ObjectName};
 use crate::cidr::Ranges;
 use crate::description::Text;
+use crate::hashing::RandomState;
 use crate::intern::Heap;
 use crate::process::slab::{NONE, allocation};
 

@@ -3,9 +3,10 @@
 //! There are hundreds or thousands of them, so each keeps its own name; pods, of which there are a
 //! hundred times more, are in [`super::pods`].
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 
 use super::ObjectName;
+use crate::hashing::RandomState;
 use crate::intern::{Heap, str_bytes};
 use crate::process::index::Index;
 use crate::process::slab::Slab;

@@ -3,11 +3,12 @@
 //! A pod of a workload is named after it, so of its name only what follows the workload's is kept; its
 //! namespace, workload and labels are in a [`Group`] that all pods like it share.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use crate::container::PodUid;
 use crate::description::Text;
+use crate::hashing::RandomState;
 use crate::intern::{Heap, str_bytes};
 
 /// What the pods of a workload share. Numbers are those of interned values.
@@ -19,12 +20,12 @@ pub(super) struct Group {
     /// The number of the labels, kept here because every look-up asks for it.
     pub(super) identity: u32,
     /// The workload; empty where each pod is its own.
-    pub(super) workload: Box<str>,
+    pub(super) workload: Short,
 }
 
 impl Heap for Group {
     fn heap_bytes(&self) -> usize {
-        str_bytes(&self.workload)
+        self.workload.heap_bytes()
     }
 }
 
@@ -42,7 +43,7 @@ pub(super) const LASTS: u64 = u64::MAX;
 #[derive(Debug)]
 pub(super) struct PodEntry {
     /// What follows the workload's name in the pod's.
-    pub(super) tail: Tail,
+    pub(super) tail: Short,
     uid: [u64; 2],
     /// Its first address, if it has [`flag::ADDRESS`]: most pods have no other.
     pub(super) ip: [u8; 16],
@@ -90,7 +91,7 @@ impl PodEntry {
     pub(super) fn new(uid: ([u64; 2], u8)) -> Self {
         use crate::process::slab::NONE;
         Self {
-            tail: Tail::new(""),
+            tail: Short::new(""),
             uid: uid.0,
             ip: [0; 16],
             tenure: Tenure { since_ns: 0, until_ns: 0 },
@@ -135,42 +136,42 @@ impl PodEntry {
     }
 }
 
-/// A short text in place, or a long one elsewhere.
-#[derive(Debug)]
-pub(super) enum Tail {
-    Short { length: u8, bytes: [u8; Tail::SHORT] },
-    Long(Box<str>),
+/// A text that is mostly short: then it is where it is asked for, and costs no second look at memory.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) enum Short {
+    Here { length: u8, bytes: [u8; Short::BYTES] },
+    Elsewhere(Box<str>),
 }
 
-impl Tail {
+impl Short {
     /// Enough for `-7d4b9c6f5d-x2k8q`.
-    const SHORT: usize = 22;
+    const BYTES: usize = 22;
 
     pub(super) fn new(text: &str) -> Self {
-        let mut bytes = [0; Self::SHORT];
+        let mut bytes = [0; Self::BYTES];
         match bytes.get_mut(..text.len()) {
             Some(place) => {
                 place.copy_from_slice(text.as_bytes());
-                Tail::Short { length: text.len() as u8, bytes }
+                Short::Here { length: text.len() as u8, bytes }
             }
-            None => Tail::Long(text.into()),
+            None => Short::Elsewhere(text.into()),
         }
     }
 
     pub(super) fn as_str(&self) -> &str {
         match self {
-            Tail::Short { length, bytes } => {
+            Short::Here { length, bytes } => {
                 let bytes = bytes.get(..usize::from(*length)).unwrap_or_default();
                 std::str::from_utf8(bytes).unwrap_or_default()
             }
-            Tail::Long(text) => text,
+            Short::Elsewhere(text) => text,
         }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
-            Tail::Short { .. } => 0,
-            Tail::Long(text) => str_bytes(text),
+            Short::Here { .. } => 0,
+            Short::Elsewhere(text) => str_bytes(text),
         }
     }
 }
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_uid_is_read_as_it_was_written() {
-        let keys = RandomState::new();
+        let keys = RandomState::default();
         for text in ["6f1e0c5a-3b0d-4c57-9f0e-2a4d8c7b6e11", "00112233445566778899aabbccddeeff"] {
             let packed = pack_uid(&keys, &Text::new(text));
             let entry = PodEntry::new(packed);
@@ -222,7 +223,7 @@ mod tests {
     fn a_text_is_kept_whatever_its_length() {
         for length in [0, 1, 21, 22, 23, 1024] {
             let text = "é".repeat(length / 2) + &"x".repeat(length % 2);
-            assert_eq!(Tail::new(&text).as_str(), text);
+            assert_eq!(Short::new(&text).as_str(), text);
         }
     }
 

@@ -15,7 +15,6 @@ mod linger;
 mod put;
 
 use std::collections::VecDeque;
-use std::hash::RandomState;
 
 pub(super) use put::Incoming;
 
@@ -25,6 +24,7 @@ use super::claims::Claims;
 use super::objects::hash_name;
 use super::pod_entry::{Group, PodEntry, Tenure, pack_uid};
 use super::stats::Stats;
+use crate::hashing::RandomState;
 use crate::intern::Interner;
 use crate::numbers::LabelSets;
 use crate::process::index::Index;
@@ -113,7 +113,7 @@ impl Pods {
 
     /// The two pieces of a pod's name.
     pub(super) fn name<'a>(&'a self, entry: &'a PodEntry) -> (&'a str, &'a str) {
-        let workload = self.group(entry).map(|group| &*group.workload).unwrap_or_default();
+        let workload = self.group(entry).map(|group| group.workload.as_str()).unwrap_or_default();
         (workload.get(..entry.head_bytes.into()).unwrap_or_default(), entry.tail.as_str())
     }
 

@@ -3,13 +3,12 @@
 //! A service is dialled at its own addresses and ports, or at a port of any node; its endpoint slices
 //! tell who answers. A slice of a service that is not known (yet) still names it.
 
-use std::collections::HashMap;
-use std::hash::RandomState;
 use std::net::IpAddr;
 
 use super::claims::{Claims, Key};
 use super::objects::{Object, Objects};
 use super::{EndpointSlice, Protocol, Service, ServicePort};
+use crate::hashing::{HashMap, RandomState};
 use crate::intern::{Heap, str_bytes};
 use crate::process::slab::{NONE, allocation};
 
@@ -133,7 +132,7 @@ impl Services {
             addresses: Claims::new(keys.clone()),
             backends: Claims::new(keys.clone()),
             api: Vec::new(),
-            node_ports: HashMap::new(),
+            node_ports: HashMap::default(),
             keys,
         }
     }

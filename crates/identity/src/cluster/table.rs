@@ -10,7 +10,6 @@
 //! - A table is of one cluster. If its `kube-system` turns out to be another, so is the cluster, and
 //!   everything that was told before is forgotten.
 
-use std::hash::RandomState;
 use std::net::IpAddr;
 
 use super::claims::Key;
@@ -24,6 +23,7 @@ use super::views::{PodView, ServiceView};
 use super::{Change, ObjectName, Protocol, Resource};
 use crate::container::PodUid;
 use crate::description::Text;
+use crate::hashing::RandomState;
 use crate::numbers::{Collision, LabelSet};
 
 /// Entries that one step of [`Cluster::advance`] looks at.
@@ -58,7 +58,7 @@ impl Cluster {
     /// An empty one. Its name becomes a label of every pod, and so a part of their identities; give
     /// it none if there is but one cluster.
     pub fn new(name: &str, limits: Limits) -> Self {
-        let keys = RandomState::new();
+        let keys = RandomState::default();
         Self {
             name: name.get(..name.floor_char_boundary(NAME_BYTES)).unwrap_or_default().into(),
             uid: None,

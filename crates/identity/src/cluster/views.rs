@@ -86,7 +86,7 @@ impl<'a> PodView<'a> {
 
     /// The name of its workload.
     pub fn workload_name(&self) -> Name<'a> {
-        match &*self.group.workload {
+        match self.group.workload.as_str() {
             "" => self.name(),
             workload => Name { head: workload, tail: "" },
         }

@@ -16,7 +16,7 @@
 //! feeds, and readers share however the owner sees fit. Of the changes only a rename (cgroup v1) and
 //! an eviction look at more than one cgroup.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroU32;
 
 use chandra_event::cgroup::{Cgroup as Record, Happened};
@@ -24,6 +24,7 @@ use chandra_event::time::Timestamp;
 
 use super::path::{self, Named};
 use super::{PodUid, Runtime};
+use crate::hashing::HashMap;
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -544,7 +545,7 @@ impl Cgroups {
             entry.container.and_then(|number| self.by_number(number)).map(|found| found.outermost)
         };
         let is_dear = |entry: &Entry| entry.is_own && entry.container == group(entry);
-        let mut sizes: HashMap<Option<Number>, usize> = HashMap::new();
+        let mut sizes: HashMap<Option<Number>, usize> = HashMap::default();
         for entry in self.cgroups.values().filter(|entry| !is_dear(entry)) {
             *sizes.entry(group(entry)).or_default() += Entry::bytes(&entry.path);
         }

@@ -5,10 +5,11 @@
 //! removed longest ago go first, then exited containers, oldest first; if there are none, the new one
 //! is refused. All of it is counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Change, ContainerDescription, ContainerState, PodDescription, RuntimeId};
+use crate::hashing::HashMap;
 
 /// What the store may take.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,7 @@
 //! What each asker has, oldest first, as lists through the entries.
 
-use std::collections::HashMap;
-
 use super::Scope;
+use crate::hashing::HashMap;
 use crate::process::slab::NONE;
 
 /// An asker's list.

@@ -1,12 +1,13 @@
 //! The cache itself.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use super::Scope;
 use super::askers::{Askers, List};
 use crate::cidr::mapped;
 use crate::description::Text;
+use crate::hashing::RandomState;
 use crate::intern::Interner;
 use crate::process::index::Index;
 use crate::process::slab::{NONE, Slab};
@@ -109,7 +110,7 @@ impl DnsNames {
             index: Index::new(),
             names: Interner::new(),
             askers: Askers::default(),
-            keys: RandomState::new(),
+            keys: RandomState::default(),
             cursor: 0,
             end: 0,
             counts: Stats::default(),

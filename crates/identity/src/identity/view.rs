@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use chandra_event::process::Process;
 use chandra_event::record::Record;
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
@@ -11,7 +10,8 @@ use crate::cluster::{PodView, Protocol};
 use crate::container::{self, Number};
 use crate::description::{ContainerDescription, Text};
 use crate::dns::Scope;
-use crate::names::{Here, Names, Question};
+use crate::names::{self, Here, Names, Question};
+use crate::process::ProcessEntry;
 use crate::selector;
 
 /// Names that tables keep in pieces, put together for one record after another.
@@ -31,23 +31,30 @@ impl Identity {
             (None, Some(process)) => Some(Scope::Process(process.pid)),
             (None, None) => None,
         };
+        // Tables as large as these are not in the processor's cache: what is looked up in them stands
+        // together, so that it waits for memory once and not one after another.
+        let entry = record.process().and_then(|process| self.processes.of(process));
+        let peer =
+            record.peer().map(|peer| self.names().peer(&self.question(peer, scope, boottime_ns)));
         let mut who = Who::default();
         if let Some(process) = record.process() {
-            let ran = self.processes.of(process).and_then(|entry| entry.program_at(boottime_ns));
+            let ran = entry.and_then(|entry| entry.program_at(boottime_ns));
             who.executable = ran.map(|program| &*program.executable).filter(known);
-            who.parent = self.parent(process, boottime_ns);
+            let parent = self.processes.parent_of(process, entry);
+            who.parent = parent.map(|parent| self.parent_view(parent, boottime_ns));
         }
         if let Some(number) = number {
             self.place(number, &mut who);
         }
-        if let Some(peer) = record.peer() {
-            let is_own = peer.ip().to_canonical().is_loopback() && who.pod.is_some();
-            who.peer = match is_own {
-                // The loopback of a pod is the pod.
-                true => Peer { pod: who.pod, workload: who.workload, ..Peer::default() },
-                false => self.peer(&self.question(peer, scope, boottime_ns), spelled),
-            };
-        }
+        let is_loopback = record.peer().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        who.peer = match peer {
+            // The loopback of a pod is the pod.
+            Some(_) if is_loopback && who.pod.is_some() => {
+                Peer { pod: who.pod, workload: who.workload, ..Peer::default() }
+            }
+            Some(peer) => peer_view(&peer, spelled),
+            None => Peer::default(),
+        };
         who
     }
 
@@ -71,17 +78,16 @@ impl Identity {
         }
     }
 
-    fn parent(&self, process: &Process, boottime_ns: u64) -> Option<Parent<'_>> {
-        let entry = self.processes.parent_of(process)?;
+    fn parent_view<'a>(&'a self, entry: &'a ProcessEntry, boottime_ns: u64) -> Parent<'a> {
         let parent = entry.process();
         let ran = entry.program_at(boottime_ns);
-        Some(Parent {
+        Parent {
             pid: parent.pid,
             start_boottime_ns: parent.start_boottime_ns,
             start_time: self.processes.start_time(entry),
             comm: parent.comm,
             executable: ran.map(|program| &*program.executable).filter(known),
-        })
+        }
     }
 
     fn question(&self, peer: SocketAddr, scope: Option<Scope>, time_ns: u64) -> Question {
@@ -98,32 +104,6 @@ impl Identity {
             here: Here { node: name, addresses, dual_stack: false },
         }
     }
-
-    fn peer<'a>(&'a self, question: &Question, spelled: &'a mut Spelled) -> Peer<'a> {
-        let peer = self.names().peer(question);
-        spelled.spell(peer.pod);
-        let spelled: &'a Spelled = spelled;
-        let pod = |pod: PodView<'a>| Pod {
-            namespace: Some(pod.namespace()),
-            name: Some(&spelled.pod),
-            uid: None,
-            labels: None,
-        };
-        let workload =
-            |pod: PodView<'a>| Workload { kind: pod.workload_kind(), name: &spelled.workload };
-        Peer {
-            pod: peer.pod.map(pod),
-            workload: peer.pod.map(workload).filter(|workload| !workload.name.is_empty()),
-            service: peer.service.map(|service| Service {
-                namespace: service.namespace,
-                name: service.name,
-                port: service.port_name.filter(|port| !port.is_empty()),
-            }),
-            node: peer.node,
-            name: peer.dns_name,
-            entity: peer.reserved.map(|reserved| reserved.word()).filter(|word| *word != "unknown"),
-        }
-    }
 }
 
 impl Spelled {
@@ -134,6 +114,32 @@ impl Spelled {
             pod.name().append_to(&mut self.pod);
             pod.workload_name().append_to(&mut self.workload);
         }
+    }
+}
+
+/// As records have it.
+fn peer_view<'a>(peer: &names::Peer<'a>, spelled: &'a mut Spelled) -> Peer<'a> {
+    spelled.spell(peer.pod);
+    let spelled: &'a Spelled = spelled;
+    let pod = |pod: PodView<'a>| Pod {
+        namespace: Some(pod.namespace()),
+        name: Some(&spelled.pod),
+        uid: None,
+        labels: None,
+    };
+    let workload =
+        |pod: PodView<'a>| Workload { kind: pod.workload_kind(), name: &spelled.workload };
+    Peer {
+        pod: peer.pod.map(pod),
+        workload: peer.pod.map(workload).filter(|workload| !workload.name.is_empty()),
+        service: peer.service.map(|service| Service {
+            namespace: service.namespace,
+            name: service.name,
+            port: service.port_name.filter(|port| !port.is_empty()),
+        }),
+        node: peer.node,
+        name: peer.dns_name,
+        entity: peer.reserved.map(|reserved| reserved.word()).filter(|word| *word != "unknown"),
     }
 }
 

@@ -5,12 +5,13 @@
 //! hash is keyed, since paths and arguments are chosen by whoever runs programs.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::index::Index;
 use super::slab::{Slab, allocation};
+use crate::hashing::RandomState;
 
 /// A value that is kept once. Reads as the value.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ fn heap_bytes<T: ?Sized>(value: &T) -> usize {
 
 impl<T: ?Sized + Eq + Hash> Pool<T> {
     pub(super) fn new() -> Pool<T> {
-        Pool { slots: Slab::new(), index: Index::new(), keys: RandomState::new(), heap: 0 }
+        Pool { slots: Slab::new(), index: Index::new(), keys: RandomState::default(), heap: 0 }
     }
 
     /// Counts a use of this value. The second is true when it was not there before.

@@ -92,9 +92,14 @@ impl ProcessTable {
         self.get(ProcessId::of(process))
     }
 
-    /// The parent of a process as a record of that process named it.
-    pub fn parent_of(&self, process: &Process) -> Option<&ProcessEntry> {
-        let known = self.of(process).into_iter();
+    /// The parent of a process as a record of that process named it; `entry` is what is known of the
+    /// process itself.
+    pub fn parent_of(
+        &self,
+        process: &Process,
+        entry: Option<&ProcessEntry>,
+    ) -> Option<&ProcessEntry> {
+        let known = entry.into_iter();
         let known = known.flat_map(|entry| [entry.parent(), entry.original_parent()]);
         let named = known.filter(|parent| parent.pid == process.ppid).find_map(Parent::id);
         let holder = || self.entries.get(self.holder(process.ppid, ProcessId::of(process))?);

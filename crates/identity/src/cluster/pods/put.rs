@@ -6,7 +6,7 @@ use crate::cluster::Pod;
 use crate::cluster::claims::Key;
 use crate::cluster::objects::hash_name;
 use crate::cluster::pod_entry::{
-    Group, LASTS, MOST_ADDRESSES, PodEntry, Tail, Tenure, claimed, flag, pack_uid, shared_bytes,
+    Group, LASTS, MOST_ADDRESSES, PodEntry, Short, Tenure, claimed, flag, pack_uid, shared_bytes,
 };
 use crate::cluster::stats::Stats;
 use crate::description::Text;
@@ -95,7 +95,7 @@ impl Pods {
         let Incoming { pod, labels, kind, workload } = incoming;
         let name = pod.name.name.as_str();
         let head_bytes = shared_bytes(workload, name);
-        let tail = Tail::new(name.get(head_bytes.into()..).unwrap_or_default());
+        let tail = Short::new(name.get(head_bytes.into()..).unwrap_or_default());
         let group = self.use_group(pod.name.namespace.as_str(), labels, kind, workload);
         let node = match pod.node.as_str() {
             "" => NONE,
@@ -160,7 +160,7 @@ impl Pods {
         let kind = self.texts.intern::<_, str>(kind).0;
         let identity = labels.number();
         let labels = self.labels.intern(labels);
-        let group = Group { namespace, labels, kind, identity, workload: workload.into() };
+        let group = Group { namespace, labels, kind, identity, workload: Short::new(workload) };
         let (group, is_new) = self.groups.intern::<Group, Group>(group);
         if !is_new {
             // The group uses them once, whoever uses it.

@@ -183,7 +183,10 @@ fn compare(kernel: &Kernel, table: &ProcessTable, began: u64) {
             let holds = |index: &&usize| kernel.all[**index].process.pid == truth.told_ppid;
             let parent = live.iter().find(holds).map(|index| kernel.id(*index));
             assert_eq!(entry.parent().id(), parent);
-            assert_eq!(table.parent_of(entry.process()).map(|parent| parent.id()), parent);
+            assert_eq!(
+                table.parent_of(entry.process(), Some(entry)).map(|parent| parent.id()),
+                parent
+            );
         }
     }
 }
