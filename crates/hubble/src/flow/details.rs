@@ -1,0 +1,96 @@
+//! What Chandra knows of a flow and Hubble's message has no field for.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use prost::Message;
+use prost_types::Any;
+
+use crate::proto::chandra::v1::{self, Container, FlowDetails, KernelDrop, Process};
+use crate::proto::flow as proto;
+
+/// The type of [`FlowDetails`] in `Flow.extensions`.
+pub const DETAILS_TYPE_URL: &str = "type.googleapis.com/chandra.v1.FlowDetails";
+
+/// Who did it, how much, how fast. What is absent, or 0, is not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Details {
+    /// The program at the observed end.
+    pub process: Option<Arc<Process>>,
+    /// Its parent.
+    pub parent: Option<Arc<Process>>,
+    /// The container that it ran in.
+    pub container: Option<Arc<Container>>,
+    /// The event that the flow was made from: `tcp_close`.
+    pub event: &'static str,
+    /// Equal at both ends of a TCP connection.
+    pub connection_key: Option<NonZeroU64>,
+    /// From source to destination.
+    pub forward: Traffic,
+    /// From destination to source.
+    pub backward: Traffic,
+    /// The smoothed round-trip time.
+    pub rtt_us: u32,
+    /// Segments sent again by the observed end.
+    pub retransmits: u32,
+    /// How long what the flow tells of took.
+    pub latency_ns: u64,
+    /// How long the connection has been there.
+    pub duration_ns: u64,
+    /// Why the kernel dropped it.
+    pub drop: Option<Arc<KernelDrop>>,
+    /// The id of a DNS message.
+    pub dns_id: Option<u16>,
+}
+
+/// How much went one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Bytes.
+    pub bytes: u64,
+    /// Packets.
+    pub packets: u64,
+}
+
+impl Traffic {
+    fn to_proto(self) -> Option<v1::Traffic> {
+        let Traffic { bytes, packets } = self;
+        (self != Traffic::default()).then_some(v1::Traffic { bytes, packets })
+    }
+}
+
+impl Details {
+    /// As the message.
+    pub fn to_proto(&self) -> FlowDetails {
+        FlowDetails {
+            process: self.process.as_deref().cloned(),
+            parent: self.parent.as_deref().cloned(),
+            container: self.container.as_deref().cloned(),
+            event: self.event.into(),
+            connection_key: self.connection_key.map_or(0, NonZeroU64::get),
+            forward: self.forward.to_proto(),
+            backward: self.backward.to_proto(),
+            rtt_us: self.rtt_us,
+            retransmits: self.retransmits.into(),
+            latency_ns: self.latency_ns,
+            duration_ns: self.duration_ns,
+            drop: self.drop.as_deref().cloned(),
+            dns_id: self.dns_id.map(u32::from),
+        }
+    }
+
+    /// As it travels in `Flow.extensions`.
+    pub(super) fn to_any(&self) -> Any {
+        Any { type_url: DETAILS_TYPE_URL.into(), value: self.to_proto().encode_to_vec() }
+    }
+}
+
+impl proto::Flow {
+    /// What Chandra knows of the flow beside; `None` where nothing, or something else, travels with it.
+    pub fn details(&self) -> Option<FlowDetails> {
+        let extensions = self.extensions.as_ref()?;
+        let (_, name) = extensions.type_url.rsplit_once('/')?;
+        let is_ours = name == "chandra.v1.FlowDetails";
+        is_ours.then(|| FlowDetails::decode(&extensions.value[..]).ok()).flatten()
+    }
+}

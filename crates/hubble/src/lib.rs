@@ -1,0 +1,45 @@
+//! Flows as Hubble has them, so that Hubble's command line, user interface and relay understand Chandra.
+//!
+//! This crate is pure: no kernel, no sockets, no unsafe code. An agent makes [`flow::Flow`]s; a server
+//! tells them as the messages and services of [`proto`].
+//!
+//! An agent makes a flow. What many flows have alike is made once and shared:
+//!
+//! ```
+//! use std::net::IpAddr;
+//! use std::sync::Arc;
+//! use chandra_hubble::flow::*;
+//!
+//! let web = Arc::new(Endpoint {
+//!     identity: 4711,
+//!     namespace: "shop".into(),
+//!     pod_name: "web-0".into(),
+//!     labels: vec!["k8s:app=web".into()],
+//!     ..Default::default()
+//! });
+//! let mut uuids = Uuids::default();
+//! let flow = Flow {
+//!     time_ns: 1_700_000_000_000_000_000,
+//!     uuid: uuids.make(),
+//!     verdict: Verdict::Forwarded,
+//!     flow_type: FlowType::L3L4,
+//!     event_type: EventType::trace(TraceObservationPoint::ToStack),
+//!     trace_observation_point: TraceObservationPoint::ToStack,
+//!     traffic_direction: TrafficDirection::Egress,
+//!     is_reply: Some(false),
+//!     source_ip: Some(IpAddr::from([10, 0, 0, 1])),
+//!     destination_ip: Some(IpAddr::from([10, 0, 0, 2])),
+//!     l4: L4::Tcp { source_port: 40000, destination_port: 80, flags: TcpFlags::SYN },
+//!     source: Some(web.clone()),
+//!     ..Default::default()
+//! };
+//! let node = Node::new("default", "worker-1", vec![]);
+//! let message = flow.to_proto(&node);
+//! assert_eq!(message.node_name, "default/worker-1");
+//! # #[allow(deprecated)]
+//! # { assert_eq!(message.summary, "TCP Flags: SYN"); }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod flow;
+pub mod proto;
