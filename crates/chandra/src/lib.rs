@@ -8,6 +8,7 @@ mod agent;
 mod cgroup;
 pub mod cli;
 mod companions;
+mod flows;
 mod follow;
 mod here;
 mod list;

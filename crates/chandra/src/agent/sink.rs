@@ -13,7 +13,7 @@ use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
 use crate::cli::agent::AgentOptions;
 use crate::cli::common::Format;
-use crate::follow::{Sink, Tally};
+use crate::follow::{Sink, Tally, Told};
 
 /// So much is rendered before it is handed over.
 const CHUNK_BYTES: usize = 32 << 10;
@@ -57,7 +57,8 @@ impl<'a> Printing<'a> {
 }
 
 impl Sink for Printing<'_> {
-    fn tell(&mut self, part: usize, record: &dyn Record) {
+    fn tell(&mut self, part: usize, told: &Told<'_>) {
+        let record = told.known;
         if !self.state.canary.is_done() {
             self.state.canary.look_at(record, self.own_port);
         }

@@ -34,7 +34,7 @@ use chandra_signals::{Context, Signal};
 use crate::session::Received;
 
 pub use sources::{KubernetesChoice, RuntimeChoice, Sources};
-pub use teller::{Late, Sink, Tally};
+pub use teller::{Late, Sink, Tally, Told};
 
 /// A loaded signal that is followed.
 #[derive(Debug, Clone, Copy)]

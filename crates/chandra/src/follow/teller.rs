@@ -42,10 +42,21 @@ pub enum Late {
     Mark,
 }
 
+/// A record with all that is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The record together with who did it.
+    pub known: &'a Known<'a>,
+    /// The container of its process.
+    pub container: Option<Number>,
+    /// The tables, for who wants to know more.
+    pub identity: &'a Identity,
+}
+
 /// Where records go.
 pub trait Sink {
     /// Takes a record of a part.
-    fn tell(&mut self, part: usize, record: &dyn Record);
+    fn tell(&mut self, part: usize, told: &Told<'_>);
     /// All that was there for now has been told.
     fn flush(&mut self);
     /// It takes no more.
@@ -297,8 +308,10 @@ impl<'a> Teller<'a> {
             *self.pending.entry(number).or_default() += 1;
         }
         let is_pending = pending.is_some();
-        let who = Who { is_pending, ..self.identity.who(record, &mut self.spelled) };
-        self.sink.tell(index, &Known { record, who: &who });
+        let (container, identity) = (self.identity.locate(record), &self.identity);
+        let who = Who { is_pending, ..identity.who_in(record, container, &mut self.spelled) };
+        let known = &Known { record, who: &who };
+        self.sink.tell(index, &Told { known, container, identity });
     }
 
     fn hear(&mut self, news: News) {
@@ -343,8 +356,10 @@ impl<'a> Teller<'a> {
         let Some(pending_records) = self.pending.remove(&number) else { return };
         let time: Timestamp = self.context.clock.get().event_time(clock::boottime_ns());
         let record = Described { time, pending_records };
-        let who = self.identity.who_is(number);
-        self.sink.tell(0, &Known { record: &record, who: &who });
+        // Its standing was asked for just before.
+        let identity = &self.identity;
+        let known = &Known { record: &record, who: &identity.who_has(number) };
+        self.sink.tell(0, &Told { known, container: Some(number), identity });
     }
 
     /// Tells what was held of containers that are described by now, or is due.

@@ -13,14 +13,13 @@ use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
-use chandra_event::record::Record;
 use chandra_loader::load::Loaded;
 use chandra_signals::Context;
 
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
 use crate::companions::{self, Companion};
-use crate::follow::{Late, Part, Plan, Sink, Sources, follow};
+use crate::follow::{Late, Part, Plan, Sink, Sources, Told, follow};
 use crate::session::{self, Received, Watch};
 use crate::stop::Stop;
 
@@ -141,7 +140,7 @@ fn count(
 struct Nothing;
 
 impl Sink for Nothing {
-    fn tell(&mut self, _part: usize, _record: &dyn Record) {}
+    fn tell(&mut self, _part: usize, _told: &Told<'_>) {}
     fn flush(&mut self) {}
 }
 

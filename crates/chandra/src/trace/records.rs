@@ -16,7 +16,7 @@ use super::{Ending, announce, terminal_width};
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
 use crate::companions::Companion;
-use crate::follow::{Late, Part, Plan, Seeding, Sink, follow};
+use crate::follow::{Late, Part, Plan, Seeding, Sink, Told, follow};
 use crate::output::{self, Written};
 use crate::session::{self, Received};
 
@@ -156,9 +156,9 @@ impl<'a> Lines<'a> {
 }
 
 impl Sink for Lines<'_> {
-    fn tell(&mut self, _part: usize, record: &dyn Record) {
-        self.described += u64::from(record.kind() == &CONTAINER_DESCRIBED);
-        self.add(record);
+    fn tell(&mut self, _part: usize, told: &Told<'_>) {
+        self.described += u64::from(told.known.kind() == &CONTAINER_DESCRIBED);
+        self.add(told.known);
     }
 
     fn flush(&mut self) {

@@ -13,7 +13,7 @@ use crate::proto::flow::layer7::Record;
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Nanoseconds since 1970 as the message for a moment.
-pub(crate) fn timestamp(time_ns: u64) -> Timestamp {
+pub fn timestamp(time_ns: u64) -> Timestamp {
     let seconds = i64::try_from(time_ns / NS_PER_SECOND).unwrap_or(i64::MAX);
     let nanos = i32::try_from(time_ns % NS_PER_SECOND).unwrap_or_default();
     Timestamp { seconds, nanos }

@@ -24,18 +24,27 @@ pub struct Spelled {
 impl Identity {
     /// Who did what a record tells of.
     pub fn who<'a>(&'a mut self, record: &dyn Record, spelled: &'a mut Spelled) -> Who<'a> {
-        let number = self.container_of(record).filter(|number| self.look_up(*number).is_some());
-        let boottime_ns = self.processes.boottime_ns_of(record.time());
-        let scope = match (number, record.process()) {
-            (Some(number), _) => Some(Scope::Container(number.get())),
-            (None, Some(process)) => Some(Scope::Process(process.pid)),
-            (None, None) => None,
-        };
+        let number = self.locate(record);
+        self.who_in(record, number, spelled)
+    }
+
+    /// The container that the process of a record is in, with what was described of it until now.
+    pub fn locate(&mut self, record: &dyn Record) -> Option<Number> {
+        self.container_of(record).filter(|number| self.look_up(*number).is_some())
+    }
+
+    /// Who did what a record tells of, in the container where it was [located](Self::locate).
+    pub fn who_in<'a>(
+        &'a self,
+        record: &dyn Record,
+        number: Option<Number>,
+        spelled: &'a mut Spelled,
+    ) -> Who<'a> {
         // Tables as large as these are not in the processor's cache: what is looked up in them stands
         // together, so that it waits for memory once and not one after another.
+        let boottime_ns = self.processes.boottime_ns_of(record.time());
         let entry = record.process().and_then(|process| self.processes.of(process));
-        let peer =
-            record.peer().map(|peer| self.names().peer(&self.question(peer, scope, boottime_ns)));
+        let peer = self.peer_of(record, number);
         let mut who = Who::default();
         if let Some(process) = record.process() {
             let ran = entry.and_then(|entry| entry.program_at(boottime_ns));
@@ -58,12 +67,35 @@ impl Identity {
         who
     }
 
+    /// Who is at the other end of what a record of this container tells of.
+    pub fn peer_of(&self, record: &dyn Record, number: Option<Number>) -> Option<names::Peer<'_>> {
+        let peer = record.peer()?;
+        let scope = match (number, record.process()) {
+            (Some(number), _) => Some(Scope::Container(number.get())),
+            (None, Some(process)) => Some(Scope::Process(process.pid)),
+            (None, None) => None,
+        };
+        let boottime_ns = self.processes.boottime_ns_of(record.time());
+        Some(self.names().peer(&self.question(peer, scope, boottime_ns)))
+    }
+
+    /// A pod of the own cluster, by its name.
+    pub fn pod_named(&self, namespace: &str, name: &str) -> Option<PodView<'_>> {
+        self.clusters.get(self.own_cluster?)?.pod_named(namespace, name)
+    }
+
     /// Which container has this number.
     pub fn who_is(&mut self, number: Number) -> Who<'_> {
-        let mut who = Who::default();
-        if self.look_up(number).is_some() {
-            self.place(number, &mut who);
+        match self.look_up(number).is_some() {
+            true => self.who_has(number),
+            false => Who::default(),
         }
+    }
+
+    /// Which container has this number, as it was when it was located or asked for last.
+    pub fn who_has(&self, number: Number) -> Who<'_> {
+        let mut who = Who::default();
+        self.place(number, &mut who);
         who
     }
 

@@ -1,0 +1,162 @@
+//! What records of TCP say went over the wire.
+//!
+//! | record | flow |
+//! |---|---|
+//! | `tcp_connect`, `tcp_connect_retry` | SYN, sent by the opener |
+//! | `tcp_established` | SYN, ACK, received by the opener |
+//! | `tcp_accept` | SYN, received by the acceptor: it is told when its program takes the connection |
+//! | `tcp_connect_failed` | refused: RST, ACK, received; otherwise nobody answered: an error |
+//! | `tcp_retransmit` | what was sent again: SYN while opening, ACK after |
+//! | `tcp_reset` | RST, sent or received; one that refuses a connection is told as that |
+//! | `tcp_close` | FIN, ACK, sent by each end, with what went over the connection |
+
+use std::num::NonZeroU64;
+
+use chandra_event::tcp::{Happened, Role, State, Tcp, Totals};
+use chandra_hubble::flow::{Details, TcpFlags, Traffic, Verdict};
+
+use super::endpoints::Seen;
+
+/// `ECONNREFUSED`, the same on all architectures that Linux runs on but MIPS, PA-RISC, SPARC and Alpha.
+const REFUSED: u32 = 111;
+
+/// What went over the wire; `None` where the record tells of no packet.
+pub fn seen(tcp: &Tcp) -> Option<Seen> {
+    let forwarded = |is_sent, flags| (is_sent, flags, Verdict::Forwarded);
+    let syn_ack = TcpFlags::SYN | TcpFlags::ACK;
+    let (is_sent, flags, verdict) = match tcp.happened {
+        Happened::Connect | Happened::ConnectRetry { .. } => forwarded(true, TcpFlags::SYN),
+        Happened::Established { .. } => forwarded(false, syn_ack),
+        Happened::Accept { .. } => forwarded(false, TcpFlags::SYN),
+        Happened::ConnectFailed { error: REFUSED, .. } => {
+            forwarded(false, TcpFlags::RST | TcpFlags::ACK)
+        }
+        Happened::ConnectFailed { .. } => (true, TcpFlags::SYN, Verdict::Error),
+        Happened::Retransmit { state } => forwarded(true, resent(state)),
+        // Told as the connection that failed.
+        Happened::Reset { sent: false, state: Some(State::SynSent), .. } => return None,
+        Happened::Reset { sent, .. } => forwarded(sent, TcpFlags::RST),
+        Happened::Close(_) => forwarded(true, TcpFlags::FIN | TcpFlags::ACK),
+        Happened::StateChange { .. } => return None,
+    };
+    // What the opener sends is no reply, and what it gets is one.
+    let is_reply = tcp.connection.role.map(|role| (role == Role::Opener) != is_sent);
+    Some(Seen { is_sent, is_reply, flags, verdict })
+}
+
+fn resent(state: State) -> TcpFlags {
+    match state {
+        State::SynSent => TcpFlags::SYN,
+        State::SynReceived | State::NewSynReceived => TcpFlags::SYN | TcpFlags::ACK,
+        _ => TcpFlags::ACK,
+    }
+}
+
+/// Adds what Hubble's message has no field for.
+pub fn fill(tcp: &Tcp, details: &mut Details) {
+    details.connection_key = tcp.connection.key.ok().and_then(NonZeroU64::new);
+    match tcp.happened {
+        Happened::Established { latency_ns }
+        | Happened::ConnectRetry { latency_ns }
+        | Happened::ConnectFailed { latency_ns, .. } => {
+            details.latency_ns = latency_ns.unwrap_or_default();
+        }
+        Happened::Accept { queued_ns } => details.latency_ns = queued_ns.unwrap_or_default(),
+        // The flow goes from this end to the other.
+        Happened::Close(totals) => fill_totals(&totals, details),
+        _ => {}
+    }
+}
+
+fn fill_totals(totals: &Totals, details: &mut Details) {
+    details.forward = Traffic { bytes: totals.bytes_sent, packets: totals.segments_sent };
+    details.backward = Traffic { bytes: totals.bytes_received, packets: totals.segments_received };
+    details.retransmits = u32::try_from(totals.retransmits).unwrap_or(u32::MAX);
+    let rtt_us = totals.smoothed_rtt_us.map(u32::try_from);
+    details.rtt_us = rtt_us.and_then(Result::ok).unwrap_or_default();
+    details.duration_ns = totals.duration_ns.unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use chandra_event::tcp::{Connection, NoKey};
+    use chandra_event::time::Timestamp;
+
+    use super::*;
+
+    fn tcp(role: Option<Role>, happened: Happened) -> Tcp {
+        let address = SocketAddr::from(([10, 0, 0, 1], 80));
+        let connection = Connection {
+            key: Err(NoKey::NotEstablished),
+            role,
+            local: address,
+            peer: address,
+            net_namespace: 1,
+            socket_cookie: 1,
+            opened_before_start: false,
+        };
+        Tcp { time: Timestamp(0), process: None, connection, happened }
+    }
+
+    #[test]
+    fn each_happening_is_the_packet_that_it_stands_for() {
+        let (opener, acceptor) = (Some(Role::Opener), Some(Role::Acceptor));
+        let failed = |error| Happened::ConnectFailed { error, latency_ns: None };
+        let reset = |sent, state| Happened::Reset { sent, state, reason: None };
+        for (role, happened, is_sent, is_reply, flags, verdict) in [
+            (opener, Happened::Connect, true, Some(false), "SYN", Verdict::Forwarded),
+            (
+                opener,
+                Happened::Established { latency_ns: None },
+                false,
+                Some(true),
+                "SYN, ACK",
+                Verdict::Forwarded,
+            ),
+            (
+                acceptor,
+                Happened::Accept { queued_ns: None },
+                false,
+                Some(false),
+                "SYN",
+                Verdict::Forwarded,
+            ),
+            (opener, failed(REFUSED), false, Some(true), "ACK, RST", Verdict::Forwarded),
+            (opener, failed(110), true, Some(false), "SYN", Verdict::Error),
+            (
+                acceptor,
+                Happened::Close(Totals::default()),
+                true,
+                Some(true),
+                "ACK, FIN",
+                Verdict::Forwarded,
+            ),
+            (None, Happened::Close(Totals::default()), true, None, "ACK, FIN", Verdict::Forwarded),
+            (
+                acceptor,
+                Happened::Retransmit { state: State::Established },
+                true,
+                Some(true),
+                "ACK",
+                Verdict::Forwarded,
+            ),
+            (None, reset(true, None), true, None, "RST", Verdict::Forwarded),
+            (
+                opener,
+                reset(false, Some(State::Established)),
+                false,
+                Some(true),
+                "RST",
+                Verdict::Forwarded,
+            ),
+        ] {
+            let seen = seen(&tcp(role, happened)).unwrap();
+            assert_eq!((seen.is_sent, seen.is_reply), (is_sent, is_reply), "{happened:?}");
+            assert_eq!(seen.flags.to_string(), flags, "{happened:?}");
+            assert_eq!(seen.verdict, verdict, "{happened:?}");
+        }
+        assert!(seen(&tcp(opener, reset(false, Some(State::SynSent)))).is_none());
+    }
+}
