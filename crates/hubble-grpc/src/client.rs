@@ -1,0 +1,215 @@
+//! A client of a server of Hubble's: where it is, and how it is reached.
+//!
+//! A server is `unix:///run/chandra/hubble.sock`, `tls://host:port` or `host:port`.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::connection::{Connection, Stream};
+use crate::tls::{self, ClientFiles};
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// At a socket on this machine.
+    Unix(PathBuf),
+    /// At a host and port.
+    Tcp {
+        /// `host:port`, with an IPv6 address in brackets.
+        authority: String,
+        /// Encrypted.
+        tls: bool,
+    },
+}
+
+/// A text that names no server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no server: it is unix://PATH, tls://HOST:PORT or HOST:PORT")]
+pub struct NoAddress(String);
+
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        let wrong = || NoAddress(text.to_owned());
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return (!path.is_empty()).then(|| Self::Unix(path.into())).ok_or_else(wrong);
+        }
+        let (tls, authority) = match text.split_once("://") {
+            None => (false, text),
+            Some(("tls", authority)) => (true, authority),
+            Some(("tcp" | "http", authority)) => (false, authority),
+            Some(_) => return Err(wrong()),
+        };
+        let (host, port) = authority.rsplit_once(':').ok_or_else(wrong)?;
+        let is_whole = !host.is_empty() && port.parse::<u16>().is_ok();
+        let is_bare_ipv6 = host.contains(':') && !host.starts_with('[');
+        if !is_whole || is_bare_ipv6 {
+            return Err(wrong());
+        }
+        Ok(Self::Tcp { authority: authority.to_owned(), tls })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp { authority, tls: true } => write!(f, "tls://{authority}"),
+            Self::Tcp { authority, tls: false } => f.write_str(authority),
+        }
+    }
+}
+
+impl Address {
+    fn host(&self) -> Option<&str> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp { authority, .. } => {
+                let (host, _) = authority.rsplit_once(':')?;
+                Some(host.trim_start_matches('[').trim_end_matches(']'))
+            }
+        }
+    }
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it is.
+    pub address: Address,
+    /// What is trusted, where it is encrypted.
+    pub files: ClientFiles,
+    /// The name that its certificate must have; its host where absent.
+    pub server_name: Option<String>,
+    /// What connecting may take.
+    pub timeout: Duration,
+}
+
+/// Why a server cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Files cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// The name cannot be that of a certificate.
+    #[error("{0:?} cannot be the name in a certificate")]
+    ServerName(String),
+    /// Nobody answers there.
+    #[error("{address} does not answer: {reason}")]
+    Unreachable {
+        /// Where.
+        address: Address,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Connects.
+///
+/// # Errors
+/// When files cannot be used, or nobody answers.
+pub async fn connect(options: &Options) -> Result<Channel, Error> {
+    let connector = Connector::new(options)?;
+    let unreachable =
+        |reason: String| Error::Unreachable { address: options.address.clone(), reason };
+    // What an endpoint has to have; where it leads is the connector's choice.
+    let endpoint = Endpoint::from_static("http://hubble").connect_timeout(options.timeout);
+    let connecting = endpoint.connect_with_connector(tower::service_fn(move |_| {
+        let connector = connector.clone();
+        async move { connector.connect().await.map(TokioIo::new) }
+    }));
+    match tokio::time::timeout(options.timeout, connecting).await {
+        Ok(Ok(channel)) => Ok(channel),
+        Ok(Err(error)) => Err(unreachable(innermost(&error))),
+        Err(_) => Err(unreachable(format!("nothing within {:?}", options.timeout))),
+    }
+}
+
+#[derive(Clone)]
+struct Connector {
+    address: Address,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Connector {
+    fn new(options: &Options) -> Result<Self, Error> {
+        let address = options.address.clone();
+        let is_tls = matches!(address, Address::Tcp { tls: true, .. });
+        let tls = is_tls.then(|| {
+            let host = address.host().unwrap_or_default();
+            let name = options.server_name.clone().unwrap_or_else(|| host.to_owned());
+            let parsed = ServerName::try_from(name.clone());
+            let parsed = parsed.map_err(|_| Error::ServerName(name))?;
+            Ok::<_, Error>((options.files.read()?, parsed))
+        });
+        Ok(Self { tls: tls.transpose()?, address })
+    }
+
+    async fn connect(&self) -> io::Result<Connection> {
+        let authority = match &self.address {
+            Address::Unix(path) => {
+                return UnixStream::connect(path).await.map(|stream| Stream::Unix(stream).into());
+            }
+            Address::Tcp { authority, .. } => authority,
+        };
+        let stream = TcpStream::connect(authority.as_str()).await?;
+        stream.set_nodelay(true)?;
+        let Some((config, name)) = &self.tls else { return Ok(Stream::Tcp(stream).into()) };
+        let connector = TlsConnector::from(Arc::clone(config));
+        let connected = connector.connect(name.clone(), stream).await;
+        let failed = |error| io::Error::other(tls::handshake_error(&error));
+        connected.map(|stream| Stream::Tls(Box::new(stream.into())).into()).map_err(failed)
+    }
+}
+
+/// What lies behind an error, which alone says why.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_named_as_hubbles_are() {
+        for (text, shown, host) in [
+            ("unix:///run/chandra/hubble.sock", "unix:///run/chandra/hubble.sock", None),
+            ("unix:/run/x.sock", "unix:///run/x.sock", None),
+            ("localhost:4245", "localhost:4245", Some("localhost")),
+            ("tls://hubble.example:443", "tls://hubble.example:443", Some("hubble.example")),
+            ("[::1]:4244", "[::1]:4244", Some("::1")),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.to_string().as_str(), address.host()), (shown, host));
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_is_said() {
+        for text in
+            ["", "unix://", "localhost", "localhost:", ":4245", "ftp://x:1", "::1:4244", "x:99999"]
+        {
+            let error = text.parse::<Address>().unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}
