@@ -1,0 +1,1 @@
+//! Telling flows to one client, as it takes them.
