@@ -41,5 +41,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod filter;
 pub mod flow;
 pub mod proto;
