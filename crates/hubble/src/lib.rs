@@ -43,4 +43,7 @@
 
 pub mod filter;
 pub mod flow;
+pub mod mask;
 pub mod proto;
+mod reflect;
+pub mod ring;
