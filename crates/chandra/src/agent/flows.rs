@@ -34,11 +34,7 @@ pub fn bind(options: &HubbleOptions) -> Result<Bound, Problem> {
     Ok(bound)
 }
 
-fn excuse(
-    error: impl std::fmt::Display,
-    is_asked_for: bool,
-    option: &str,
-) -> Result<(), Problem> {
+fn excuse(error: impl std::fmt::Display, is_asked_for: bool, option: &str) -> Result<(), Problem> {
     if is_asked_for {
         let next = format!("free it, or name another: {option} …, or {option} off");
         return Err(Problem::new(Check::PORT, "cannot serve flows", error, next));
@@ -145,7 +141,11 @@ impl Flowing {
         let address = |ip: IpAddr| std::net::SocketAddr::new(ip, self.port).to_string();
         let nodes: Vec<_> = cluster
             .nodes()
-            .map(|(name, ip)| PeerNode { name: name.to_owned(), address: address(ip), ..self.own.clone() })
+            .map(|(name, ip)| PeerNode {
+                name: name.to_owned(),
+                address: address(ip),
+                ..self.own.clone()
+            })
             .collect();
         if nodes.is_empty() { vec![self.own.clone()] } else { nodes }
     }

@@ -12,7 +12,8 @@ use super::common::{bad_value, size_bytes};
 
 /// Where flows are served when nothing else is said.
 const DEFAULT_SOCKET: &str = "/run/chandra/hubble.sock";
-const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4244);
+const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4244);
 /// What flows may take in memory when nothing else is said.
 const DEFAULT_BUFFER_BYTES: usize = 64 << 20;
 const LEAST_BUFFER_BYTES: usize = 64 << 10;
@@ -37,7 +38,12 @@ pub struct HubbleArguments {
     #[arg(long, env = "CHANDRA_HUBBLE_TLS_KEY_FILE", value_name = "FILE")]
     pub hubble_tls_key_file: Option<PathBuf>,
     /// Authorities of which clients must have a certificate (PEM)
-    #[arg(long, env = "CHANDRA_HUBBLE_TLS_CLIENT_CA_FILES", value_name = "FILE", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "CHANDRA_HUBBLE_TLS_CLIENT_CA_FILES",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     pub hubble_tls_client_ca_files: Option<Vec<PathBuf>>,
     /// Serve other machines without encryption, where the address is not this machine's alone
     #[arg(long, env = "CHANDRA_INSECURE", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
@@ -102,7 +108,9 @@ impl HubbleArguments {
         };
         let address = match self.hubble_listen_address.as_deref() {
             Some(OFF) => None,
-            Some(text) => Some(Place { at: self.address(text, files.is_some())?, is_asked_for: true }),
+            Some(text) => {
+                Some(Place { at: self.address(text, files.is_some())?, is_asked_for: true })
+            }
             None => Some(Place { at: DEFAULT_ADDRESS, is_asked_for: false }),
         };
         let buffer_bytes = match self.hubble_buffer_size.as_deref() {
@@ -110,7 +118,8 @@ impl HubbleArguments {
             Some(text) => {
                 let bounds = LEAST_BUFFER_BYTES..=MOST_BUFFER_BYTES;
                 let why = "not a size from 64k to 16g";
-                let bad = || bad_value("--hubble-buffer-size", text, why, "--hubble-buffer-size 64m");
+                let bad =
+                    || bad_value("--hubble-buffer-size", text, why, "--hubble-buffer-size 64m");
                 size_bytes(text).filter(|bytes| bounds.contains(bytes)).ok_or_else(bad)?
             }
         };
@@ -120,7 +129,12 @@ impl HubbleArguments {
 
     fn files(&self) -> Result<Option<ServerFiles>, Problem> {
         let lone = |option: &str, other: &str| {
-            Err(bad_value(option, "alone", &format!("without {other}"), &format!("{option} FILE {other} FILE")))
+            Err(bad_value(
+                option,
+                "alone",
+                &format!("without {other}"),
+                &format!("{option} FILE {other} FILE"),
+            ))
         };
         let (certificate, key) = ("--hubble-tls-cert-file", "--hubble-tls-key-file");
         match (&self.hubble_tls_cert_file, &self.hubble_tls_key_file) {
@@ -147,8 +161,11 @@ impl HubbleArguments {
             bad_value(option, text, "no address and port", &format!("{option} 127.0.0.1:4244"))
         })?;
         if !address.ip().is_loopback() && !is_encrypted && !self.insecure.unwrap_or(false) {
-            let why = "reachable from other machines, and what is served there would not be encrypted";
-            let next = format!("{option} {text} --hubble-tls-cert-file FILE --hubble-tls-key-file FILE, or with --insecure");
+            let why =
+                "reachable from other machines, and what is served there would not be encrypted";
+            let next = format!(
+                "{option} {text} --hubble-tls-cert-file FILE --hubble-tls-key-file FILE, or with --insecure"
+            );
             return Err(bad_value(option, text, why, &next));
         }
         Ok(address)
@@ -196,11 +213,14 @@ mod tests {
 
     #[test]
     fn files_of_tls_come_together() {
-        let alone = HubbleArguments { hubble_tls_cert_file: Some("c".into()), ..Default::default() };
+        let alone =
+            HubbleArguments { hubble_tls_cert_file: Some("c".into()), ..Default::default() };
         let problem = alone.options().unwrap_err().to_string();
         assert!(problem.contains("--hubble-tls-key-file"), "{problem}");
-        let authorities =
-            HubbleArguments { hubble_tls_client_ca_files: Some(vec!["a".into()]), ..Default::default() };
+        let authorities = HubbleArguments {
+            hubble_tls_client_ca_files: Some(vec!["a".into()]),
+            ..Default::default()
+        };
         assert!(authorities.options().is_err());
     }
 
@@ -213,7 +233,9 @@ mod tests {
 
     #[test]
     fn sizes_have_bounds() {
-        for (text, is_good) in [("64k", true), ("1g", true), ("1k", false), ("x", false), ("32g", false)] {
+        for (text, is_good) in
+            [("64k", true), ("1g", true), ("1k", false), ("x", false), ("32g", false)]
+        {
             let arguments =
                 HubbleArguments { hubble_buffer_size: Some(text.into()), ..Default::default() };
             assert_eq!(arguments.options().is_ok(), is_good, "{text}");

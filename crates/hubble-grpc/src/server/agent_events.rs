@@ -121,10 +121,7 @@ fn asked(
     events.into_iter().map(|event| response(event, node_name)).collect()
 }
 
-fn response(
-    (time, event): (Timestamp, AgentEvent),
-    node_name: &str,
-) -> GetAgentEventsResponse {
+fn response((time, event): (Timestamp, AgentEvent), node_name: &str) -> GetAgentEventsResponse {
     let (agent_event, node_name) = (Some(event), node_name.to_owned());
     GetAgentEventsResponse { agent_event, node_name, time: Some(time) }
 }
@@ -140,11 +137,14 @@ mod tests {
     use super::*;
 
     fn words(responses: Vec<GetAgentEventsResponse>) -> Vec<String> {
-        let word = |response: GetAgentEventsResponse| {
-            match response.agent_event.unwrap().notification.unwrap() {
-                Notification::Unknown(unknown) => unknown.r#type,
-                _ => "start".to_owned(),
-            }
+        let word = |response: GetAgentEventsResponse| match response
+            .agent_event
+            .unwrap()
+            .notification
+            .unwrap()
+        {
+            Notification::Unknown(unknown) => unknown.r#type,
+            _ => "start".to_owned(),
         };
         responses.into_iter().map(word).collect()
     }

@@ -54,7 +54,7 @@ mod tests {
     fn they_are_sorted_and_go_after_an_hour() {
         let namespaces = Namespaces::default();
         let start = Instant::now();
-        let at = |minutes| start + Duration::from_secs(60 * minutes);
+        let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
         for (minutes, name) in [(0, "web"), (1, "shop"), (30, "web")] {
             namespaces.saw_at("", name, at(minutes));
         }

@@ -58,8 +58,11 @@ impl observer_server::Observer for Observer {
         &self,
         request: Request<GetFlowsRequest>,
     ) -> Result<Response<Self::GetFlowsStream>, Status> {
-        let query = flows::query(&self.0, &request.into_inner())?;
-        Ok(stream(&self.0, |state, sender| async move { flows::tell(&state, query, &sender).await }))
+        let query = flows::query(&request.into_inner())?;
+        Ok(stream(
+            &self.0,
+            |state, sender| async move { flows::tell(&state, query, &sender).await },
+        ))
     }
 
     async fn get_agent_events(
