@@ -26,6 +26,7 @@ pub use crate::proto::flow::{
 };
 pub use details::{DETAILS_TYPE_URL, Details, Traffic};
 pub use l4::{L4, TcpFlags};
+pub(crate) use message::timestamp;
 pub use node::Node;
 pub use summary::summary;
 pub use uuids::{Uuids, uuid_text};
