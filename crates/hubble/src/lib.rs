@@ -45,5 +45,6 @@ pub mod filter;
 pub mod flow;
 pub mod mask;
 pub mod proto;
+pub mod query;
 mod reflect;
 pub mod ring;
