@@ -7,6 +7,8 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod hubble;
+
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
 use chandra_event::feed::Feed;
@@ -25,7 +27,7 @@ use chandra_signals::{Context, registry};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub static TARGETS: [Target; 9] = [
+pub static TARGETS: [Target; 12] = [
     ("record_process", record_process),
     ("record_tcp", record_tcp),
     ("config_file", config_file),
@@ -35,6 +37,9 @@ pub static TARGETS: [Target; 9] = [
     ("kubernetes_watch_line", kubernetes_watch_line),
     ("kubernetes_list", kubernetes_list),
     ("label_selector", label_selector),
+    ("hubble_filter", hubble::hubble_filter),
+    ("hubble_flow", hubble::hubble_flow),
+    ("hubble_json_line", hubble::hubble_json_line),
 ];
 
 /// Bytes from the ring of the signal `process`.
