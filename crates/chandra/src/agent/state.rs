@@ -388,7 +388,9 @@ impl AgentState {
         let (seen, lost) = (sum(|books| books.kernel.seen), sum(|books| books.kernel.lost));
         let (delivered, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
         let learnt = sum(|books| books.learnt);
-        format!("{seen} seen, {lost} lost, {delivered} delivered, {shed} shed, {learnt} learnt from")
+        format!(
+            "{seen} seen, {lost} lost, {delivered} delivered, {shed} shed, {learnt} learnt from"
+        )
     }
 
     /// Says once of each signal whose books do not balance that they do not.

@@ -59,7 +59,7 @@ impl Maker {
                 uuid: self.uuids.make(),
                 cgroup_id: event.process.map_or(0, |process| process.cgroup_id),
                 socket_cookie: connection.socket_cookie,
-                details: Some(Box::new(details)),
+                details,
                 ..flow
             });
         };
