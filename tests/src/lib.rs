@@ -22,6 +22,7 @@ pub mod handshake;
 pub mod http;
 pub mod launch;
 mod lines;
+pub mod loopback;
 pub mod namespaces;
 pub mod needs;
 pub mod patience;

@@ -94,6 +94,7 @@ pub struct Context {
     drop_reasons: OnceCell<Vec<(u32, &'static str)>>,
     /// Places in the kernel's code that were met, by address: few of them ever are.
     places: RefCell<HashMap<u64, Option<&'static str>>>,
+    looks_for_places: bool,
 }
 
 /// So many places are named; those met later are not.
@@ -104,12 +105,25 @@ impl Context {
     pub fn new(btf: Option<&Path>) -> Self {
         let offset_ns = wall_minus_boottime_ns();
         let clock = Clock { start_offset_ns: offset_ns, offset_ns };
-        Self { clock: clock.into(), btf: btf.map(Path::to_owned), ..Self::default() }
+        Self {
+            clock: clock.into(),
+            btf: btf.map(Path::to_owned),
+            looks_for_places: true,
+            ..Self::default()
+        }
     }
 
-    /// Clocks that agree, and these names of reset reasons.
-    pub fn with_reset_reasons(names: Vec<(u32, &'static str)>) -> Self {
-        Self { reset_reasons: names.into(), ..Self::default() }
+    /// Clocks that agree, and nothing asked of the kernel: these names are all that there are, of
+    /// reset reasons and of drop reasons.
+    pub fn with_names(
+        reset_reasons: Vec<(u32, &'static str)>,
+        drop_reasons: Vec<(u32, &'static str)>,
+    ) -> Self {
+        Self {
+            reset_reasons: reset_reasons.into(),
+            drop_reasons: drop_reasons.into(),
+            ..Self::default()
+        }
     }
 
     /// The kernel's name of a reset reason.
@@ -142,7 +156,7 @@ impl Context {
         new.dedup();
         new.retain(|address| !places.contains_key(address));
         new.truncate(MAX_PLACES.saturating_sub(places.len()));
-        if new.is_empty() {
+        if new.is_empty() || !self.looks_for_places {
             return;
         }
         let found = symbols::places(&new).unwrap_or_else(|_| vec![None; new.len()]);
@@ -155,10 +169,10 @@ impl Context {
         self.clock.set(Clock { offset_ns: wall_minus_boottime_ns(), ..self.clock.get() });
     }
 
-    /// Clocks that agree, and no names.
+    /// Clocks that agree, and one name.
     #[cfg(test)]
     pub(crate) fn test() -> Self {
-        Self::with_reset_reasons(Vec::new())
+        Self::with_names(Vec::new(), vec![(12, "netfilter_drop")])
     }
 }
 
