@@ -126,12 +126,16 @@ pub fn unbound(protocol: i32) -> io::Result<TcpStream> {
 /// The same, bound to a free port of the loopback.
 pub fn bound(protocol: i32) -> io::Result<TcpStream> {
     let socket = unbound(protocol)?;
-    let address = SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
+    bind_to(&socket, SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0))?;
+    Ok(socket)
+}
+
+/// Gives an unbound socket this address.
+pub fn bind_to(socket: &impl AsRawFd, address: SocketAddrV4) -> io::Result<()> {
     with_address(address, |address, size| {
         // SAFETY: `address` points to `size` bytes that are read during the call.
         checked(unsafe { libc::bind(socket.as_raw_fd(), address, size) }).map(drop)
-    })?;
-    Ok(socket)
+    })
 }
 
 /// Connects a socket, as often as is wanted.

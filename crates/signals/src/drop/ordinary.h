@@ -10,15 +10,16 @@
 #include "packet.h"
 #include "owner.h"
 
-#define IS(record, name)                                           \
-	((record)->flags & DROP_REASON_KNOWN &&                    \
-	 bpf_core_enum_value_exists(enum skb_drop_reason, name) && \
-	 (record)->reason == bpf_core_enum_value(enum skb_drop_reason, name))
+#define IS_REASON(number, name)                                    \
+	(bpf_core_enum_value_exists(enum skb_drop_reason, name) && \
+	 (number) == bpf_core_enum_value(enum skb_drop_reason, name))
+
+#define IS(record, name) ((record)->flags & DROP_REASON_KNOWN && IS_REASON((record)->reason, name))
 
 /* The kernel frees what has been used by the same way. */
-static __always_inline bool is_no_drop(const struct drop_record *record)
+static __always_inline bool is_no_drop(__u32 reason)
 {
-	return IS(record, SKB_CONSUMED) || IS(record, SKB_NOT_DROPPED_YET);
+	return IS_REASON(reason, SKB_CONSUMED) || IS_REASON(reason, SKB_NOT_DROPPED_YET);
 }
 
 static __always_inline bool has_ordinary_reason(const struct drop_record *record)
@@ -64,6 +65,16 @@ static __always_inline bool is_spent_segment(const struct drop_record *record,
 	return BPF_CORE_READ(sk, __sk_common.skc_state) == STATE_CLOSE;
 }
 
+/*
+ * A datagram that waited in a socket, and so has no device any more, is let go without a reason only when
+ * the socket is closed. Where there are no reasons at all, one that found the socket full looks the same.
+ */
+static __always_inline bool is_unread(const struct drop_record *record)
+{
+	return IS(record, SKB_DROP_REASON_NOT_SPECIFIED) && record->protocol == IPPROTO_UDP &&
+	       !record->interface_name[0];
+}
+
 static __always_inline bool is_ordinary(const struct drop_record *record, const struct cursor *at,
 					const struct sock *sk)
 {
@@ -80,7 +91,7 @@ static __always_inline bool is_ordinary(const struct drop_record *record, const 
 		return false;
 	if (is_for_a_group(record) && (!has_reason || IS(record, SKB_DROP_REASON_IP_INNOROUTES)))
 		return true;
-	return !has_reason && is_spent_segment(record, at, sk);
+	return is_unread(record) || (!has_reason && is_spent_segment(record, at, sk));
 }
 
 #endif

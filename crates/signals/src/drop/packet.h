@@ -41,6 +41,14 @@ struct vlan_tag {
 	__be16 ethertype;
 };
 
+/* One at a time. */
+union headers {
+	struct ipv4_header ipv4;
+	struct ipv6_header ipv6;
+	struct ipv6_extension extension;
+	struct vlan_tag vlan;
+};
+
 #define IPV4_MORE_OR_OFFSET 0x3fff
 #define IPV4_OFFSET         0x1fff
 #define IPV6_OFFSET         0xfff8
@@ -62,27 +70,27 @@ static __always_inline bool take(const struct cursor *at, void *header, __u32 by
 	return !bpf_probe_read_kernel(header, bytes, at->head + at->offset);
 }
 
-static __always_inline void read_ipv4(struct cursor *at, struct drop_record *record)
+static __always_inline void read_ipv4(struct cursor *at, struct ipv4_header *header,
+				      struct drop_record *record)
 {
-	struct ipv4_header header;
 	__u16 fragment;
 
-	if (!take(at, &header, sizeof(header)) || header.version_and_words >> 4 != 4) {
+	if (!take(at, header, sizeof(*header)) || header->version_and_words >> 4 != 4) {
 		at->offset = 0;
 		return;
 	}
 	record->family = AF_INET;
-	record->protocol = header.protocol;
+	record->protocol = header->protocol;
 	record->flags |= DROP_ADDRESSES_KNOWN | DROP_PROTOCOL_KNOWN;
-	__builtin_memcpy(record->source_address, header.source, 4);
-	__builtin_memcpy(record->destination_address, header.destination, 4);
-	fragment = bpf_ntohs(header.fragment);
+	__builtin_memcpy(record->source_address, header->source, 4);
+	__builtin_memcpy(record->destination_address, header->destination, 4);
+	fragment = bpf_ntohs(header->fragment);
 	if (fragment & IPV4_MORE_OR_OFFSET)
 		record->flags |= DROP_IS_FRAGMENT;
 	if (fragment & IPV4_OFFSET)
 		at->offset = 0;
 	else
-		at->offset += (header.version_and_words & 0xf) * 4;
+		at->offset += (header->version_and_words & 0xf) * 4;
 }
 
 static __always_inline bool is_extension(__u8 next)
@@ -92,28 +100,28 @@ static __always_inline bool is_extension(__u8 next)
 }
 
 /* `record->protocol` is that of the header at the cursor; afterwards it is none of an extension. */
-static __always_inline void skip_extensions(struct cursor *at, struct drop_record *record)
+static __always_inline void skip_extensions(struct cursor *at, struct ipv6_extension *header,
+					    struct drop_record *record)
 {
 	for (int i = 0; i < IPV6_EXTENSIONS; i++) {
-		struct ipv6_extension header;
 		__u8 kind = record->protocol;
 
 		if (!is_extension(kind))
 			return;
-		if (!take(at, &header, sizeof(header)))
+		if (!take(at, header, sizeof(*header)))
 			break;
-		record->protocol = header.next;
+		record->protocol = header->next;
 		if (kind == IPPROTO_FRAGMENT) {
 			record->flags |= DROP_IS_FRAGMENT;
-			at->offset += sizeof(header);
-			if (bpf_ntohs(header.fragment) & IPV6_OFFSET) {
+			at->offset += sizeof(*header);
+			if (bpf_ntohs(header->fragment) & IPV6_OFFSET) {
 				at->offset = 0;
 				return;
 			}
 		} else if (kind == IPPROTO_AH) {
-			at->offset += (header.length + 2) * 4;
+			at->offset += (header->length + 2) * 4;
 		} else {
-			at->offset += (header.length + 1) * 8;
+			at->offset += (header->length + 1) * 8;
 		}
 	}
 	/* Cut off, or too many: the protocol behind them is not known. */
@@ -124,46 +132,47 @@ static __always_inline void skip_extensions(struct cursor *at, struct drop_recor
 	}
 }
 
-static __always_inline void read_ipv6(struct cursor *at, struct drop_record *record)
+static __always_inline void read_ipv6(struct cursor *at, union headers *headers,
+				      struct drop_record *record)
 {
-	struct ipv6_header header;
+	struct ipv6_header *header = &headers->ipv6;
 
-	if (!take(at, &header, sizeof(header)) || header.version_and_class[0] >> 4 != 6) {
+	if (!take(at, header, sizeof(*header)) || header->version_and_class[0] >> 4 != 6) {
 		at->offset = 0;
 		return;
 	}
 	record->family = AF_INET6;
-	record->protocol = header.next;
+	record->protocol = header->next;
 	record->flags |= DROP_ADDRESSES_KNOWN | DROP_PROTOCOL_KNOWN;
-	__builtin_memcpy(record->source_address, header.source, 16);
-	__builtin_memcpy(record->destination_address, header.destination, 16);
-	at->offset += sizeof(header);
-	skip_extensions(at, record);
+	__builtin_memcpy(record->source_address, header->source, 16);
+	__builtin_memcpy(record->destination_address, header->destination, 16);
+	at->offset += sizeof(*header);
+	skip_extensions(at, &headers->extension, record);
 }
 
 /* From the network header on; the cursor then is at what IP carries. */
 static __always_inline void read_network(const struct sk_buff *skb, struct cursor *at,
-					 struct drop_record *record)
+					 union headers *headers, struct drop_record *record)
 {
+	struct vlan_tag *tag = &headers->vlan;
+
 	at->head = BPF_CORE_READ(skb, head);
 	at->end = BPF_CORE_READ(skb, tail);
 	at->offset = BPF_CORE_READ(skb, network_header);
 	record->ethertype = bpf_ntohs(BPF_CORE_READ(skb, protocol));
 	record->length_bytes = BPF_CORE_READ(skb, len);
 	for (int i = 0; i < VLAN_TAGS; i++) {
-		struct vlan_tag tag;
-
 		if (record->ethertype != ETH_P_8021Q && record->ethertype != ETH_P_8021AD)
 			break;
-		if (!take(at, &tag, sizeof(tag)))
+		if (!take(at, tag, sizeof(*tag)))
 			break;
-		record->ethertype = bpf_ntohs(tag.ethertype);
-		at->offset += sizeof(tag);
+		record->ethertype = bpf_ntohs(tag->ethertype);
+		at->offset += sizeof(*tag);
 	}
 	if (record->ethertype == ETH_P_IP)
-		read_ipv4(at, record);
+		read_ipv4(at, &headers->ipv4, record);
 	else if (record->ethertype == ETH_P_IPV6)
-		read_ipv6(at, record);
+		read_ipv6(at, headers, record);
 	else
 		at->offset = 0;
 }

@@ -4,8 +4,7 @@
  * and their cost.
  *
  * Every drop is counted by (reason, location, network namespace, protocol); of each place in the kernel
- * and reason a few a second are sent as records, so that a flood costs little. Nothing but the stack is
- * written to before a drop is told: a softirq may come in the middle, with drops of its own.
+ * and reason a few a second are sent as records, so that a flood costs little.
  */
 #include "packet.h"
 #include "owner.h"
@@ -16,6 +15,37 @@ EXPORT(enum, drop_flag);
 EXPORT(struct, drop_record);
 EXPORT(struct, drop_key);
 EXPORT(struct, drop_count);
+
+/*
+ * Where a drop is written down on its way. Not on the stack: a verifier follows every value there, and
+ * what packets hold has too many combinations for it.
+ */
+struct scratch {
+	struct drop_record record;
+	struct owner owner;
+	struct group_key group;
+	struct cursor at;
+	union headers headers;
+};
+
+/* Of a task, of a softirq in the middle of that, and one in reserve. */
+#define LEVELS 3
+
+/* Bytes: 1,200 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEVELS);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+/* How many of them are in use. Bytes: 8 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} level SEC(".maps");
 
 /* Bytes: max_entries x (80 + 16 x CPUs), allocated at load. */
 struct {
@@ -115,93 +145,90 @@ static __always_inline bool may_send(const struct drop_record *record)
 	return true;
 }
 
-static __always_inline void count_by(const struct drop_record *record)
+static __always_inline void count_by(struct group_key *key, const struct drop_record *record)
 {
-	struct group_key key = {};
-
+	__builtin_memset(key, 0, sizeof(*key));
 	if (record->flags & DROP_OWNER_KNOWN)
-		group_by_process(&key, &record->process);
+		group_by_process(key, &record->process);
 	if (config.group_by & GROUP_KIND)
-		key.kind = record->kind;
+		key->kind = record->kind;
 	if (config.group_by & GROUP_CODE)
-		key.code = record->flags & DROP_REASON_KNOWN ? record->reason : NO_REASON;
+		key->code = record->flags & DROP_REASON_KNOWN ? record->reason : NO_REASON;
 	if (config.group_by & GROUP_LOCATION)
-		key.location = record->location;
+		key->location = record->location;
 	if (config.group_by & GROUP_NET_NAMESPACE)
-		key.net_namespace = record->net_namespace;
+		key->net_namespace = record->net_namespace;
 	if (config.group_by & GROUP_PROTOCOL) {
-		key.ethertype = record->ethertype;
-		key.protocol = record->protocol;
+		key->ethertype = record->ethertype;
+		key->protocol = record->protocol;
 	}
 	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key.local_address, record->source_address, 16);
+		__builtin_memcpy(key->local_address, record->source_address, 16);
 	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key.peer_address, record->destination_address, 16);
+		__builtin_memcpy(key->peer_address, record->destination_address, 16);
 	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key.family = record->family;
+		key->family = record->family;
 	if (config.group_by & GROUP_LOCAL_PORT)
-		key.local_port = record->source_port;
+		key->local_port = record->source_port;
 	if (config.group_by & GROUP_PEER_PORT)
-		key.peer_port = record->destination_port;
-	count_group(&key);
+		key->peer_port = record->destination_port;
+	count_group(key);
 }
 
 /* Writes the owner to the record; false when a filter, or the selection, keeps it out. */
-static __always_inline bool owner_is_wanted(const struct sock *sk, struct drop_record *record)
+static __always_inline bool owner_is_wanted(const struct sock *sk, struct scratch *out)
 {
-	struct owner owner;
-
-	if (!find_owner(sk, &owner))
+	if (!find_owner(sk, &out->owner))
 		return nobody_passes();
-	record->flags |= DROP_OWNER_KNOWN;
-	record->process = owner.process;
-	return passes(&owner);
+	out->record.flags |= DROP_OWNER_KNOWN;
+	out->record.process = out->owner.process;
+	return passes(&out->owner);
 }
 
 #define GROUPS_BY_OWNER (GROUP_PID | GROUP_UID | GROUP_COMM | GROUP_CGROUP)
 #define GROUPS_BY_PORT  (GROUP_LOCAL_PORT | GROUP_PEER_PORT)
 
-static __always_inline int on_drop(void *ctx, const struct sk_buff *skb, const struct sock *sk,
-				   const struct drop_record *told)
+/* The record says where and why. */
+static __always_inline void on_drop(void *ctx, const struct sk_buff *skb, const struct sock *sk,
+				    struct scratch *out)
 {
 	bool asks_for_owner = !nobody_passes() || config.group_by & GROUPS_BY_OWNER;
-	struct drop_record record = *told;
-	struct cursor at = {};
+	struct drop_record *record = &out->record;
 
-	read_network(skb, &at, &record);
+	read_network(skb, &out->at, &out->headers, record);
 	/* Netlink and Unix sockets use the same buffers: no packets. */
-	if (!record.ethertype && !is_of_ip(sk))
-		return 0;
-	read_place(skb, sk, &record);
-	record.kind = is_ordinary(&record, &at, sk) ? KIND_PACKET_DISCARD : KIND_PACKET_DROP;
-	if (!wanted(record.kind))
-		return 0;
+	if (!record->ethertype && !is_of_ip(sk))
+		return;
+	read_place(skb, sk, record);
+	record->kind = is_ordinary(record, &out->at, sk) ? KIND_PACKET_DISCARD : KIND_PACKET_DROP;
+	if (!wanted(record->kind))
+		return;
 	COUNT(seen);
-	record.time_ns = bpf_ktime_get_boot_ns();
-	if (!record.ethertype && !(record.flags & DROP_WAS_RECEIVED) && !is_stub(sk))
-		read_sender(sk, &record);
+	record->time_ns = bpf_ktime_get_boot_ns();
+	if (!record->ethertype && !(record->flags & DROP_WAS_RECEIVED) && !is_stub(sk))
+		read_sender(sk, record);
 	if (config.port_count || config.group_by & GROUPS_BY_PORT)
-		read_transport(&at, &record);
-	if (!port_passes(record.source_port, record.destination_port) ||
-	    (asks_for_owner && !owner_is_wanted(sk, &record))) {
+		read_transport(&out->at, record);
+	if (!port_passes(record->source_port, record->destination_port) ||
+	    (asks_for_owner && !owner_is_wanted(sk, out))) {
 		COUNT(filtered);
-		return 0;
+		return;
 	}
 	if (config.group_by) {
-		count_by(&record);
-		return 0;
+		count_by(&out->group, record);
+		return;
 	}
-	count_drop(&record);
-	if (!may_send(&record)) {
+	count_drop(record);
+	if (!may_send(record)) {
 		COUNT(rate_limited);
-		return 0;
+		return;
 	}
-	read_transport(&at, &record);
-	record.socket_cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	if (!config.port_count)
+		read_transport(&out->at, record);
+	record->socket_cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	if (!asks_for_owner)
-		owner_is_wanted(sk, &record);
-	submit(ctx, &record, sizeof(record), record.time_ns);
-	return 0;
+		owner_is_wanted(sk, out);
+	submit(ctx, record, sizeof(*record), record->time_ns);
 }
 
 /*
@@ -223,15 +250,32 @@ static __always_inline const struct sock *socket_of(const struct sk_buff *skb,
 static __always_inline int on_kfree_skb(void *ctx, const struct sk_buff *skb, __u64 location,
 					__u32 reason, const struct sock *receiver, __u32 flags)
 {
-	struct drop_record told = {
-		.location = location,
-		.reason = reason,
-		.flags = flags,
-	};
+	__u32 zero = 0, *used, mine;
+	struct scratch *out;
 
-	if (!listens() || is_no_drop(&told))
+	if (!listens() || (flags & DROP_REASON_KNOWN && is_no_drop(reason)))
 		return 0;
-	return on_drop(ctx, skb, socket_of(skb, receiver), &told);
+	used = bpf_map_lookup_elem(&level, &zero);
+	if (!used)
+		return 0;
+	mine = *used;
+	out = bpf_map_lookup_elem(&scratch, &mine);
+	if (!out) {
+		COUNT(seen);
+		COUNT(lost);
+		return 0;
+	}
+	/* Whoever interrupts from here on takes the next one, and has left it when this goes on. */
+	*used = mine + 1;
+	barrier();
+	__builtin_memset(&out->record, 0, sizeof(out->record));
+	out->record.location = location;
+	out->record.reason = reason;
+	out->record.flags = flags;
+	on_drop(ctx, skb, socket_of(skb, receiver), out);
+	barrier();
+	*used = mine;
+	return 0;
 }
 
 /*

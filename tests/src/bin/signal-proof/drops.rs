@@ -157,7 +157,13 @@ impl Scene {
             length_bytes: 14 + 20 + 8 + 10,
             direction: "sent",
             reasons: &["qdisc_drop"],
-            functions: &["__dev_queue_xmit", "kfree_skb_list", "__dev_xmit_skb"],
+            // Where lists of them are freed, since that has its own name.
+            functions: &[
+                "__dev_queue_xmit",
+                "kfree_skb_list",
+                "kfree_skb_list_reason",
+                "__tcf_kfree_skb_list",
+            ],
             owner: Some(Process::own()),
         };
         let mut fields = self.compare(trace, &truth, before);
