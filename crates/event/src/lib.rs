@@ -9,6 +9,7 @@ mod names;
 
 pub mod bounded;
 pub mod cgroup;
+pub mod dns;
 pub mod feed;
 pub mod fields;
 pub mod histogram;
@@ -16,6 +17,7 @@ pub mod json;
 pub mod process;
 pub mod record;
 pub mod reference;
+pub mod socket;
 pub mod table;
 pub mod tcp;
 pub mod text;
@@ -34,7 +36,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 19] = [
+pub static KINDS: [&Kind; 21] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -53,5 +55,7 @@ pub static KINDS: [&Kind; 19] = [
     &tcp::TCP_STATE,
     &tcp::TCP_RETRANSMIT,
     &tcp::TCP_RESET,
+    &dns::DNS_QUERY,
+    &dns::DNS_RESPONSE,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 
 use crate::cgroup::Cgroup;
+use crate::dns::Dns;
 use crate::process::{Exec, Exit, Fork, Process};
+use crate::socket::Transport;
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
 use crate::unit::Unit;
@@ -132,6 +134,8 @@ pub enum Event<'a> {
     Cgroup(&'a Cgroup<'a>),
     /// Something happened to a TCP connection.
     Tcp(&'a Tcp),
+    /// A DNS message was sent or received.
+    Dns(&'a Dns<'a>),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -152,7 +156,15 @@ pub trait Record {
     fn peer(&self) -> Option<SocketAddr> {
         match self.event() {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
+            Event::Dns(dns) => Some(dns.ends.peer),
             _ => None,
+        }
+    }
+    /// What carries the data to and from there.
+    fn transport(&self) -> Transport {
+        match self.event() {
+            Event::Dns(dns) => dns.ends.transport,
+            _ => Transport::Tcp,
         }
     }
     /// Whose doing it is, where a process did it; a record of a type of its own says so itself.
@@ -163,6 +175,7 @@ pub trait Record {
             Event::Exit(exit) => Some(&exit.process),
             Event::Cgroup(cgroup) => cgroup.process.as_ref(),
             Event::Tcp(tcp) => tcp.process.as_ref(),
+            Event::Dns(dns) => dns.process.as_ref(),
             Event::Other => None,
         }
     }

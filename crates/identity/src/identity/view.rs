@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use chandra_event::process::Process;
 use chandra_event::record::Record;
+use chandra_event::socket::Transport;
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
 use super::{Identity, OwnNode, Place};
@@ -26,11 +27,7 @@ impl Identity {
     pub fn who<'a>(&'a mut self, record: &dyn Record, spelled: &'a mut Spelled) -> Who<'a> {
         let number = self.container_of(record).filter(|number| self.look_up(*number).is_some());
         let boottime_ns = self.processes.boottime_ns_of(record.time());
-        let scope = match (number, record.process()) {
-            (Some(number), _) => Some(Scope::Container(number.get())),
-            (None, Some(process)) => Some(Scope::Process(process.pid)),
-            (None, None) => None,
-        };
+        let scope = scope(number, record);
         let mut who = Who::default();
         if let Some(process) = record.process() {
             let ran = self.processes.of(process).and_then(|entry| entry.program_at(boottime_ns));
@@ -45,7 +42,14 @@ impl Identity {
             who.peer = match is_own {
                 // The loopback of a pod is the pod.
                 true => Peer { pod: who.pod, workload: who.workload, ..Peer::default() },
-                false => self.peer(&self.question(peer, scope, boottime_ns), spelled),
+                false => {
+                    let protocol = match record.transport() {
+                        Transport::Tcp => Protocol::Tcp,
+                        Transport::Udp => Protocol::Udp,
+                    };
+                    let question = Question { protocol, ..self.question(peer, scope, boottime_ns) };
+                    self.peer(&question, spelled)
+                }
             };
         }
         who
@@ -123,6 +127,15 @@ impl Identity {
             name: peer.dns_name,
             entity: peer.reserved.map(|reserved| reserved.word()).filter(|word| *word != "unknown"),
         }
+    }
+}
+
+/// Whose names hold for a record.
+pub(super) fn scope(container: Option<Number>, record: &dyn Record) -> Option<Scope> {
+    match (container, record.process()) {
+        (Some(number), _) => Some(Scope::Container(number.get())),
+        (None, Some(process)) => Some(Scope::Process(process.pid)),
+        (None, None) => None,
     }
 }
 
