@@ -11,7 +11,7 @@ use crate::value::Value;
 crate::fields! {
     /// What a query and its response both have.
     struct QuestionFields(dns: &Dns<'_>) = [] {
-        "dns.name", "NAME", 40, Table, DnsName(dns.message.question.map(|question| question.name)),
+        "dns.name", "NAME", 30, Table, DnsName(dns.message.question.map(|question| question.name)),
         "The name that is asked for, in lower case, without the dot at its end";
         "dns.type", "QTYPE", 6, Table,
         DnsType(dns.message.question.map(|question| question.type_code)),
