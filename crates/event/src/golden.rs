@@ -118,7 +118,10 @@ fn json_of_each_kind() {
         let mut line = Vec::new();
         json::write_line(record, Some("n1"), &mut line);
         let expected = expected.next().unwrap().replace("<curl>", CURL);
-        let expected = expected.replace("<resolver>", RESOLVER).replace("<runc>", RUNC).replace("<docker>", DOCKER);
+        let expected = expected
+            .replace("<resolver>", RESOLVER)
+            .replace("<runc>", RUNC)
+            .replace("<docker>", DOCKER);
         let expected: String = expected.lines().map(str::trim_start).collect();
         assert_eq!(String::from_utf8(line).unwrap(), expected + "\n");
     });

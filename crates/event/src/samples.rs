@@ -141,11 +141,13 @@ pub fn unknown_tcp(happened: Happened) -> Tcp {
 }
 
 /// `WWW.Example.COM`, type AAAA, with EDNS.
-pub const QUERY: &[u8] = b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\x01\x03WWW\x07Example\x03COM\0\0\x1c\0\x01\
+pub const QUERY: &[u8] =
+    b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\x01\x03WWW\x07Example\x03COM\0\0\x1c\0\x01\
     \0\0\x29\x04\xd0\0\0\x80\0\0\0";
 
 /// Its answer: a CNAME, an address of the name that this leads to, and a text.
-pub const RESPONSE: &[u8] = b"\x12\x34\x81\x80\0\x01\0\x03\0\0\0\0\x03WWW\x07Example\x03COM\0\0\x1c\0\x01\
+pub const RESPONSE: &[u8] =
+    b"\x12\x34\x81\x80\0\x01\0\x03\0\0\0\0\x03WWW\x07Example\x03COM\0\0\x1c\0\x01\
     \xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x06\x03a.b\xc0\x10\
     \xc0\x2d\0\x1c\0\x01\0\0\0\x1e\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\
     \xc0\x0c\0\x10\0\x01\x80\0\0\0\0\x02\x01t";

@@ -17,7 +17,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 
@@ -42,7 +43,9 @@ impl Random {
     fn data(&mut self) -> RData<'static> {
         match self.below(8) {
             0 | 1 => RData::A(A { address: 0x0a00_0000 + self.below(1 << 24) as u32 }),
-            2 => RData::AAAA(AAAA { address: 0x2001_0db8_u128 << 96 | self.below(1 << 30) as u128 }),
+            2 => {
+                RData::AAAA(AAAA { address: 0x2001_0db8_u128 << 96 | self.below(1 << 30) as u128 })
+            }
             3 => RData::CNAME(CNAME(self.name())),
             4 => RData::NS(NS(self.name())),
             5 => RData::PTR(PTR(self.name())),
@@ -56,7 +59,8 @@ impl Random {
 
     fn message(&mut self) -> Vec<u8> {
         let id = self.below(1 << 16) as u16;
-        let mut packet = if self.below(3) == 0 { Packet::new_query(id) } else { Packet::new_reply(id) };
+        let mut packet =
+            if self.below(3) == 0 { Packet::new_query(id) } else { Packet::new_reply(id) };
         for flag in [
             PacketFlag::RECURSION_DESIRED,
             PacketFlag::TRUNCATION,
@@ -192,7 +196,9 @@ fn what_was_damaged_is_read_alike_or_called_malformed() {
         let mut bytes = random.message();
         // Behind the header, so that it stays clear how much is to be there; letters stay plain.
         for _ in 0..1 + random.below(3) {
-            let Some(behind) = bytes.len().checked_sub(12).filter(|behind| *behind > 0) else { break };
+            let Some(behind) = bytes.len().checked_sub(12).filter(|behind| *behind > 0) else {
+                break;
+            };
             let place = 12 + random.below(behind);
             bytes[place] = random.pick(&[0, 1, 3, 0x3f, 0x40, 0x80, 0xc0, 0xff, b'x']);
         }
@@ -242,7 +248,10 @@ fn what_is_wrong_is_named_and_what_comes_before_it_kept() {
     let good = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\x0a\x00\x00\x01";
     let cases: [(&[u8], Malformed); 5] = [
         (b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x03\x0a\x00\x00", Malformed::Data),
-        (b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x05\x00\x03\x01b\x00\x00", Malformed::TrailingBytes),
+        (
+            b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x05\x00\x03\x01b\x00\x00",
+            Malformed::TrailingBytes,
+        ),
         (b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x05\x00\x02\x01b\x00", Malformed::Data),
         (b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\x0a\x00\x00", Malformed::EndsTooSoon),
         (b"\xc0\xff\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\x0a\x00\x00\x01", Malformed::Pointer),

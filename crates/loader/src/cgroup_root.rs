@@ -84,7 +84,10 @@ mod tests {
 33 23 0:27 /a /mnt/part rw - cgroup2 none rw
 nonsense
 ";
-        assert_eq!(mount_points(table).collect::<Vec<_>>(), ["/sys/fs/cgroup/unified", "/mnt/part"]);
+        assert_eq!(
+            mount_points(table).collect::<Vec<_>>(),
+            ["/sys/fs/cgroup/unified", "/mnt/part"]
+        );
     }
 
     #[test]

@@ -142,7 +142,10 @@ mod tests {
     fn labels_are_joined_and_what_would_mislead_is_escaped() {
         assert_eq!(read(b"\x03WWW\x07example\x00", 0), Ok(("www.example".into(), 13)));
         assert_eq!(read(b"\x00", 0), Ok((".".into(), 1)));
-        assert_eq!(read(b"\x05a.b\\c\x02\x1b \x01\xff\x00", 0).unwrap().0, r"a\.b\\c.\027\032.\255");
+        assert_eq!(
+            read(b"\x05a.b\\c\x02\x1b \x01\xff\x00", 0).unwrap().0,
+            r"a\.b\\c.\027\032.\255"
+        );
     }
 
     #[test]
@@ -159,8 +162,10 @@ mod tests {
         // Two that lead to each other.
         assert_eq!(read(b"\xc0\x02\xc0\x00", 2), Err(Malformed::Pointer));
         // As many as fit, one behind the other, towards the front.
-        let chain: Vec<u8> =
-            [0, 0].into_iter().chain((0..4000_u16).flat_map(|at| (0xc000 | 2 * at).to_be_bytes())).collect();
+        let chain: Vec<u8> = [0, 0]
+            .into_iter()
+            .chain((0..4000_u16).flat_map(|at| (0xc000 | 2 * at).to_be_bytes()))
+            .collect();
         assert_eq!(read(&chain, 8000), Err(Malformed::Pointer));
         assert_eq!(read(&chain, 100).unwrap().0, ".");
     }
@@ -168,7 +173,8 @@ mod tests {
     #[test]
     fn a_name_has_255_bytes_at_most() {
         let name = |labels: usize, last: usize| {
-            let mut name = b"\x3faaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".repeat(labels);
+            let mut name = b"\x3faaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                .repeat(labels);
             name.push(u8::try_from(last).unwrap());
             name.extend(b"b".repeat(last));
             name.push(0);

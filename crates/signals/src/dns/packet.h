@@ -5,14 +5,14 @@
 
 #include "event.h"
 
-#define DNS_PORT      53
-#define HEADER_BYTES  12 /* RFC 1035, 4.1.1 */
-#define UDP_BYTES     8
-#define TCP_BYTES     20
-#define TCP_SYN       0x02
-#define IP_BYTES      20
-#define IPV6_BYTES    40
-#define PORTS_BYTES   4
+#define DNS_PORT     53
+#define HEADER_BYTES 12 /* RFC 1035, 4.1.1 */
+#define UDP_BYTES    8
+#define TCP_BYTES    20
+#define TCP_SYN      0x02
+#define IP_BYTES     20
+#define IPV6_BYTES   40
+#define PORTS_BYTES  4
 
 enum direction {
 	EGRESS,
@@ -23,7 +23,7 @@ enum direction {
 struct packet {
 	__u32 payload_offset;
 	__u32 payload_bytes;
-	__u32 sequence; /* TCP's, of the first byte of the payload, or of the SYN */
+	__u32 sequence;    /* TCP's, of the first byte of the payload */
 	__u16 source_port; /* host byte order */
 	__u16 destination_port;
 	__u8 family;
@@ -31,6 +31,15 @@ struct packet {
 	__u8 is_syn;
 	__u8 direction;
 };
+
+/* The verifier keeps what it calls a socket from being read as the kernel's own; a copy is a number. */
+static __always_inline const struct sock *socket_of(struct __sk_buff *skb)
+{
+	__u64 typed = skb->sk, plain = 0;
+
+	bpf_probe_read_kernel(&plain, sizeof(plain), &typed);
+	return (const void *)plain;
+}
 
 /* 53, or what --port says. */
 static __always_inline bool is_dns_port(__u16 source, __u16 destination)

@@ -40,7 +40,8 @@ struct {
 /* A server has many clients behind one socket, which may all use the same number. */
 struct query_key {
 	__u64 socket_cookie;
-	__u8 peer_address[16]; /* of a server's; a client's answer may come from another, through NAT */
+	__u8 peer_address
+		[16]; /* of a server's; a client's answer may come from another, through NAT */
 	__u16 peer_port;
 	__u16 id;
 	__u32 is_server;
@@ -67,15 +68,6 @@ struct message {
 	__u32 bytes;
 	__u32 available_bytes; /* of those, in this packet */
 };
-
-/* The verifier keeps what it calls a socket from being read as the kernel's own; a copy is a number. */
-static __always_inline const struct sock *socket_of(struct __sk_buff *skb)
-{
-	__u64 typed = skb->sk, plain = 0;
-
-	bpf_probe_read_kernel(&plain, sizeof(plain), &typed);
-	return (const void *)plain;
-}
 
 /*
  * Whether the current task is the one that sends. A datagram is always sent by its task; TCP also
@@ -192,27 +184,27 @@ static __noinline void count(const struct dns_record *record, __u32 code)
 }
 
 /* A place in the ring must have a size that the verifier knows: the smallest that is large enough. */
-#define SEND_IN(capacity)                                                               \
-	({                                                                              \
-		struct place {                                                          \
-			struct dns_record record;                                       \
-			__u8 message[capacity];                                         \
-		} *place = bpf_ringbuf_reserve(&events, sizeof(*place), 0);             \
-		__u32 captured = record->captured_bytes;                                \
-                                                                                        \
-		if (!place) {                                                           \
-			COUNT(lost);                                                    \
-			return;                                                         \
-		}                                                                       \
-		barrier_on(captured);                                                   \
-		if (captured < HEADER_BYTES || captured > (capacity) ||                 \
+#define SEND_IN(capacity)                                                                 \
+	({                                                                                \
+		struct place {                                                            \
+			struct dns_record record;                                         \
+			__u8 message[capacity];                                           \
+		} *place = bpf_ringbuf_reserve(&events, sizeof(*place), 0);               \
+		__u32 captured = record->captured_bytes;                                  \
+                                                                                          \
+		if (!place) {                                                             \
+			COUNT(lost);                                                      \
+			return;                                                           \
+		}                                                                         \
+		barrier_on(captured);                                                     \
+		if (captured < HEADER_BYTES || captured > (capacity) ||                   \
 		    bpf_skb_load_bytes(skb, message->offset, place->message, captured)) { \
-			bpf_ringbuf_discard(place, BPF_RB_NO_WAKEUP);                   \
-			COUNT(lost);                                                    \
-			return;                                                         \
-		}                                                                       \
-		place->record = *record;                                                \
-		submitted(place, record->time_ns);                                      \
+			bpf_ringbuf_discard(place, BPF_RB_NO_WAKEUP);                     \
+			COUNT(lost);                                                      \
+			return;                                                           \
+		}                                                                         \
+		place->record = *record;                                                  \
+		submitted(place, record->time_ns);                                        \
 	})
 
 static __always_inline void submitted(void *place, __u64 now)
@@ -230,9 +222,8 @@ static __always_inline void send(struct __sk_buff *skb, struct dns_record *recor
 				 const struct message *message)
 {
 	record->message_bytes = message->bytes;
-	record->captured_bytes = message->available_bytes < CAPTURE_BYTES ?
-					 message->available_bytes :
-					 CAPTURE_BYTES;
+	record->captured_bytes =
+		message->available_bytes < CAPTURE_BYTES ? message->available_bytes : CAPTURE_BYTES;
 	if (config.use_perf_buffer) {
 		/* The kernel itself appends the packet, from its first byte on. */
 		__u64 bytes = message->offset + record->captured_bytes;
@@ -343,11 +334,7 @@ static __always_inline void on_segment(struct __sk_buff *skb, const struct packe
 	struct stream stream;
 	__u32 left = packet->payload_bytes, offset = packet->payload_offset;
 
-	if (packet->is_syn) {
-		begin_stream(&key, packet->sequence + 1);
-		return;
-	}
-	if (!left || !find_stream(skb, &key, packet, &stream))
+	if (!left || packet->is_syn || !find_stream(skb, &key, packet, &stream))
 		return;
 	for (int i = 0; i < MESSAGES_PER_SEGMENT && left; i++) {
 		if (!take_length(skb, &stream, &offset, &left))

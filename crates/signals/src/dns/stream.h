@@ -4,8 +4,8 @@
  * RFC 7766), and that may be said one segment earlier than the message.
  *
  * A message is read from the segment that it begins in. Which that is follows from the sequence numbers
- * since the SYN. Where it is not known (the connection is older, a segment came out of order) only a
- * segment that is exactly one message, by its length, is taken for one, and sets the count right.
+ * since the first byte. Where they were not seen (the connection is older, a segment came out of order)
+ * only a segment that is exactly one message, by its length, is taken for one, and sets the count right.
  */
 #ifndef CHANDRA_DNS_STREAM_H
 #define CHANDRA_DNS_STREAM_H
@@ -34,11 +34,23 @@ struct {
 	__type(value, struct stream);
 } streams SEC(".maps");
 
-static __always_inline void begin_stream(const struct stream_key *key, __u32 next)
+/*
+ * Whether a segment is the first of its direction that has data. The kernel counts the opener's SYN as an
+ * acknowledged byte; a socket that accept(2) returns has its listener's backlog limit.
+ */
+static __always_inline bool is_first(const struct sock *sk, const struct packet *packet)
 {
-	struct stream stream = { .next = next };
+	const struct tcp_sock *tp = (const void *)sk;
+	__u32 first;
 
-	bpf_map_update_elem(&streams, key, &stream, BPF_ANY);
+	if (packet->direction == INGRESS) {
+		first = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
+	} else {
+		first = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
+		if (!BPF_CORE_READ(sk, sk_max_ack_backlog))
+			first += 1;
+	}
+	return packet->sequence == first;
 }
 
 /* Whether a message may begin in this segment, and what is known of the stream there. */
@@ -56,9 +68,11 @@ static __always_inline bool find_stream(struct __sk_buff *skb, const struct stre
 		if ((__s32)(packet->sequence - stream->next) < 0)
 			return false;
 	}
-	bpf_skb_load_bytes(skb, packet->payload_offset, &length, sizeof(length));
-	if (bpf_ntohs(length) + LENGTH_BYTES != packet->payload_bytes)
-		return false;
+	if (known || !is_first(socket_of(skb), packet)) {
+		bpf_skb_load_bytes(skb, packet->payload_offset, &length, sizeof(length));
+		if (bpf_ntohs(length) + LENGTH_BYTES != packet->payload_bytes)
+			return false;
+	}
 	stream->next = packet->sequence;
 	stream->message_bytes = 0;
 	return true;
@@ -72,8 +86,7 @@ static __always_inline bool take_length(struct __sk_buff *skb, struct stream *st
 
 	if (stream->message_bytes)
 		return true;
-	if (*left < LENGTH_BYTES ||
-	    bpf_skb_load_bytes(skb, *offset, &length, sizeof(length)))
+	if (*left < LENGTH_BYTES || bpf_skb_load_bytes(skb, *offset, &length, sizeof(length)))
 		return false;
 	stream->message_bytes = bpf_ntohs(length);
 	stream->next += LENGTH_BYTES;

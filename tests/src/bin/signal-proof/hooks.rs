@@ -18,6 +18,8 @@ const ALL: &[(&str, &str)] = &[
     ("tcp", "reset_sent"),
     ("tcp", "reset_received"),
     ("tcp", "open"),
+    ("dns", "egress"),
+    ("dns", "ingress"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];
