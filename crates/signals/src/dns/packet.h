@@ -96,4 +96,24 @@ static __always_inline bool is_dns(struct __sk_buff *skb, struct packet *packet)
 	return true;
 }
 
+/* What is needed of a packet when its payload was found, as a number. */
+static __always_inline __u64 packed(const struct packet *packet)
+{
+	return (__u64)packet->source_port << 48 | (__u64)packet->destination_port << 32 |
+	       (__u64)packet->direction << 16 | packet->protocol << 8 | packet->family;
+}
+
+static __always_inline struct packet unpacked(__u64 packed)
+{
+	struct packet packet = {
+		.source_port = packed >> 48,
+		.destination_port = packed >> 32,
+		.direction = packed >> 16,
+		.protocol = packed >> 8,
+		.family = packed,
+	};
+
+	return packet;
+}
+
 #endif

@@ -18,12 +18,17 @@ EXPORT(struct, dns_record);
 /* No response code of any message: a query has none. */
 #define NO_CODE ((__u32)-1)
 
+/* What follows from who has a socket. */
+struct claim {
+	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
+	__u32 passes;      /* the filters on processes */
+	__u32 is_known;    /* and there is an owner */
+};
+
 /* Who has a socket. */
 struct owner {
 	struct process process;
-	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
-	__u32 passes;      /* the filters on processes */
-	__u32 padding;
+	struct claim claim;
 };
 
 /*
@@ -50,8 +55,6 @@ struct query_key {
 struct query {
 	struct owner owner;
 	__u64 time_ns;
-	__u32 owner_known;
-	__u32 padding;
 };
 
 /* Queries that wait for their answer. Bytes: about 190 x max_entries; unanswered ones age out. */
@@ -61,13 +64,6 @@ struct {
 	__type(key, struct query_key);
 	__type(value, struct query);
 } queries SEC(".maps");
-
-/* A message within a packet. */
-struct message {
-	__u32 offset; /* from the IP header */
-	__u32 bytes;
-	__u32 available_bytes; /* of those, in this packet */
-};
 
 /*
  * Whether the current task is the one that sends. A datagram is always sent by its task; TCP also
@@ -80,30 +76,32 @@ static __always_inline bool is_sent_by_task(const struct sock *sk, const struct 
 	return packet->protocol == IPPROTO_UDP || BPF_CORE_READ(sk, sk_lock.owned) != 0;
 }
 
-static __always_inline void own(struct owner *owner)
+/* The current task's is the message. */
+static __noinline void own(struct dns_record *record, struct claim *claim)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	read_process(task, &owner->process);
-	owner->passes = owner_passes(task, &owner->process);
+	read_process(task, &record->process);
+	claim->is_known = true;
+	claim->passes = owner_passes(task, &record->process);
 	if (config.selects_cgroups) {
-		struct cgroup_key key = cgroup_of(&owner->process);
+		struct cgroup_key key = cgroup_of(&record->process);
 
 		find_selection(task, &key);
-		owner->selected_by = key.id;
+		claim->selected_by = key.id;
 	}
 }
 
 /* Asked anew for each record: what is remembered is there before a decision may be. */
-static __always_inline bool passes(const struct owner *owner)
+static __always_inline bool passes(const struct dns_record *record, const struct claim *claim)
 {
 	struct cgroup_key key = {
-		.id = owner->selected_by,
-		.hierarchy = owner->process.cgroup_hierarchy,
+		.id = claim->selected_by,
+		.hierarchy = record->process.cgroup_hierarchy,
 	};
 
-	if (!owner->passes || !config.selects_cgroups)
-		return owner->passes;
+	if (!claim->passes || !config.selects_cgroups)
+		return claim->passes;
 	return is_selected(bpf_map_lookup_elem(&cgroup_selection, &key));
 }
 
@@ -184,27 +182,27 @@ static __noinline void count(const struct dns_record *record, __u32 code)
 }
 
 /* A place in the ring must have a size that the verifier knows: the smallest that is large enough. */
-#define SEND_IN(capacity)                                                                 \
-	({                                                                                \
-		struct place {                                                            \
-			struct dns_record record;                                         \
-			__u8 message[capacity];                                           \
-		} *place = bpf_ringbuf_reserve(&events, sizeof(*place), 0);               \
-		__u32 captured = record->captured_bytes;                                  \
-                                                                                          \
-		if (!place) {                                                             \
-			COUNT(lost);                                                      \
-			return;                                                           \
-		}                                                                         \
-		barrier_on(captured);                                                     \
-		if (captured < HEADER_BYTES || captured > (capacity) ||                   \
-		    bpf_skb_load_bytes(skb, message->offset, place->message, captured)) { \
-			bpf_ringbuf_discard(place, BPF_RB_NO_WAKEUP);                     \
-			COUNT(lost);                                                      \
-			return;                                                           \
-		}                                                                         \
-		place->record = *record;                                                  \
-		submitted(place, record->time_ns);                                        \
+#define SEND_IN(capacity)                                                        \
+	({                                                                       \
+		struct place {                                                   \
+			struct dns_record record;                                \
+			__u8 message[capacity];                                  \
+		} *place = bpf_ringbuf_reserve(&events, sizeof(*place), 0);      \
+		__u32 captured = record->captured_bytes;                         \
+                                                                                 \
+		if (!place) {                                                    \
+			COUNT(lost);                                             \
+			return;                                                  \
+		}                                                                \
+		barrier_on(captured);                                            \
+		if (captured < HEADER_BYTES || captured > (capacity) ||          \
+		    bpf_skb_load_bytes(skb, offset, place->message, captured)) { \
+			bpf_ringbuf_discard(place, BPF_RB_NO_WAKEUP);            \
+			COUNT(lost);                                             \
+			return;                                                  \
+		}                                                                \
+		place->record = *record;                                         \
+		submitted(place, record->time_ns);                               \
 	})
 
 static __always_inline void submitted(void *place, __u64 now)
@@ -217,18 +215,14 @@ static __always_inline void submitted(void *place, __u64 now)
 	COUNT(submitted);
 }
 
-/* Sends a record with as much of its message as is captured. */
-static __always_inline void send(struct __sk_buff *skb, struct dns_record *record,
-				 const struct message *message)
+/* Sends a record with as much of its message as is captured; that is at `offset` in the packet. */
+static __always_inline void send(struct __sk_buff *skb, struct dns_record *record, __u32 offset)
 {
-	record->message_bytes = message->bytes;
-	record->captured_bytes =
-		message->available_bytes < CAPTURE_BYTES ? message->available_bytes : CAPTURE_BYTES;
 	if (config.use_perf_buffer) {
 		/* The kernel itself appends the packet, from its first byte on. */
-		__u64 bytes = message->offset + record->captured_bytes;
+		__u64 bytes = offset + record->captured_bytes;
 
-		record->message_offset = message->offset;
+		record->message_offset = offset;
 		if (bpf_perf_event_output(skb, &events, BPF_F_CURRENT_CPU | bytes << 32, record,
 					  sizeof(*record)))
 			COUNT(lost);
@@ -245,16 +239,22 @@ static __always_inline void send(struct __sk_buff *skb, struct dns_record *recor
 	}
 }
 
+static __always_inline void take(struct dns_record *record, struct claim *claim,
+				 const struct owner *owner)
+{
+	record->process = owner->process;
+	*claim = owner->claim;
+}
+
 /*
- * Whose message it is, into the record with what follows from that: how long the answer took. Returns
- * whether the filters on who did it let it pass.
+ * Keeps who sends and what is asked, and finds them again: whose a message is that came in an interrupt,
+ * and how long an answer took.
  */
-static __noinline bool identify(struct __sk_buff *skb, const struct packet *packet,
-				struct dns_record *record, __u32 id)
+static __noinline void remember(struct dns_record *record, struct claim *claim, __u32 id)
 {
 	struct query_key key = { .socket_cookie = record->socket_cookie, .id = id };
-	struct query query = { .time_ns = record->time_ns };
-	const struct owner *remembered = bpf_map_lookup_elem(&owners, &key.socket_cookie);
+	const struct owner *owner = bpf_map_lookup_elem(&owners, &key.socket_cookie);
+	struct query query = {};
 	const struct query *asked;
 
 	key.is_server = record->flags & DNS_SERVER;
@@ -262,66 +262,71 @@ static __noinline bool identify(struct __sk_buff *skb, const struct packet *pack
 		__builtin_memcpy(key.peer_address, record->peer_address, 16);
 		key.peer_port = record->peer_port;
 	}
-	query.owner.passes = nobody_passes();
-	if (is_sent_by_task(socket_of(skb), packet)) {
-		own(&query.owner);
-		query.owner_known = true;
-		if (!remembered || remembered->process.pid != query.owner.process.pid ||
-		    remembered->process.start_boottime_ns != query.owner.process.start_boottime_ns)
-			bpf_map_update_elem(&owners, &key.socket_cookie, &query.owner, BPF_ANY);
-	} else if (remembered) {
-		query.owner = *remembered;
-		query.owner_known = true;
-	}
+	if (!claim->is_known && owner)
+		take(record, claim, owner);
+	query.owner.process = record->process;
+	query.owner.claim = *claim;
+	query.time_ns = record->time_ns;
+	if (claim->is_known &&
+	    (!owner || owner->process.pid != record->process.pid ||
+	     owner->process.start_boottime_ns != record->process.start_boottime_ns))
+		bpf_map_update_elem(&owners, &key.socket_cookie, &query.owner, BPF_ANY);
 	if (record->kind == KIND_DNS_QUERY) {
 		bpf_map_update_elem(&queries, &key, &query, BPF_ANY);
-	} else {
-		asked = bpf_map_lookup_elem(&queries, &key);
-		if (asked) {
-			record->flags |= DNS_LATENCY_KNOWN;
-			record->latency_ns = record->time_ns - asked->time_ns;
-			if (!key.is_server && asked->owner_known) {
-				query.owner = asked->owner;
-				query.owner_known = true;
-			}
-			bpf_map_delete_elem(&queries, &key);
-		}
+		return;
 	}
-	record->process = query.owner.process;
-	if (query.owner_known)
-		record->flags |= DNS_OWNER_KNOWN;
-	return passes(&query.owner);
+	asked = bpf_map_lookup_elem(&queries, &key);
+	if (!asked)
+		return;
+	record->flags |= DNS_LATENCY_KNOWN;
+	record->latency_ns = record->time_ns - asked->time_ns;
+	/* Of several processes that share a socket, the one that asked. */
+	if (!key.is_server && asked->owner.claim.is_known)
+		take(record, claim, &asked->owner);
+	bpf_map_delete_elem(&queries, &key);
 }
 
-/* A message of at least a header. */
-static __noinline void on_message(struct __sk_buff *skb, const struct packet *packet,
-				  const struct message *message)
+/*
+ * A message of at least a header, at `offset`. A global function, which the verifier checks once and not
+ * for every way that leads here; such a one takes numbers only (before 5.13), so the packet comes packed.
+ */
+__noinline int on_message(struct __sk_buff *skb, __u64 packed, __u32 offset, __u32 bytes,
+			  __u32 available_bytes)
 {
+	const struct packet packet = unpacked(packed);
 	struct dns_record record = {};
-	__u8 header[HEADER_BYTES];
-	bool is_response, does_pass;
+	struct claim claim = { .passes = nobody_passes() };
+	__u8 header[4]; /* the number, and flags */
+	bool is_response;
 
-	if (!skb->sk || bpf_skb_load_bytes(skb, message->offset, header, sizeof(header)))
-		return;
+	if (!skb->sk || bpf_skb_load_bytes(skb, offset, header, sizeof(header)))
+		return 0;
 	is_response = header[2] & 0x80;
 	record.kind = is_response ? KIND_DNS_RESPONSE : KIND_DNS_QUERY;
 	record.time_ns = bpf_ktime_get_boot_ns();
 	record.socket_cookie = bpf_get_socket_cookie(skb);
-	if (is_response == (packet->direction == EGRESS))
+	if (is_response == (packet.direction == EGRESS))
 		record.flags |= DNS_SERVER;
-	if (packet->protocol == IPPROTO_TCP)
+	if (packet.protocol == IPPROTO_TCP)
 		record.flags |= DNS_TCP;
-	read_ends(skb, packet, &record);
-	does_pass = identify(skb, packet, &record, (__u32)header[0] << 8 | header[1]);
+	record.message_bytes = bytes;
+	record.captured_bytes = available_bytes < CAPTURE_BYTES ? available_bytes : CAPTURE_BYTES;
+	read_ends(skb, &packet, &record);
+	if (is_sent_by_task(socket_of(skb), &packet))
+		own(&record, &claim);
+	remember(&record, &claim, (__u32)header[0] << 8 | header[1]);
+	if (claim.is_known)
+		record.flags |= DNS_OWNER_KNOWN;
 	if (!wanted(record.kind))
-		return;
+		return 0;
 	COUNT(seen);
-	if (!does_pass)
+	if (!passes(&record, &claim))
 		COUNT(filtered);
 	else if (config.group_by)
 		count(&record, is_response ? header[3] & 0x0f : NO_CODE);
 	else
-		send(skb, &record, message);
+		send(skb, &record, offset);
+	return 0;
 }
 
 static __always_inline void on_segment(struct __sk_buff *skb, const struct packet *packet)
@@ -330,25 +335,24 @@ static __always_inline void on_segment(struct __sk_buff *skb, const struct packe
 		.socket_cookie = bpf_get_socket_cookie(skb),
 		.direction = packet->direction,
 	};
-	struct message message;
 	struct stream stream;
 	__u32 left = packet->payload_bytes, offset = packet->payload_offset;
+	__u32 bytes, available;
 
 	if (!left || packet->is_syn || !find_stream(skb, &key, packet, &stream))
 		return;
 	for (int i = 0; i < MESSAGES_PER_SEGMENT && left; i++) {
 		if (!take_length(skb, &stream, &offset, &left))
 			break;
-		message.offset = offset;
-		message.bytes = stream.message_bytes;
-		message.available_bytes = left < message.bytes ? left : message.bytes;
-		if (message.available_bytes >= HEADER_BYTES)
-			on_message(skb, packet, &message);
+		bytes = stream.message_bytes;
+		available = left < bytes ? left : bytes;
+		if (available >= HEADER_BYTES)
+			on_message(skb, packed(packet), offset, bytes, available);
 		if (left) {
-			offset += message.available_bytes;
-			left -= message.available_bytes;
+			offset += available;
+			left -= available;
 			stream.next = packet->sequence + (offset - packet->payload_offset) +
-				      (message.bytes - message.available_bytes);
+				      (bytes - available);
 			stream.message_bytes = 0;
 		}
 	}
@@ -370,13 +374,8 @@ static __always_inline int on_packet(struct __sk_buff *skb, enum direction direc
 	if (packet.protocol == IPPROTO_TCP) {
 		on_segment(skb, &packet);
 	} else if (packet.payload_bytes >= HEADER_BYTES) {
-		struct message message = {
-			.offset = packet.payload_offset,
-			.bytes = packet.payload_bytes,
-			.available_bytes = packet.payload_bytes,
-		};
-
-		on_message(skb, &packet, &message);
+		on_message(skb, packed(&packet), packet.payload_offset, packet.payload_bytes,
+			   packet.payload_bytes);
 	}
 	return PASS;
 }
