@@ -25,9 +25,10 @@ use chandra_signals::{Context, registry};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub static TARGETS: [Target; 9] = [
+pub static TARGETS: [Target; 10] = [
     ("record_process", record_process),
     ("record_tcp", record_tcp),
+    ("record_dns", record_dns),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -45,6 +46,11 @@ pub fn record_process(bytes: &[u8]) {
 /// Bytes from the ring of the signal `tcp`.
 pub fn record_tcp(bytes: &[u8]) {
     record("tcp", bytes);
+}
+
+/// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
+pub fn record_dns(bytes: &[u8]) {
+    record("dns", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {
