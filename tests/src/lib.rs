@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
 pub mod conversation;
+pub mod dns;
 pub mod drops;
 pub mod endpoint;
 pub mod failure;

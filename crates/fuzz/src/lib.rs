@@ -32,6 +32,7 @@ pub static TARGETS: &[Target] = &[
     ("record_tcp", record_tcp),
     ("record_drop", record_drop),
     ("kernel_symbols", kernel_symbols),
+    ("record_dns", record_dns),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -68,6 +69,11 @@ pub fn kernel_symbols(bytes: &[u8]) {
         let (name, offset) = place.rsplit_once("+0x").expect("a name and an offset");
         assert!(!name.is_empty() && u64::from_str_radix(offset, 16).is_ok(), "{place:?}");
     }
+}
+
+/// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
+pub fn record_dns(bytes: &[u8]) {
+    record("dns", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {

@@ -53,6 +53,20 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
+/*
+ * include/uapi/linux/bpf.h: the context of programs on packets, whose layout is the kernel's ABI; a
+ * program reads it at fixed places.
+ */
+struct bpf_sock;
+struct __sk_buff {
+	__u32 len;
+	__u32 before_data[18];
+	__u32 data;
+	__u32 data_end;
+	__u32 before_socket[21];
+	__u64 sk; /* struct bpf_sock * */
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {

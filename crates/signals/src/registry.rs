@@ -42,6 +42,8 @@ pub struct Signal {
     /// What the identity of processes and containers lives from: bits of kinds, each with the hook
     /// that emits it. Empty for most signals.
     pub identity: &'static [(u32, &'static str)],
+    /// Its records tell which names peers were resolved from.
+    pub names_peers: bool,
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
     /// Says what the `code` of a group means.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use chandra_event::record::Record;
+use chandra_event::socket::Transport;
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
 use super::{Identity, OwnNode, Place};
@@ -70,13 +71,13 @@ impl Identity {
     /// Who is at the other end of what a record of this container tells of.
     pub fn peer_of(&self, record: &dyn Record, number: Option<Number>) -> Option<names::Peer<'_>> {
         let peer = record.peer()?;
-        let scope = match (number, record.process()) {
-            (Some(number), _) => Some(Scope::Container(number.get())),
-            (None, Some(process)) => Some(Scope::Process(process.pid)),
-            (None, None) => None,
-        };
         let boottime_ns = self.processes.boottime_ns_of(record.time());
-        Some(self.names().peer(&self.question(peer, scope, boottime_ns)))
+        let protocol = match record.transport() {
+            Transport::Tcp => Protocol::Tcp,
+            Transport::Udp => Protocol::Udp,
+        };
+        let question = self.question(peer, scope(number, record), boottime_ns);
+        Some(self.names().peer(&Question { protocol, ..question }))
     }
 
     /// A pod of the own cluster, by its name.
@@ -135,6 +136,15 @@ impl Identity {
             ranges: &self.ranges,
             here: Here { node: name, addresses, dual_stack: false },
         }
+    }
+}
+
+/// Whose names hold for a record.
+pub(super) fn scope(container: Option<Number>, record: &dyn Record) -> Option<Scope> {
+    match (container, record.process()) {
+        (Some(number), _) => Some(Scope::Container(number.get())),
+        (None, Some(process)) => Some(Scope::Process(process.pid)),
+        (None, None) => None,
     }
 }
 
