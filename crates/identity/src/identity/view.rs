@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use chandra_event::process::Process;
-use chandra_event::record::Record;
+use chandra_event::record::{Event, Record};
+use chandra_event::tcp::{Happened, Role};
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
 use super::{Identity, OwnNode, Place};
-use crate::cluster::{PodView, Protocol};
+use crate::cluster::{PodView, Protocol, ServiceView};
 use crate::container::{self, Number};
 use crate::description::{ContainerDescription, Text};
 use crate::dns::Scope;
@@ -31,6 +32,7 @@ impl Identity {
             (None, Some(process)) => Some(Scope::Process(process.pid)),
             (None, None) => None,
         };
+        let backend = self.backend(record, boottime_ns);
         let mut who = Who::default();
         if let Some(process) = record.process() {
             let ran = self.processes.of(process).and_then(|entry| entry.program_at(boottime_ns));
@@ -42,13 +44,30 @@ impl Identity {
         }
         if let Some(peer) = record.peer() {
             let is_own = peer.ip().to_canonical().is_loopback() && who.pod.is_some();
-            who.peer = match is_own {
+            let ask = |end| self.question(end, scope, boottime_ns);
+            who.backend = backend.filter(|_| !is_own);
+            who.peer = match who.backend {
                 // The loopback of a pod is the pod.
-                true => Peer { pod: who.pod, workload: who.workload, ..Peer::default() },
-                false => self.peer(&self.question(peer, scope, boottime_ns), spelled),
+                _ if is_own => Peer { pod: who.pod, workload: who.workload, ..Peer::default() },
+                Some(backend) => self.reached(&ask(peer), &ask(backend), spelled),
+                None => self.peer(&ask(peer), spelled),
             };
         }
         who
+    }
+
+    /// Where the connection of a record went, if what its opener dialled was translated on the way.
+    fn backend(&mut self, record: &dyn Record, boottime_ns: u64) -> Option<SocketAddr> {
+        let Event::Tcp(tcp) = record.event() else { return None };
+        let (client, dialled) = (tcp.connection.local, tcp.connection.peer);
+        if tcp.connection.role == Some(Role::Acceptor) {
+            return None;
+        }
+        let backend = self.translations.backend(client, dialled);
+        if matches!(tcp.happened, Happened::Close(_)) && backend.is_some() {
+            self.translations.close(client, dialled, boottime_ns);
+        }
+        backend
     }
 
     /// Which container has this number.
@@ -99,6 +118,18 @@ impl Identity {
         }
     }
 
+    /// Who was reached at the backend of what was dialled.
+    fn reached<'a>(
+        &'a self,
+        dialled: &Question,
+        backend: &Question,
+        spelled: &'a mut Spelled,
+    ) -> Peer<'a> {
+        let dialled = self.names().peer(dialled);
+        let (service, name) = (dialled.service.map(service_view), dialled.dns_name);
+        Peer { service, name, ..self.peer(backend, spelled) }
+    }
+
     fn peer<'a>(&'a self, question: &Question, spelled: &'a mut Spelled) -> Peer<'a> {
         let peer = self.names().peer(question);
         spelled.spell(peer.pod);
@@ -114,11 +145,7 @@ impl Identity {
         Peer {
             pod: peer.pod.map(pod),
             workload: peer.pod.map(workload).filter(|workload| !workload.name.is_empty()),
-            service: peer.service.map(|service| Service {
-                namespace: service.namespace,
-                name: service.name,
-                port: service.port_name.filter(|port| !port.is_empty()),
-            }),
+            service: peer.service.map(service_view),
             node: peer.node,
             name: peer.dns_name,
             entity: peer.reserved.map(|reserved| reserved.word()).filter(|word| *word != "unknown"),
@@ -176,6 +203,14 @@ fn container_view<'a>(container: &'a container::Container, place: &'a Place) -> 
         name: said(described.map(|it| &it.name)).or(said(told.map(|it| &it.name))),
         image: said(described.map(|it| &it.image)).or(said(told.map(|it| &it.image))),
         is_sandbox: place.container.is_none() && place.pod.is_some(),
+    }
+}
+
+fn service_view(service: ServiceView<'_>) -> Service<'_> {
+    Service {
+        namespace: service.namespace,
+        name: service.name,
+        port: service.port_name.filter(|port| !port.is_empty()),
     }
 }
 
