@@ -145,7 +145,14 @@ fn ledger(signal: &SignalState) -> Value {
 
 /// What the tables hold, and what they had no room for.
 fn identity(figures: &IdentityFigures) -> Value {
-    let IdentityFigures { processes, cgroups, descriptions_dropped: dropped, tally, .. } = figures;
+    let IdentityFigures {
+        processes,
+        cgroups,
+        descriptions_dropped: dropped,
+        translations,
+        tally,
+        ..
+    } = figures;
     json!({
         "processes": {
             "live": processes.live,
@@ -180,6 +187,13 @@ fn identity(figures: &IdentityFigures) -> Value {
             "stale": figures.stale,
         },
         "cluster": figures.cluster.as_ref().map(cluster),
+        "translations": {
+            "connections": translations.connections,
+            "bytes": translations.bytes,
+            "evicted": translations.evicted,
+            "lost": translations.lost,
+            "malformed": translations.malformed,
+        },
         "early_records": {
             "held": tally.held,
             "described": tally.described,

@@ -11,7 +11,7 @@ use chandra_event::who::{Described, Known, Who};
 use chandra_identity::container::Number;
 use chandra_identity::description::{Change, RuntimeId};
 use chandra_identity::selector::Verdict;
-use chandra_identity::{Identity, Spelled, Standing};
+use chandra_identity::{Identity, Spelled, Standing, translation};
 use chandra_loader::clock;
 use chandra_runtime::Handle;
 use chandra_signals::Context;
@@ -174,6 +174,7 @@ impl<'a> Teller<'a> {
 
     fn take(&mut self, batch: &Batch) {
         let now_ns = clock::boottime_ns();
+        self.translate(&batch.translations, now_ns);
         self.learn_and_tell(batch, now_ns);
         let drained_ns = batch.complete_until_boottime_ns;
         let drained = self.context.clock.get().event_time(drained_ns.saturating_sub(LINGER_NS));
@@ -184,6 +185,13 @@ impl<'a> Teller<'a> {
             self.identity.processes.set_clock(self.context.clock.get());
             self.sink.look(&self.identity, &self.tally);
             self.sweep(now_ns);
+        }
+    }
+
+    /// Takes in what connection tracking said.
+    fn translate(&mut self, changes: &[translation::Change], now_ns: u64) {
+        for change in changes {
+            self.identity.translations.apply(*change, now_ns);
         }
     }
 
@@ -315,6 +323,7 @@ impl<'a> Teller<'a> {
                 self.choice.forget();
                 self.complete();
             }
+            News::Translations(changes) => self.translate(&changes, clock::boottime_ns()),
         }
     }
 
