@@ -292,8 +292,11 @@ fn no_record_comes_before_its_backend_however_late_the_agent_looks() {
     needs!("root", "ip", "nft");
     let mut network = Network::new();
     let agent = network.agent(&[]);
-    for round in 0..5 {
-        agent.pause();
+    for round in 0..6 {
+        let is_late = round % 2 == 0;
+        if is_late {
+            agent.pause();
+        }
         let connections: Vec<_> = (0..20)
             .map(|_| {
                 let connection = network.open(&format!("{SERVICE}:80"), HTTP);
@@ -301,7 +304,9 @@ fn no_record_comes_before_its_backend_however_late_the_agent_looks() {
                 connection
             })
             .collect();
-        agent.go_on();
+        if is_late {
+            agent.go_on();
+        }
         for connection in connections {
             for kind in ["tcp_established", "tcp_close"] {
                 let record =
