@@ -58,15 +58,28 @@ struct Network {
     listeners: Vec<TcpListener>,
     served: Served,
     node: Namespace,
-    _others: [Namespace; 2],
+    /// The client's and the server's.
+    others: [Namespace; 2],
 }
 
 /// A connection, as those who have its ends see it.
 struct Connection {
     local: SocketAddr,
     dialled: SocketAddr,
-    /// Where the server accepted it, and from where it seemed to come.
-    accepted: TcpStream,
+    /// Where the server accepted it.
+    accepted: SocketAddr,
+    /// From where it seemed to come there.
+    seen_from: SocketAddr,
+    server: Option<TcpStream>,
+}
+
+impl Connection {
+    /// Accepts what was opened from the one end to the other.
+    fn accept(listener: &TcpListener, [local, dialled]: [SocketAddr; 2]) -> Self {
+        let (server, seen_from) = listener.accept().unwrap();
+        let accepted = server.local_addr().unwrap();
+        Self { local, dialled, accepted, seen_from, server: Some(server) }
+    }
 }
 
 impl Network {
@@ -92,7 +105,7 @@ impl Network {
         let mut command = Command::new(env!("CARGO_BIN_EXE_actor"));
         client.start_in(&mut command);
         let client_actor = Actor::start(&mut command);
-        Self { client: client_actor, listeners, served, node, _others: [client, server] }
+        Self { client: client_actor, listeners, served, node, others: [client, server] }
     }
 
     fn agent(&self, arguments: &[&str]) -> Agent {
@@ -125,8 +138,13 @@ impl Network {
         let [local, dialled]: [SocketAddr; 2] = [local, dialled].map(|end| end.parse().unwrap());
         let listens =
             |listener: &&TcpListener| listener.local_addr().unwrap().port() == server_port;
-        let listener = self.listeners.iter().find(listens).unwrap();
-        Connection { local, dialled, accepted: listener.accept().unwrap().0 }
+        Connection::accept(self.listeners.iter().find(listens).unwrap(), [local, dialled])
+    }
+
+    /// Closes both ends: one that waits for the other may do so for a minute.
+    fn close(&mut self, connection: &mut Connection) {
+        self.client.ask("close");
+        connection.server = None;
     }
 
     fn is(&self, kind: &str, local: SocketAddr) -> impl Fn(&Record) -> bool + use<> {
@@ -139,8 +157,8 @@ impl Network {
 
     /// Opens and closes a connection, and returns what the agent told of that.
     fn converse(&mut self, agent: &Agent, to: &str, port: u16) -> (Connection, [Record; 2]) {
-        let connection = self.open(to, port);
-        self.client.ask("close");
+        let mut connection = self.open(to, port);
+        self.close(&mut connection);
         let told = ["tcp_established", "tcp_close"].map(|kind| {
             let record = agent.wait_for(to, self.is(kind, connection.local));
             assert_ends(&record, &connection);
@@ -164,9 +182,8 @@ fn assert_ends(record: &Record, connection: &Connection) {
 /// The record tells of the backend where the server accepted.
 #[track_caller]
 fn assert_reached(record: &Record, connection: &Connection) {
-    let accepted = connection.accepted.local_addr().unwrap();
-    assert_ne!(accepted, connection.dialled);
-    assert_eq!(record.at("connection.backend"), Some(&end(accepted)), "{record:?}");
+    assert_ne!(connection.accepted, connection.dialled);
+    assert_eq!(record.at("connection.backend"), Some(&end(connection.accepted)), "{record:?}");
 }
 
 /// What is said of the other end: the pod of this address, and the service that was dialled.
@@ -189,7 +206,7 @@ fn a_record_names_the_service_that_was_dialled_and_the_pod_that_was_reached() {
     let mut backends = Vec::new();
     for _ in 0..6 {
         let (connection, told) = network.converse(&agent, &format!("{SERVICE}:80"), HTTP);
-        let accepted = connection.accepted.local_addr().unwrap();
+        let accepted = connection.accepted;
         for record in told {
             assert_reached(&record, &connection);
             assert_eq!(peer_of(&record), pod_behind(accepted, Some("web")), "{record:?}");
@@ -209,12 +226,11 @@ fn a_source_that_is_translated_too_hides_no_backend() {
     let mut network = Network::new();
     let agent = network.agent(&[]);
     let (connection, told) = network.converse(&agent, &format!("{API}:80"), API_PORT);
-    let from = connection.accepted.peer_addr().unwrap();
-    assert_eq!(from.ip().to_string(), "10.77.1.1", "the source was translated");
+    let from = connection.seen_from.ip().to_string();
+    assert_eq!(from, "10.77.1.1", "the source was translated");
     for record in told {
         assert_reached(&record, &connection);
-        let accepted = connection.accepted.local_addr().unwrap();
-        assert_eq!(peer_of(&record), pod_behind(accepted, Some("api")), "{record:?}");
+        assert_eq!(peer_of(&record), pod_behind(connection.accepted, Some("api")), "{record:?}");
     }
     agent.stop();
 }
@@ -226,8 +242,8 @@ fn where_only_the_source_is_translated_or_nothing_there_is_no_backend() {
     let agent = network.agent(&[]);
     for (port, from) in [(SOURCE_CHANGED, "10.77.1.1"), (HTTP, "10.77.0.2")] {
         let (connection, told) = network.converse(&agent, &format!("{POD}:{port}"), port);
-        assert_eq!(connection.accepted.peer_addr().unwrap().ip().to_string(), from);
-        assert_eq!(connection.accepted.local_addr().unwrap(), connection.dialled);
+        assert_eq!(connection.seen_from.ip().to_string(), from);
+        assert_eq!(connection.accepted, connection.dialled);
         for record in told {
             assert_eq!(record.at("connection.backend"), None, "{record:?}");
             assert_eq!(peer_of(&record), web(), "{record:?}");
@@ -253,18 +269,17 @@ fn an_address_of_no_service_has_its_backend_all_the_same() {
 fn a_connection_that_is_older_than_the_agent_has_its_backend() {
     needs!("root", "ip", "nft");
     let mut network = Network::new();
-    let connection = network.open(&format!("{SERVICE}:80"), HTTP);
+    let mut connection = network.open(&format!("{SERVICE}:80"), HTTP);
     let agent = network.agent(&[]);
     wait_for("the connection among those that were there", || {
         (network.figure(&agent, "connections") == 1).then_some(())
     });
-    network.client.ask("close");
+    network.close(&mut connection);
     let record = agent.wait_for("close", network.is("tcp_close", connection.local));
     assert_ends(&record, &connection);
     assert_reached(&record, &connection);
     assert_eq!(record.at("connection.opened_before_start"), Some(&json!(true)), "{record:?}");
-    let accepted = connection.accepted.local_addr().unwrap();
-    assert_eq!(peer_of(&record), pod_behind(accepted, Some("web")), "{record:?}");
+    assert_eq!(peer_of(&record), pod_behind(connection.accepted, Some("web")), "{record:?}");
     wait_for("its leaving", || (network.figure(&agent, "connections") == 0).then_some(()));
     agent.stop();
 }
@@ -299,8 +314,8 @@ fn no_record_comes_before_its_backend_however_late_the_agent_looks() {
         }
         let connections: Vec<_> = (0..20)
             .map(|_| {
-                let connection = network.open(&format!("{SERVICE}:80"), HTTP);
-                network.client.ask("close");
+                let mut connection = network.open(&format!("{SERVICE}:80"), HTTP);
+                network.close(&mut connection);
                 connection
             })
             .collect();
@@ -352,6 +367,61 @@ fn without_connection_tracking_it_says_so_once_and_all_else_works() {
         launch::with_empty_folder(command, c"/proc/sys/net/netfilter");
     });
     assert_works_without(&mut network, agent, Some("does not track connections yet"));
+}
+
+#[test]
+fn connection_tracking_that_comes_later_is_heard_then() {
+    needs!("root", "ip", "nft", "nsenter", "umount");
+    let mut network = Network::new();
+    let place = c"/proc/sys/net/netfilter";
+    let agent = network.agent_prepared(&[], |command| launch::with_empty_folder(command, place));
+    let mut converse = || network.converse(&agent, &format!("{SERVICE}:80"), HTTP);
+    assert_eq!(converse().1[0].at("connection.backend"), None);
+    let (pid, place) = (agent.pid().to_string(), place.to_str().unwrap());
+    let mut command = Command::new("nsenter");
+    let status = command.args(["-t", &pid, "-m", "-n", "umount", place]).status().unwrap();
+    assert!(status.success());
+    wait_for("a backend", || converse().1[0].at("connection.backend").map(drop));
+    let (connection, told) = converse();
+    told.iter().for_each(|record| assert_reached(record, &connection));
+    agent.stop();
+}
+
+#[test]
+fn what_was_said_while_nobody_listened_is_learnt_by_a_listing() {
+    needs!("root", "ip", "nft");
+    let network = Network::new();
+    let agent = network.agent(&[]);
+    agent.pause();
+    // More than can wait; then some whose beginning is lost.
+    network.others[0].enter(|| {
+        for _ in 0..8_000 {
+            TcpStream::connect((AWAY, 80)).unwrap_err();
+        }
+    });
+    let open = |_| {
+        let stream = network.others[0].enter(|| TcpStream::connect((SERVICE, 80)).unwrap());
+        let ends = [stream.local_addr(), stream.peer_addr()].map(Result::unwrap);
+        (stream, Connection::accept(&network.listeners[0], ends))
+    };
+    let open: Vec<_> = (0..5).map(open).collect();
+    agent.go_on();
+    wait_for("the listing", || {
+        let figures = ["lost", "connections"].map(|name| network.figure(&agent, name));
+        (figures[0] > 0 && figures[1] == 5).then_some(())
+    });
+    for (stream, mut connection) in open {
+        drop((stream, connection.server.take()));
+        let port = Some(u64::from(connection.local.port()));
+        let record = agent.wait_for("close", |record| {
+            record.is("tcp_close", std::process::id())
+                && record.number("connection.local.port") == port
+                && record.text("connection.role") == Some("opener")
+                && record.text("connection.peer.address") == Some(SERVICE)
+        });
+        assert_reached(&record, &connection);
+    }
+    agent.stop();
 }
 
 #[test]
