@@ -9,7 +9,11 @@
 
 use socket2::SockFilter;
 
-use crate::message::{TCP, attribute::*};
+use crate::attribute::{
+    CTA_IP_V4_DST, CTA_IP_V4_SRC, CTA_IP_V6_DST, CTA_IP_V6_SRC, CTA_PROTO_DST_PORT, CTA_PROTO_NUM,
+    CTA_PROTO_SRC_PORT, CTA_TUPLE_IP, CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, CTA_TUPLE_REPLY,
+};
+use crate::message::TCP;
 
 /// Where attributes begin: behind both headers.
 const ATTRIBUTES: u32 = 20;
@@ -19,32 +23,29 @@ const AF_INET: u32 = 2;
 /// An attribute's value is behind its length and its type.
 const VALUE: u32 = 4;
 
-/// Instructions, as `linux/bpf_common.h` puts them together: A is the accumulator, X the index register,
-/// M the memory of sixteen words.
-mod code {
-    pub const LOAD_NUMBER: u16 = 0x00;
-    pub const LOAD_WORD: u16 = 0x20;
-    pub const LOAD_BYTE: u16 = 0x30;
-    pub const LOAD_WORD_BEHIND_X: u16 = 0x40;
-    pub const LOAD_HALF_BEHIND_X: u16 = 0x48;
-    pub const LOAD_BYTE_BEHIND_X: u16 = 0x50;
-    pub const LOAD_MEMORY: u16 = 0x60;
-    pub const LOAD_X_NUMBER: u16 = 0x01;
-    pub const LOAD_X_MEMORY: u16 = 0x61;
-    pub const STORE: u16 = 0x02;
-    pub const A_TO_X: u16 = 0x07;
-    pub const JUMP_IF_EQUAL: u16 = 0x15;
-    pub const JUMP_IF_EQUAL_X: u16 = 0x1d;
-    pub const RETURN: u16 = 0x06;
-}
-use code::*;
+// Instructions, as `linux/bpf_common.h` puts them together: A is the accumulator, X the index register,
+// memory has sixteen words.
+const LOAD_NUMBER: u16 = 0x00;
+const LOAD_WORD: u16 = 0x20;
+const LOAD_BYTE: u16 = 0x30;
+const LOAD_WORD_BEHIND_X: u16 = 0x40;
+const LOAD_HALF_BEHIND_X: u16 = 0x48;
+const LOAD_BYTE_BEHIND_X: u16 = 0x50;
+const LOAD_MEMORY: u16 = 0x60;
+const LOAD_X_NUMBER: u16 = 0x01;
+const LOAD_X_MEMORY: u16 = 0x61;
+const STORE: u16 = 0x02;
+const A_TO_X: u16 = 0x07;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const JUMP_IF_EQUAL_X: u16 = 0x1d;
+const RETURN: u16 = 0x06;
 
 /// Loads that are no loads but extensions (`SKF_AD_OFF + SKF_AD_NLATTR`, `… + SKF_AD_NLATTR_NEST`): the
 /// offset of the attribute whose name is in X, from the offset in A; 0 if there is none.
 const FIND: u32 = (-0x1000_i32 + 12).cast_unsigned();
 const FIND_INSIDE: u32 = (-0x1000_i32 + 16).cast_unsigned();
 
-/// Words of M.
+/// Words of memory.
 const THERE: u32 = 0;
 const BACK: u32 = 1;
 const DESTINATION: u32 = 2;
@@ -89,15 +90,13 @@ impl Program {
         }
     }
 
-    /// Passes what differs in one of these attributes: that of where packets go, that of where answers
-    /// come from. The values are so many words, or half a word.
-    fn compare(&mut self, there: [u16; 2], back: [u16; 2], words: u32) {
+    /// Passes what differs in these attributes: that of where packets go, that of where answers come from.
+    /// Their values are as many of what is loaded.
+    fn compare(&mut self, there: [u16; 2], back: [u16; 2], load: u16, count: u32) {
         self.find(Some(THERE), &there);
         self.add(STORE, DESTINATION);
         self.find(Some(BACK), &back);
         self.add(STORE, SOURCE);
-        let (load, count) =
-            if words == 0 { (LOAD_HALF_BEHIND_X, 1) } else { (LOAD_WORD_BEHIND_X, words) };
         for word in 0..count {
             self.add(LOAD_X_MEMORY, DESTINATION);
             self.add(load, VALUE + 4 * word);
@@ -143,14 +142,34 @@ pub fn translated_tcp() -> Vec<SockFilter> {
     program.compare(
         [CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT],
         [CTA_TUPLE_PROTO, CTA_PROTO_SRC_PORT],
-        0,
+        LOAD_HALF_BEHIND_X,
+        1,
     );
     let mut ipv4 = Program::default();
-    ipv4.compare([CTA_TUPLE_IP, CTA_IP_V4_DST], [CTA_TUPLE_IP, CTA_IP_V4_SRC], 1);
+    ipv4.compare(
+        [CTA_TUPLE_IP, CTA_IP_V4_DST],
+        [CTA_TUPLE_IP, CTA_IP_V4_SRC],
+        LOAD_WORD_BEHIND_X,
+        1,
+    );
     ipv4.jump(JUMP_IF_EQUAL, 0, To::Drop, To::Drop);
     program.add(LOAD_BYTE, FAMILY);
     program.jump(JUMP_IF_EQUAL, AF_INET, To::Next, To::Skip(ipv4.0.len()));
     program.0.append(&mut ipv4.0);
-    program.compare([CTA_TUPLE_IP, CTA_IP_V6_DST], [CTA_TUPLE_IP, CTA_IP_V6_SRC], 4);
+    program.compare(
+        [CTA_TUPLE_IP, CTA_IP_V6_DST],
+        [CTA_TUPLE_IP, CTA_IP_V6_SRC],
+        LOAD_WORD_BEHIND_X,
+        4,
+    );
     program.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_jump_reaches_its_end() {
+        let instructions = super::translated_tcp().len();
+        assert!(instructions < usize::from(u8::MAX), "{instructions}");
+    }
 }

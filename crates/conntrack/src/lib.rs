@@ -15,6 +15,7 @@
 //! its packets cross.
 #![forbid(unsafe_code)]
 
+mod attribute;
 mod error;
 mod events;
 mod filter;

@@ -9,6 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use chandra_identity::translation::Translation;
 
+use crate::attribute::{
+    CTA_IP_V4_DST, CTA_IP_V4_SRC, CTA_IP_V6_DST, CTA_IP_V6_SRC, CTA_PROTO_DST_PORT, CTA_PROTO_NUM,
+    CTA_PROTO_SRC_PORT, CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE, CTA_TUPLE_IP,
+    CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, CTA_TUPLE_REPLY,
+};
+
 /// Types of messages (`linux/netlink.h`).
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -19,29 +25,6 @@ const DELETE: u16 = 0x102;
 
 const HEADER_BYTES: usize = 16;
 const FAMILY_BYTES: usize = 4;
-
-/// The attributes that are read, with their kernel names.
-pub(crate) mod attribute {
-    pub const CTA_TUPLE_ORIG: u16 = 1;
-    pub const CTA_TUPLE_REPLY: u16 = 2;
-    pub const CTA_PROTOINFO: u16 = 4;
-
-    pub const CTA_TUPLE_IP: u16 = 1;
-    pub const CTA_TUPLE_PROTO: u16 = 2;
-
-    pub const CTA_IP_V4_SRC: u16 = 1;
-    pub const CTA_IP_V4_DST: u16 = 2;
-    pub const CTA_IP_V6_SRC: u16 = 3;
-    pub const CTA_IP_V6_DST: u16 = 4;
-
-    pub const CTA_PROTO_NUM: u16 = 1;
-    pub const CTA_PROTO_SRC_PORT: u16 = 2;
-    pub const CTA_PROTO_DST_PORT: u16 = 3;
-
-    pub const CTA_PROTOINFO_TCP: u16 = 1;
-    pub const CTA_PROTOINFO_TCP_STATE: u16 = 1;
-}
-use attribute::*;
 
 /// The protocol's number in IP.
 pub(crate) const TCP: u8 = 6;

@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
+use chandra_identity::translation;
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use serde_json::{Value, json};
 
@@ -145,14 +146,7 @@ fn ledger(signal: &SignalState) -> Value {
 
 /// What the tables hold, and what they had no room for.
 fn identity(figures: &IdentityFigures) -> Value {
-    let IdentityFigures {
-        processes,
-        cgroups,
-        descriptions_dropped: dropped,
-        translations,
-        tally,
-        ..
-    } = figures;
+    let IdentityFigures { processes, cgroups, descriptions_dropped: dropped, tally, .. } = figures;
     json!({
         "processes": {
             "live": processes.live,
@@ -187,19 +181,24 @@ fn identity(figures: &IdentityFigures) -> Value {
             "stale": figures.stale,
         },
         "cluster": figures.cluster.as_ref().map(cluster),
-        "translations": {
-            "connections": translations.connections,
-            "bytes": translations.bytes,
-            "evicted": translations.evicted,
-            "lost": translations.lost,
-            "malformed": translations.malformed,
-        },
+        "translations": translations(&tally.translations),
         "early_records": {
             "held": tally.held,
             "described": tally.described,
             "pending": tally.pending,
         },
         "sweeps": tally.sweeps,
+    })
+}
+
+/// Where connections went that were dialled at the address of a service, and what was missed of that.
+fn translations(stats: &translation::Stats) -> Value {
+    json!({
+        "connections": stats.connections,
+        "bytes": stats.bytes,
+        "evicted": stats.evicted,
+        "lost": stats.lost,
+        "malformed": stats.malformed,
     })
 }
 

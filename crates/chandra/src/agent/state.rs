@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chandra_doctor::Problem;
 use chandra_identity::cluster::{self, Cluster, Resource};
 use chandra_identity::numbers::Collision;
-use chandra_identity::{Identity, container, description, process, translation};
+use chandra_identity::{Identity, container, description, process};
 use chandra_loader::abi::Counters;
 use chandra_loader::cost::{self, ProgramCost, Statistics};
 use chandra_loader::ledger;
@@ -59,8 +59,6 @@ pub struct IdentityFigures {
     pub stale: Option<String>,
     /// What the cluster's API says, where one is asked.
     pub cluster: Option<ClusterFigures>,
-    /// Where connections went that were dialled at the address of a service.
-    pub translations: translation::Stats,
     /// Records that came before the description of their container.
     pub tally: Tally,
 }
@@ -308,7 +306,6 @@ impl AgentState {
             descriptions_dropped: identity.descriptions.dropped(),
             stale: identity.descriptions.stale().map(str::to_owned),
             cluster: cluster.map(ClusterFigures::of),
-            translations: identity.translations.stats(),
             tally: *tally,
         };
         if let Ok(mut kept) = self.identity.lock() {

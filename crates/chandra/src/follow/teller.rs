@@ -67,6 +67,8 @@ pub struct Tally {
     pub pending: u64,
     /// Times that what is there was looked at anew, because records that identity lives from were lost.
     pub sweeps: u64,
+    /// What connection tracking said of dialled addresses that led elsewhere.
+    pub translations: translation::Stats,
 }
 
 /// See the [module](self).
@@ -138,7 +140,7 @@ impl<'a> Teller<'a> {
         }
         self.release(u64::MAX);
         self.sink.flush();
-        self.sink.look(&self.identity, &self.tally);
+        self.look();
         if let Some(runtime) = self.runtime {
             runtime.stop();
         }
@@ -183,9 +185,15 @@ impl<'a> Teller<'a> {
             self.looked_ns = now_ns;
             self.context.measure_clock();
             self.identity.processes.set_clock(self.context.clock.get());
-            self.sink.look(&self.identity, &self.tally);
+            self.look();
             self.sweep(now_ns);
         }
+    }
+
+    /// Shows the sink what is known.
+    fn look(&mut self) {
+        self.tally.translations = self.identity.translations.stats();
+        self.sink.look(&self.identity, &self.tally);
     }
 
     /// Takes in what connection tracking said.
