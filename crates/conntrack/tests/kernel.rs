@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
 
 use chandra_conntrack::{Change, Events, Translation, list};
-use chandra_tests::namespaces::Namespace;
+use chandra_tests::namespaces::{Namespace, join};
 use chandra_tests::needs;
+use socket2::{Domain, Socket, Type};
 
 /// What is dialled at these addresses is answered at loopback; behind one port by nobody.
 const RULES: [&str; 9] = [
@@ -158,4 +160,43 @@ fn more_than_can_wait_is_told_as_lost_and_a_listing_has_what_is_there() {
     assert_eq!(changes.iter().filter(|change| **change == Change::Lost).count(), 1);
     assert_eq!(take(&mut events), (0, vec![]));
     assert_eq!(network.list()[1..], [Change::Found(translation), Change::Listed]);
+}
+
+/// IPVS turns the answers' source itself and sets no mark of translation.
+#[test]
+fn what_ipvs_translates_is_told_like_the_rest() {
+    needs!("root", "ip", "nft", "ipvsadm");
+    let [node, server] = ["node", "server"].map(Namespace::new);
+    join((&node, "wire", "10.2.0.1/24"), (&server, "wire", "10.2.0.2/24"));
+    node.add_addresses(&["10.96.0.10"]);
+    let ipvs = ["netns", "exec", node.name(), "ipvsadm", "-L"];
+    if !Command::new("ip").args(ipvs).output().unwrap().status.success() {
+        eprintln!("skipped: {}: needs a kernel with IPVS", file!());
+        return;
+    }
+    for command in [
+        "sysctl -q -w net.ipv4.vs.conntrack=1",
+        "nft add table ip nat",
+        "nft add chain ip nat after { type nat hook postrouting priority 100 ; }",
+        "nft add rule ip nat after oifname wire masquerade",
+        "ipvsadm -A -t 10.96.0.10:80 -s rr",
+        "ipvsadm -a -t 10.96.0.10:80 -r 10.2.0.2:8080 -m",
+    ] {
+        node.run(command);
+    }
+    let listener = server.enter(|| TcpListener::bind("10.2.0.2:8080")).unwrap();
+    let mut events = node.enter(Events::open).unwrap();
+    let [own, dialled]: [SocketAddr; 2] =
+        ["10.2.0.1:40000", "10.96.0.10:80"].map(|end| end.parse().unwrap());
+    // Not from the service's address, which is the node's own, too.
+    let client = node.enter(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&own.into()).unwrap();
+        socket.connect(&dialled.into()).unwrap();
+        socket
+    });
+    let backend = listener.accept().unwrap().0.local_addr().unwrap();
+    let translation = Translation { client: own, dialled, backend };
+    assert_eq!(take(&mut events), (1, vec![Change::Made(translation)]));
+    drop(client);
 }
