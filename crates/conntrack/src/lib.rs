@@ -7,7 +7,7 @@
 //! [`Events`] as it happens, [`list`] all that there is.
 //!
 //! Invariants: it only listens and lists, nothing is changed. What is not TCP, and what was not translated,
-//! is dropped [in the kernel](filter) where it can be and when it is parsed otherwise. An event is queued
+//! is dropped in the kernel where it can be and when it is parsed otherwise. An event is queued
 //! before the first packet of its connection goes on its way, so whoever takes events after having heard
 //! that a connection is established has taken that one, too. What was lost for want of room is told.
 //!

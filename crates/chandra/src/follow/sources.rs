@@ -1,5 +1,6 @@
-//! Those who describe containers and addresses, each in a thread of its own; what they find out reaches the teller
-//! as messages. Nothing waits for them: a runtime that is not there yet is looked for again and again.
+//! Those who describe containers and addresses, each in a thread of its own; what they find out reaches
+//! the teller as messages. Nothing waits for them: a runtime that is not there yet is looked for again and
+//! again.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
@@ -43,7 +44,7 @@ pub struct Sources {
     pub runtime: Option<RuntimeChoice>,
     /// The cluster's API; none is asked when absent.
     pub kubernetes: Option<KubernetesChoice>,
-    /// Connection tracking is asked where the addresses led to that connections were opened to.
+    /// Connection tracking is asked where dialled addresses led to.
     pub translations: bool,
 }
 

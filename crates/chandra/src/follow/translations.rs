@@ -46,9 +46,10 @@ impl Translations {
         let messages = messages.clone();
         let is_open = this.events.is_some();
         std::thread::spawn(move || {
-            if let Err(error) = listen(&messages, is_open, &open, &wished, says_why_not) {
-                say(says_why_not, &error);
+            if !is_open && !wait_and_open(&open, &wished, says_why_not) {
+                return;
             }
+            list_on_wish(&messages, &wished, says_why_not);
         });
         this
     }
@@ -68,39 +69,45 @@ impl Translations {
     }
 }
 
-/// Lists all that there is, at first and whenever something was lost, until nobody takes events any more.
-fn listen(
-    messages: &SyncSender<Message>,
-    is_open: bool,
-    open: &Sender<Events>,
-    wished: &Receiver<()>,
-    says_why_not: bool,
-) -> Result<(), Error> {
-    if !is_open {
-        if says_why_not {
-            eprintln!(
-                "note: this kernel does not track connections yet: where a service's address led to is \
-                 known as soon as it does"
-            );
-        }
-        while !chandra_conntrack::is_there() {
-            if wished.recv_timeout(AGAIN) == Err(RecvTimeoutError::Disconnected) {
-                return Ok(());
-            }
-        }
-        if open.send(Events::open()?).is_err() {
-            return Ok(());
+/// Waits until connection tracking is there, and hands over what it says from then on. False where nobody
+/// takes that any more, or it does not say anything to us.
+fn wait_and_open(open: &Sender<Events>, wished: &Receiver<()>, says_why_not: bool) -> bool {
+    if says_why_not {
+        eprintln!(
+            "note: this kernel does not track connections yet: where a service's address led to is known \
+             as soon as it does"
+        );
+    }
+    while !chandra_conntrack::is_there() {
+        if wished.recv_timeout(AGAIN) == Err(RecvTimeoutError::Disconnected) {
+            return false;
         }
     }
-    loop {
-        let listed = Instant::now();
-        chandra_conntrack::list(&mut |changes| {
-            messages.send(Message::News(News::Translations(changes))).is_ok()
-        })?;
-        if wished.recv().is_err() {
-            return Ok(());
+    match Events::open() {
+        Ok(events) => open.send(events).is_ok(),
+        Err(error) => {
+            say(says_why_not, &error);
+            false
         }
-        std::thread::sleep(PACE.saturating_sub(listed.elapsed()));
+    }
+}
+
+/// Lists all that there is, at first and whenever something was lost, until nobody takes events any more.
+/// That this failed is said once: what is new is known all the same.
+fn list_on_wish(messages: &SyncSender<Message>, wished: &Receiver<()>, says_why_not: bool) {
+    let mut says_why_not = says_why_not;
+    loop {
+        let began = Instant::now();
+        let listed = chandra_conntrack::list(&mut |changes| {
+            messages.send(Message::News(News::Translations(changes))).is_ok()
+        });
+        if let Err(error) = listed {
+            say(std::mem::take(&mut says_why_not), &error);
+        }
+        if wished.recv().is_err() {
+            return;
+        }
+        std::thread::sleep(PACE.saturating_sub(began.elapsed()));
     }
 }
 
