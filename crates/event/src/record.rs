@@ -77,6 +77,11 @@ impl Kind {
         self.fields.iter().find(|field| field.path == path)
     }
 
+    /// Its records are of connections, with an address at each end.
+    pub fn has_connection(&self) -> bool {
+        self.field("connection.peer.address").is_some()
+    }
+
     /// What is wrong with the list of fields; for the tests of every crate that lists some.
     ///
     /// JSON is written in one pass, so an object's fields must lie together; a table finds its

@@ -11,6 +11,7 @@ pub mod hubble;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
+use chandra_conntrack::message::{self, Message};
 use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
@@ -43,6 +44,7 @@ pub static TARGETS: &[Target] = &[
     ("hubble_filter", hubble::hubble_filter),
     ("hubble_flow", hubble::hubble_flow),
     ("hubble_json_line", hubble::hubble_json_line),
+    ("conntrack_messages", conntrack_messages),
 ];
 
 /// Bytes from the ring of the signal `process`.
@@ -239,4 +241,21 @@ pub fn label_selector(bytes: &[u8]) {
         assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{told:?}");
         assert!(lines.len() == 3 && told.ends_with('^'), "{told:?}");
     }
+}
+
+/// What connection tracking sends, one message or many.
+pub fn conntrack_messages(bytes: &[u8]) {
+    let mut read = 0;
+    for message in message::messages(bytes) {
+        read += 1;
+        match message {
+            Ok(Message::Tracked(told) | Message::Gone(told)) => {
+                assert_ne!(told.dialled, told.backend);
+                assert_eq!(told.dialled.is_ipv4(), told.backend.is_ipv4());
+            }
+            Ok(Message::Other | Message::Done | Message::Refused(_)) | Err(message::Malformed) => {}
+        }
+    }
+    // A header takes so much.
+    assert!(read <= bytes.len().div_ceil(16), "{read} of {} bytes", bytes.len());
 }

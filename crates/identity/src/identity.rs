@@ -22,6 +22,7 @@ use crate::container::{Cgroups, Container, Number, Runtime};
 use crate::description::{Change, ContainerDescription, Descriptions, Pairs, PodDescription, Text};
 use crate::dns::{DnsNames, Scope};
 use crate::process::ProcessTable;
+use crate::translation::Translations;
 use crate::workload::Marks;
 
 mod own_pods;
@@ -52,6 +53,8 @@ pub struct Identity {
     spelled_name: String,
     /// Ranges of addresses that were given names.
     pub ranges: CidrNames,
+    /// Where connections went that were dialled at the address of a service.
+    pub translations: Translations,
     /// Pods of this node, as the cluster's API tells of them.
     own_pods: OwnPods,
     here: OwnNode,
@@ -244,6 +247,7 @@ impl Identity {
         self.cgroups.advance(drained_until);
         self.descriptions.expire(drained_until_boottime_ns);
         self.own_pods.expire(drained_until_boottime_ns);
+        self.translations.advance(drained_until_boottime_ns);
         // One step each: what is left is forgotten next time.
         self.clusters.advance(drained_until_boottime_ns);
         self.dns.advance(drained_until_boottime_ns);

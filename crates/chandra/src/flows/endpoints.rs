@@ -63,7 +63,7 @@ impl Endpoints {
         let named = told.identity.peer_of(told.known, told.container);
         let peer_endpoint = match named {
             Some(_) if is_own => Arc::clone(&local_endpoint),
-            Some(named) => self.peer(peer.ip(), &named),
+            Some(named) => self.peer(who.backend.unwrap_or(peer).ip(), &named),
             None => Arc::default(),
         };
         let peer_service = who.peer.service.map(|service| {
