@@ -409,23 +409,23 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-#define AF_INET           2
-#define AF_INET6          10
-#define AF_PACKET         17
-#define IPPROTO_HOPOPTS   0
-#define IPPROTO_ICMP      1
-#define IPPROTO_TCP       6
-#define IPPROTO_UDP       17
-#define IPPROTO_DCCP      33
-#define IPPROTO_ROUTING   43
-#define IPPROTO_FRAGMENT  44
-#define IPPROTO_AH        51
-#define IPPROTO_ICMPV6    58
-#define IPPROTO_DSTOPTS   60
-#define IPPROTO_SCTP      132
-#define IPPROTO_MH        135
-#define IPPROTO_UDPLITE   136
-#define IPPROTO_MPTCP     262
+#define AF_INET          2
+#define AF_INET6         10
+#define AF_PACKET        17
+#define IPPROTO_HOPOPTS  0
+#define IPPROTO_ICMP     1
+#define IPPROTO_TCP      6
+#define IPPROTO_UDP      17
+#define IPPROTO_DCCP     33
+#define IPPROTO_ROUTING  43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_AH       51
+#define IPPROTO_ICMPV6   58
+#define IPPROTO_DSTOPTS  60
+#define IPPROTO_SCTP     132
+#define IPPROTO_MH       135
+#define IPPROTO_UDPLITE  136
+#define IPPROTO_MPTCP    262
 /* include/uapi/linux/if_ether.h */
 #define ETH_P_IP          0x0800
 #define ETH_P_8021Q       0x8100

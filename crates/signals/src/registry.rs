@@ -141,7 +141,7 @@ impl Context {
     }
 
     /// A place in the kernel's code as `FUNCTION+0xOFFSET`, if the kernel shows where its functions
-    /// are. Each new place costs a look through all of its symbols, some 50 ms.
+    /// are. Each new place costs a look through all of its symbols, which takes tens of milliseconds.
     pub fn place(&self, address: u64) -> Option<&'static str> {
         let known = self.places.borrow().get(&address).copied();
         known.unwrap_or_else(|| {
