@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use chandra_event::record::{Event, Record};
 use chandra_event::socket::Transport;
 use chandra_event::tcp::{Happened, Role, Tcp};
+use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
 use super::{Identity, OwnNode, Place};
@@ -13,6 +14,7 @@ use crate::container::{self, Number};
 use crate::description::{ContainerDescription, Text};
 use crate::dns::Scope;
 use crate::names::{self, Here, Names, Question};
+use crate::numbers::Reserved;
 use crate::process::ProcessEntry;
 use crate::selector;
 
@@ -85,10 +87,7 @@ impl Identity {
         let dialled = record.peer()?;
         let boottime_ns = self.processes.boottime_ns_of(record.time());
         let scope = scope(number, record);
-        let protocol = match record.transport() {
-            Transport::Tcp => Protocol::Tcp,
-            Transport::Udp => Protocol::Udp,
-        };
+        let protocol = protocol(record.transport());
         let ask = |end| {
             self.names().peer(&Question { protocol, ..self.question(end, scope, boottime_ns) })
         };
@@ -116,6 +115,18 @@ impl Identity {
             let boottime_ns = self.processes.boottime_ns_of(record.time());
             self.translations.close(tcp.connection.local, tcp.connection.peer, boottime_ns);
         }
+    }
+
+    /// Who is at an address, whoever asks.
+    pub fn named(&self, end: SocketAddr, transport: Transport, time: Timestamp) -> names::Peer<'_> {
+        let question = self.question(end, None, self.processes.boottime_ns_of(time));
+        self.names().peer(&Question { protocol: protocol(transport), ..question })
+    }
+
+    /// This node has it, or runs the pod that has it.
+    pub fn is_here(&self, peer: &names::Peer<'_>) -> bool {
+        let name = self.here.name.as_str();
+        peer.reserved == Some(Reserved::Host) || peer.node.is_some_and(|node| node == name)
     }
 
     /// A pod of the own cluster, by its name.
@@ -174,6 +185,13 @@ impl Identity {
             ranges: &self.ranges,
             here: Here { node: name, addresses, dual_stack: false },
         }
+    }
+}
+
+fn protocol(transport: Transport) -> Protocol {
+    match transport {
+        Transport::Tcp => Protocol::Tcp,
+        Transport::Udp => Protocol::Udp,
     }
 }
 
