@@ -44,9 +44,8 @@ fn ask() {
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.connect(server.local_addr().unwrap()).unwrap();
     for (id, answers) in [(1, 1), (2, 12), (3, 40)] {
-        let alias = |at: u8| {
-            [&b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x02\xc0"[..], &[at]].concat()
-        };
+        let alias =
+            |at: u8| [&b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x02\xc0"[..], &[at]].concat();
         let header = |flags, count| [0, id, flags, 0x80, 0, 1, 0, count, 0, 0, 0, 0];
         let padding = vec![0; usize::from(answers) * 16];
         client.send(&[&header(1, 0), QUESTION, &padding].concat()).unwrap();
