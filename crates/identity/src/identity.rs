@@ -139,8 +139,10 @@ impl Identity {
         let Event::Cgroup(cgroup) = event else {
             match event {
                 Event::Exec(_) | Event::Fork(_) | Event::Exit(_) => self.processes.apply(&event),
-                Event::Dns(dns) => self.learn_name(dns, record),
                 _ => {
+                    if let Event::Dns(dns) = event {
+                        self.learn_name(dns, record);
+                    }
                     if let Some(process) = record.process() {
                         self.processes.sight(process, record.time());
                     }

@@ -164,7 +164,7 @@ mod tests {
         // As many as fit, one behind the other, towards the front.
         let chain: Vec<u8> = [0, 0]
             .into_iter()
-            .chain((0..4000_u16).flat_map(|at| (0xc000 | 2 * at).to_be_bytes()))
+            .chain((0..4000_u16).flat_map(|at| (0xc000 | (2 * at)).to_be_bytes()))
             .collect();
         assert_eq!(read(&chain, 8000), Err(Malformed::Pointer));
         assert_eq!(read(&chain, 100).unwrap().0, ".");

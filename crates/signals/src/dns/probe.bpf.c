@@ -42,11 +42,13 @@ struct {
 	__type(value, struct owner);
 } owners SEC(".maps");
 
-/* A server has many clients behind one socket, which may all use the same number. */
+/*
+ * A server has many clients behind one socket, which may all use the same number, so its key has the peer.
+ * A client's has not: where addresses are translated, the answer may come from another.
+ */
 struct query_key {
 	__u64 socket_cookie;
-	__u8 peer_address
-		[16]; /* of a server's; a client's answer may come from another, through NAT */
+	__u8 peer_address[16];
 	__u16 peer_port;
 	__u16 id;
 	__u32 is_server;
