@@ -41,5 +41,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod filter;
 pub mod flow;
+pub mod mask;
 pub mod proto;
+mod reflect;
+pub mod ring;
