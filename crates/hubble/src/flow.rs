@@ -9,6 +9,7 @@ mod details;
 mod l4;
 mod message;
 mod node;
+mod size;
 mod summary;
 mod uuids;
 

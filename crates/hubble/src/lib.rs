@@ -41,5 +41,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod filter;
 pub mod flow;
+pub mod mask;
 pub mod proto;
+pub mod query;
+mod reflect;
+pub mod ring;

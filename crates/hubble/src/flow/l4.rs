@@ -129,6 +129,45 @@ impl L4 {
     }
 }
 
+impl From<&proto::Layer4> for L4 {
+    /// What cannot be (a port above 65535) is [`L4::Unknown`].
+    fn from(layer: &proto::Layer4) -> Self {
+        layer.protocol.as_ref().and_then(of_protocol).unwrap_or_default()
+    }
+}
+
+fn of_protocol(protocol: &Protocol) -> Option<L4> {
+    let port = |number: u32| u16::try_from(number).ok();
+    let byte = |number: u32| u8::try_from(number).ok();
+    Some(match protocol {
+        Protocol::Tcp(tcp) => L4::Tcp {
+            source_port: port(tcp.source_port)?,
+            destination_port: port(tcp.destination_port)?,
+            flags: tcp.flags.as_ref().map(TcpFlags::from).unwrap_or_default(),
+        },
+        Protocol::Udp(udp) => L4::Udp {
+            source_port: port(udp.source_port)?,
+            destination_port: port(udp.destination_port)?,
+        },
+        Protocol::Sctp(sctp) => L4::Sctp {
+            source_port: port(sctp.source_port)?,
+            destination_port: port(sctp.destination_port)?,
+            chunk_type: sctp.chunk_type(),
+        },
+        Protocol::IcmPv4(icmp) => L4::Icmpv4 { kind: byte(icmp.r#type)?, code: byte(icmp.code)? },
+        Protocol::IcmPv6(icmp) => L4::Icmpv6 { kind: byte(icmp.r#type)?, code: byte(icmp.code)? },
+        Protocol::Vrrp(vrrp) => L4::Vrrp {
+            kind: byte(vrrp.r#type)?,
+            virtual_router_id: byte(vrrp.vrid)?,
+            priority: byte(vrrp.priority)?,
+        },
+        Protocol::Igmp(igmp) => L4::Igmp {
+            kind: byte(igmp.r#type)?,
+            group: igmp.group_address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED),
+        },
+    })
+}
+
 /// Flags of TCP, with the numbers of the header; NS is 256.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct TcpFlags(pub u16);
