@@ -43,7 +43,9 @@
 
 pub mod filter;
 pub mod flow;
+pub mod json;
 pub mod mask;
+pub mod print;
 pub mod proto;
 pub mod query;
 mod reflect;
