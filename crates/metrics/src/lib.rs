@@ -38,6 +38,7 @@
 mod cell;
 mod family;
 mod format;
+pub mod hubble;
 mod registry;
 mod spec;
 mod text;
