@@ -72,8 +72,8 @@ struct HistogramToml {
     operations: Vec<String>,
 }
 
-/// Names in signal.toml and their bit in the probes' `enum group_field`. The last ones are what a
-/// signal may call its `code`.
+/// Names in signal.toml and their bit in the probes' `enum group_field`. A packet that is nobody's has
+/// a source and a destination; the last ones are what a signal may call its `code`.
 const GROUP_FIELDS: &[(&str, &str)] = &[
     ("type", "GROUP_KIND"),
     ("pid", "GROUP_PID"),
@@ -85,6 +85,13 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("peer_address", "GROUP_PEER_ADDRESS"),
     ("peer_port", "GROUP_PEER_PORT"),
     ("state", "GROUP_STATE"),
+    ("location", "GROUP_LOCATION"),
+    ("net_namespace", "GROUP_NET_NAMESPACE"),
+    ("protocol", "GROUP_PROTOCOL"),
+    ("source_address", "GROUP_LOCAL_ADDRESS"),
+    ("source_port", "GROUP_LOCAL_PORT"),
+    ("destination_address", "GROUP_PEER_ADDRESS"),
+    ("destination_port", "GROUP_PEER_PORT"),
     ("status", "GROUP_CODE"),
     ("reason", "GROUP_CODE"),
 ];

@@ -47,7 +47,7 @@ fn a_line_for_each_signal_tells_what_signals_tells() {
         assert!(line.contains(&format!("ring {ring} KiB, ")), "{line}");
     }
     let messages = agent.messages();
-    assert!(messages.iter().any(|line| line.starts_with("agent: 3 signals active after ")));
+    assert!(messages.iter().any(|line| line.starts_with("agent: 4 signals active after ")));
     assert_eq!(messages.len(), 5, "identity adds one: {messages:#?}");
     agent.stop();
 }
@@ -160,9 +160,9 @@ fn the_books_have_exactly_what_happened() {
     }
     // Others execute and connect meanwhile; all of it was seen, printed, and counted so.
     let printed = outcome.lines.len() as u64;
-    assert_eq!(outcome.total("printed"), printed);
+    assert_eq!(outcome.total("delivered"), printed);
     assert_eq!(outcome.total("seen"), printed + outcome.total("learnt from"));
-    assert_eq!((outcome.total("lost"), outcome.total("not printed")), (0, 0));
+    assert_eq!((outcome.total("lost"), outcome.total("shed")), (0, 0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::drop::{PACKET_DISCARD, PACKET_DROP};
 use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
 use crate::record::Kind;
 use crate::table::{Mode, Table};
@@ -10,7 +11,7 @@ use crate::{json, samples};
 
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup share.
-const JSON: [&str; 19] = [
+const JSON: [&str; 21] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -68,6 +69,17 @@ const JSON: [&str; 19] = [
         "local":{"address":"::1","port":443},"peer":{"address":"2001:db8::1","port":55555},
         "net_namespace":4026531840,"opened_before_start":true},
         "direction":"sent","reason":"tcp_timeout"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"drop","type":"packet_drop","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"curl",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"packet":{"protocol":"tcp","ethertype":2048,"ip_protocol":6,
+        "source":{"address":"10.0.0.2","port":443},
+        "destination":{"address":"10.0.0.1","port":40000},"tcp_flags":["SYN","ACK"],
+        "length_bytes":60},"interface":{"name":"eth0","index":2},"direction":"received",
+        "net_namespace":4026531840,"socket_cookie":"12","reason":"netfilter_drop",
+        "reason_number":12,"location":"nf_hook_slow+0xc6"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"drop","type":"packet_discard",
+        "node":"n1","packet":{"length_bytes":0},"direction":"sent"}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];
@@ -192,6 +204,18 @@ fn what_is_not_known_is_a_dash() {
         "
 TIME             PID COMM            LOCAL                 PEER                  STATE
 09:10:11.123       - -               [::1]:443             [2001:db8::1]:55555   syn_received
+"
+    );
+}
+
+#[test]
+fn packets_that_were_dropped() {
+    assert_eq!(
+        show(&[&PACKET_DROP, &PACKET_DISCARD], Mode::Table, None),
+        "
+TIME         TYPE               PID COMM            SOURCE                DESTINATION           PROTOCOL REASON               LOCATION
+09:10:11.123 packet_drop         99 curl            10.0.0.2:443          10.0.0.1:40000        tcp      netfilter_drop       nf_hook_slow+0xc6
+09:10:11.123 packet_discard       - -               -                     -                     -        -                    -
 "
     );
 }

@@ -9,6 +9,7 @@ mod names;
 
 pub mod bounded;
 pub mod cgroup;
+pub mod drop;
 pub mod feed;
 pub mod fields;
 pub mod histogram;
@@ -34,7 +35,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 19] = [
+pub static KINDS: [&Kind; 21] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -53,5 +54,7 @@ pub static KINDS: [&Kind; 19] = [
     &tcp::TCP_STATE,
     &tcp::TCP_RETRANSMIT,
     &tcp::TCP_RESET,
+    &drop::PACKET_DROP,
+    &drop::PACKET_DISCARD,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use crate::cgroup::Cgroup;
+use crate::drop::Drop;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
@@ -132,6 +133,8 @@ pub enum Event<'a> {
     Cgroup(&'a Cgroup<'a>),
     /// Something happened to a TCP connection.
     Tcp(&'a Tcp),
+    /// The kernel dropped a packet.
+    Drop(&'a Drop),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -152,6 +155,7 @@ pub trait Record {
     fn peer(&self) -> Option<SocketAddr> {
         match self.event() {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
+            Event::Drop(drop) => drop.peer(),
             _ => None,
         }
     }
@@ -163,6 +167,7 @@ pub trait Record {
             Event::Exit(exit) => Some(&exit.process),
             Event::Cgroup(cgroup) => cgroup.process.as_ref(),
             Event::Tcp(tcp) => tcp.process.as_ref(),
+            Event::Drop(drop) => drop.process.as_ref(),
             Event::Other => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::cgroup::{self, Cgroup};
+use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
@@ -137,6 +138,59 @@ pub fn unknown_tcp(happened: Happened) -> Tcp {
     Tcp { process: None, connection, ..tcp(happened) }
 }
 
+/// A segment that a firewall threw away on its way in.
+pub fn dropped() -> Drop {
+    Drop {
+        time: NOW,
+        process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        is_ordinary: false,
+        reason: Some(Reason { number: 12, name: Some("netfilter_drop") }),
+        location: Some("nf_hook_slow+0xc6"),
+        packet: Packet {
+            ethertype: Some(0x0800),
+            protocol: Some(6),
+            source: Some(SocketAddr::from(([10, 0, 0, 2], 443))),
+            destination: Some(SocketAddr::from(([10, 0, 0, 1], 40_000))),
+            has_ports: true,
+            tcp_flags: Some(0x12),
+            icmp: None,
+            is_fragment: false,
+            length_bytes: 60,
+        },
+        direction: Direction::Received,
+        interface: Some(Interface { index: 2, name: *b"eth0\0\0\0\0\0\0\0\0\0\0\0\0" }),
+        net_namespace: 4_026_531_840,
+        socket_cookie: 12,
+    }
+}
+
+/// As little as can be known of a packet.
+pub fn unknown_drop() -> Drop {
+    let packet = Packet {
+        ethertype: None,
+        protocol: None,
+        source: None,
+        destination: None,
+        has_ports: false,
+        tcp_flags: None,
+        icmp: None,
+        is_fragment: false,
+        length_bytes: 0,
+    };
+    Drop {
+        process: None,
+        is_ordinary: true,
+        reason: None,
+        location: None,
+        packet,
+        direction: Direction::Sent,
+        interface: None,
+        net_namespace: 0,
+        socket_cookie: 0,
+        ..dropped()
+    }
+}
+
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
 pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&exec());
@@ -166,5 +220,7 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&tcp(Happened::StateChange { old: State::FinWait1, new: State::FinWait2 }));
     each(&unknown_tcp(Happened::Retransmit { state: State::SynReceived }));
     each(&unknown_tcp(Happened::Reset { sent: true, state: None, reason: Some("tcp_timeout") }));
+    each(&dropped());
+    each(&unknown_drop());
     each(&Described { time: NOW, pending_records: 3 });
 }

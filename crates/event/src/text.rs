@@ -137,6 +137,12 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
                 write!(out, "{}{name}", if index > 0 { "," } else { "" })
             })
         }
+        Value::TcpFlags(0) => out.write_str("none"),
+        Value::TcpFlags(flags) => {
+            names::tcp_flags(flags).enumerate().try_for_each(|(index, name)| {
+                write!(out, "{}{name}", if index > 0 { "," } else { "" })
+            })
+        }
         Value::Device(device) => write!(out, "{}", names::device(device)),
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
         Value::Errno(number) => write!(out, "{}", names::errno(number)),
@@ -207,6 +213,8 @@ mod tests {
         assert_eq!(text(Value::Device(8 << 20 | 1)), "8:1");
         assert_eq!(text(Value::Capabilities(3)), "CAP_CHOWN,CAP_DAC_OVERRIDE");
         assert_eq!(text(Value::Capabilities(0)), "none");
+        assert_eq!(text(Value::TcpFlags(0x12)), "SYN,ACK");
+        assert_eq!(text(Value::TcpFlags(0)), "none");
         assert_eq!(text(Value::Bytes(b"")), "\"\"");
         assert_eq!(text(Value::Absent), "-");
     }

@@ -39,6 +39,8 @@ pub enum Value<'a> {
     Time(Timestamp),
     /// A capability set (bit n is capability n of `linux/capability.h`): an array of names in JSON.
     Capabilities(u64),
+    /// Flags of a TCP header (bit 0 is FIN, RFC 9293): an array of names in JSON.
+    TcpFlags(u8),
     /// A device of the kernel's (major << 20 | minor): `8:1`.
     Device(u32),
     /// A signal's number, shown as its name: `SIGKILL`.
@@ -113,6 +115,7 @@ pub enum Type {
     Endpoint,
     Time,
     Capabilities,
+    TcpFlags,
     Device,
     Signal,
     Errno,
@@ -148,6 +151,7 @@ impl Type {
             Type::Endpoint => "string (address and port)",
             Type::Time => "string (RFC 3339)",
             Type::Capabilities => "array of strings (capability names)",
+            Type::TcpFlags => "array of strings (flag names)",
             Type::Device => "string (major:minor)",
             Type::Signal => "string (signal name)",
             Type::Errno => "string (errno name)",

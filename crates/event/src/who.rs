@@ -171,7 +171,7 @@ impl Known<'_> {
         match self.event() {
             Event::Exec(_) => (true, false),
             Event::Fork(_) => (false, true),
-            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) => (false, false),
+            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) | Event::Drop(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

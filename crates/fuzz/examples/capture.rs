@@ -1,12 +1,13 @@
 //! Renews `fuzz/corpus/record_*/captured-*` where a record's layout has changed: what the probes
-//! send on this kernel while this program starts programs and connects to itself. Needs root.
+//! send on this kernel while this program starts programs, connects to itself and sends to nobody.
+//! Needs root.
 //!
 //! usage: cargo run -p chandra-fuzz --example capture
 #![allow(clippy::unwrap_used, reason = "a tool for developers")]
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -31,6 +32,8 @@ fn act() {
         acceptor.read_exact(&mut [0; 5]).unwrap();
         drop((opener, acceptor, listener));
         assert!(TcpStream::connect(address).is_err());
+        let sender = UdpSocket::bind((address.ip(), 0)).unwrap();
+        sender.send_to(b"to nobody", address).unwrap();
     }
 }
 
@@ -67,7 +70,7 @@ fn capture(signal: &'static Signal) {
 }
 
 fn main() {
-    for name in ["process", "tcp"] {
+    for name in ["process", "tcp", "drop"] {
         capture(registry::signal(name).unwrap());
     }
 }

@@ -7,6 +7,8 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod hubble;
+
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
 use chandra_event::feed::Feed;
@@ -17,7 +19,7 @@ use chandra_identity::cluster::{Change, Cidr, Resource};
 use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
 use chandra_kubernetes::read::{self, WatchLine};
-use chandra_loader::kernel_log;
+use chandra_loader::{kernel_log, symbols};
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
 
@@ -25,9 +27,11 @@ use chandra_signals::{Context, registry};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub static TARGETS: [Target; 9] = [
+pub static TARGETS: &[Target] = &[
     ("record_process", record_process),
     ("record_tcp", record_tcp),
+    ("record_drop", record_drop),
+    ("kernel_symbols", kernel_symbols),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -35,6 +39,9 @@ pub static TARGETS: [Target; 9] = [
     ("kubernetes_watch_line", kubernetes_watch_line),
     ("kubernetes_list", kubernetes_list),
     ("label_selector", label_selector),
+    ("hubble_filter", hubble::hubble_filter),
+    ("hubble_flow", hubble::hubble_flow),
+    ("hubble_json_line", hubble::hubble_json_line),
 ];
 
 /// Bytes from the ring of the signal `process`.
@@ -47,9 +54,25 @@ pub fn record_tcp(bytes: &[u8]) {
     record("tcp", bytes);
 }
 
+/// Bytes from the ring of the signal `drop`.
+pub fn record_drop(bytes: &[u8]) {
+    record("drop", bytes);
+}
+
+/// The kernel's list of its symbols.
+pub fn kernel_symbols(bytes: &[u8]) {
+    let addresses = [0, 1, 0xffff_ffff_8100_0310, u64::MAX];
+    let places = symbols::find(bytes, &addresses).expect("memory can be read");
+    assert_eq!(places.len(), addresses.len());
+    for place in places.iter().flatten() {
+        let (name, offset) = place.rsplit_once("+0x").expect("a name and an offset");
+        assert!(!name.is_empty() && u64::from_str_radix(offset, 16).is_ok(), "{place:?}");
+    }
+}
+
 fn record(signal: &str, bytes: &[u8]) {
     let signal = registry::signal(signal).expect("there is such a signal");
-    let context = Context::with_reset_reasons(vec![(1, "no_socket")]);
+    let context = Context::with_names(vec![(1, "no_socket")], vec![(3, "no_socket")]);
     // What cannot be decoded is counted and forgotten.
     let _ = (signal.decode)(bytes, &context, &mut |record| {
         check_json(record);

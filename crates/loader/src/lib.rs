@@ -20,6 +20,7 @@ mod object;
 pub mod ring;
 pub mod selection;
 pub mod spec;
+pub mod symbols;
 pub mod tail_call;
 mod tracefs;
 pub mod verdict;

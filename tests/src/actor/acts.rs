@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 
 use crate::launch::checked;
@@ -13,6 +13,7 @@ use crate::socket;
 struct Stage {
     listener: Option<TcpListener>,
     connection: Option<TcpStream>,
+    datagrams: Option<UdpSocket>,
 }
 
 /// Does what stdin says until it ends.
@@ -64,6 +65,14 @@ impl Stage {
                 let listener = TcpListener::bind(address).unwrap();
                 let address = listener.local_addr().unwrap().to_string();
                 self.listener = Some(listener);
+                return address;
+            }
+            // It never reads them, and has room for few.
+            ("bind", [address]) => {
+                let datagrams = UdpSocket::bind(address).unwrap();
+                socket::limit_receive_buffer(&datagrams, 1);
+                let address = datagrams.local_addr().unwrap().to_string();
+                self.datagrams = Some(datagrams);
                 return address;
             }
             ("connect", [address]) => match TcpStream::connect(address) {

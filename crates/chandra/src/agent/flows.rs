@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
-use chandra_hubble::flow::{Flow, Node};
+use chandra_hubble::flow::Node;
 use chandra_hubble::ring::Ring;
 use chandra_hubble_grpc::server::{Bound, PeerNode, State};
 use chandra_identity::Identity;
@@ -62,8 +62,8 @@ pub struct Flowing {
     /// This node, for who asks only it.
     own: PeerNode,
     port: u16,
-    /// Namespaces that were told in this minute.
-    told: HashSet<Box<str>>,
+    /// Namespaces that were seen in this minute.
+    seen: HashSet<Box<str>>,
     since: Instant,
     has_new: bool,
 }
@@ -88,7 +88,7 @@ impl Flowing {
             cluster: options.cluster_name.clone(),
             own,
             port: bound.address().map_or(0, |address| address.port()),
-            told: HashSet::new(),
+            seen: HashSet::new(),
             since: Instant::now(),
             has_new: false,
         }
@@ -96,10 +96,18 @@ impl Flowing {
 
     /// Keeps the flow that a record tells of, if it tells of one.
     pub fn take(&mut self, told: &Told<'_>) {
-        let Some(flow) = self.maker.make(told) else { return };
-        self.note_namespaces(&flow);
-        self.state.ring.push(flow);
-        self.has_new = true;
+        let Self { state, maker, seen, cluster, has_new, .. } = self;
+        maker.make(told, &mut |flow| {
+            for endpoint in [&flow.source, &flow.destination].into_iter().flatten() {
+                let namespace = endpoint.namespace.as_str();
+                if !namespace.is_empty() && !seen.contains(namespace) {
+                    seen.insert(namespace.into());
+                    state.namespaces.saw(cluster, namespace);
+                }
+            }
+            state.ring.push(flow);
+            *has_new = true;
+        });
     }
 
     /// All that was there for now has been taken: whoever waits for flows is woken, once for all.
@@ -113,7 +121,7 @@ impl Flowing {
     pub fn look(&mut self, identity: &Identity) {
         if self.since.elapsed() >= MINUTE {
             self.since = Instant::now();
-            self.told.clear();
+            self.seen.clear();
         }
         let nodes = self.nodes(identity);
         self.state.peers.send_if_modified(|known| {
@@ -123,16 +131,6 @@ impl Flowing {
             }
             is_new
         });
-    }
-
-    fn note_namespaces(&mut self, flow: &Flow) {
-        for endpoint in [&flow.source, &flow.destination].into_iter().flatten() {
-            let namespace = endpoint.namespace.as_str();
-            if !namespace.is_empty() && !self.told.contains(namespace) {
-                self.told.insert(namespace.into());
-                self.state.namespaces.saw(&self.cluster, namespace);
-            }
-        }
     }
 
     /// The nodes of the cluster, at the port where this one serves; this node alone where there is none.

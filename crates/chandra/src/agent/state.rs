@@ -386,10 +386,10 @@ impl AgentState {
         let books: Vec<_> = self.signals.iter().map(SignalState::books).collect();
         let sum = |of: fn(&Books) -> u64| books.iter().map(of).sum::<u64>();
         let (seen, lost) = (sum(|books| books.kernel.seen), sum(|books| books.kernel.lost));
-        let (printed, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
+        let (delivered, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
         let learnt = sum(|books| books.learnt);
         format!(
-            "{seen} seen, {lost} lost, {printed} printed, {shed} not printed, {learnt} learnt from"
+            "{seen} seen, {lost} lost, {delivered} delivered, {shed} shed, {learnt} learnt from"
         )
     }
 

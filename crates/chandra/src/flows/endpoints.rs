@@ -120,8 +120,11 @@ impl Endpoints {
 
 impl Ends {
     /// The flow of what was seen: it goes from who sent it to who got it.
-    pub fn flow(self, seen: &Seen) -> Flow {
-        let Ends { local, peer, local_endpoint, peer_endpoint, peer_service, peer_names } = self;
+    pub fn flow(&self, seen: &Seen) -> Flow {
+        let Ends { local, peer, .. } = *self;
+        let (local_endpoint, peer_endpoint) =
+            (self.local_endpoint.clone(), self.peer_endpoint.clone());
+        let (peer_service, peer_names) = (self.peer_service.clone(), self.peer_names.clone());
         let observed = match seen.is_sent {
             true => (TraceObservationPoint::ToStack, TrafficDirection::Egress),
             false => (TraceObservationPoint::ToEndpoint, TrafficDirection::Ingress),

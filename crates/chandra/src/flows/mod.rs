@@ -13,6 +13,7 @@ mod endpoints;
 mod tcp;
 
 use chandra_event::record::{Event, Record};
+use chandra_event::tcp::Tcp;
 use chandra_hubble::flow::{Flow, Uuids};
 
 use crate::follow::Told;
@@ -21,7 +22,6 @@ use endpoints::Endpoints;
 
 /// Names of the kinds of records that flows are made from.
 pub const KINDS: &[&str] = &[
-    "tcp_connect",
     "tcp_connect_retry",
     "tcp_connect_failed",
     "tcp_established",
@@ -40,26 +40,35 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// The flow that a record tells of, if it tells of one.
-    pub fn make(&mut self, told: &Told<'_>) -> Option<Flow> {
+    /// Makes the flows that a record tells of, if it tells of any, in the order of their times.
+    pub fn make(&mut self, told: &Told<'_>, each: &mut dyn FnMut(Flow)) {
         let record = told.known;
-        let mut flow = match record.event() {
-            Event::Tcp(event) => {
-                let seen = tcp::seen(event)?;
-                let connection = &event.connection;
-                let ends = self.endpoints.ends(told, connection.local, connection.peer);
-                let mut details = self.whose.details(told);
-                tcp::fill(event, &mut details);
-                let mut flow = ends.flow(&seen);
-                flow.socket_cookie = connection.socket_cookie;
-                flow.details = Some(Box::new(details));
-                flow
-            }
-            _ => return None,
+        if let Event::Tcp(event) = record.event() {
+            self.make_tcp(told, event, each);
+        }
+    }
+
+    fn make_tcp(&mut self, told: &Told<'_>, event: &Tcp, each: &mut dyn FnMut(Flow)) {
+        let Some(seen) = tcp::seen(event) else { return };
+        let connection = &event.connection;
+        let ends = self.endpoints.ends(told, connection.local, connection.peer);
+        let details = self.whose.details(told);
+        let mut finish = |flow: Flow, time_ns, details| {
+            each(Flow {
+                time_ns,
+                uuid: self.uuids.make(),
+                cgroup_id: event.process.map_or(0, |process| process.cgroup_id),
+                socket_cookie: connection.socket_cookie,
+                details,
+                ..flow
+            });
         };
-        flow.time_ns = record.time().0;
-        flow.uuid = self.uuids.make();
-        flow.cgroup_id = record.process().map_or(0, |process| process.cgroup_id);
-        Some(flow)
+        let time_ns = event.time.0;
+        if let Some(before_ns) = tcp::opened_before_ns(event) {
+            let opened_ns = time_ns.saturating_sub(before_ns);
+            finish(ends.flow(&tcp::opening()), opened_ns, details.clone());
+        }
+        let details = tcp::fill(event, details);
+        finish(ends.flow(&seen), time_ns, details);
     }
 }

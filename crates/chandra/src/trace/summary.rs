@@ -84,6 +84,7 @@ impl Summary {
             "found_at_start": self.found_at_start,
             "filtered": kernel.filtered,
             "aggregated": kernel.aggregated,
+            "rate_limited": kernel.rate_limited,
             "lost": kernel.lost,
             "missed": missed,
             "decode_errors": self.decode_errors,
@@ -101,6 +102,7 @@ impl Summary {
         );
         let further = [
             (kernel.aggregated, "counted in the kernel"),
+            (kernel.rate_limited, "counted only, because there were too many alike"),
             (self.found_at_start, "found at start"),
             (self.not_shown, "not shown"),
             (self.decode_errors, "not decoded"),

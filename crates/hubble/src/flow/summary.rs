@@ -14,8 +14,7 @@ pub fn summary(flow: &Flow) -> String {
         Some(l7) => l7_summary(l7),
         None => l4_summary(flow.l4),
     };
-    let details = flow.details.as_ref();
-    if let Some(drop) = details.and_then(|details| details.drop.as_ref()) {
+    if let Some(drop) = &flow.details.drop {
         let separator = if text.is_empty() { "" } else { "; " };
         let _ = write!(text, "{separator}{}", drop.reason);
         if !drop.location.is_empty() {
@@ -298,7 +297,7 @@ mod tests {
         };
         let details = Details { drop: Some(Arc::new(drop)), ..Details::default() };
         let l4 = L4::Udp { source_port: 1, destination_port: 2 };
-        let flow = Flow { l4, details: Some(Box::new(details)), ..Flow::default() };
+        let flow = Flow { l4, details, ..Flow::default() };
         assert_eq!(summary(&flow), "UDP; NETFILTER_DROP at nf_hook_slow+0x8c");
     }
 }

@@ -18,6 +18,8 @@ const ALL: &[(&str, &str)] = &[
     ("tcp", "reset_sent"),
     ("tcp", "reset_received"),
     ("tcp", "open"),
+    ("drop", "kfree_skb"),
+    ("drop", "owners"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];

@@ -21,6 +21,7 @@ use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
 mod cgroup;
+mod drops;
 mod file_io;
 mod hooks;
 mod process;
@@ -53,6 +54,7 @@ const PROOFS: &[Proof] = &[
     ("tcp-state", tcp::state),
     ("tcp-retransmit", tcp_losses::retransmit),
     ("tcp-reset", tcp_losses::reset),
+    ("drops", drops::drops),
     ("vfs-latency", file_io::latency),
 ];
 
