@@ -28,7 +28,7 @@ pub use details::{Actor, DETAILS_TYPE_URL, Details, Traffic};
 pub use l4::{L4, TcpFlags};
 pub use message::timestamp;
 pub use node::Node;
-pub use summary::summary;
+pub use summary::{IcmpType, summary};
 pub use uuids::{Uuids, uuid_text};
 
 /// One observation of a packet, a connection or a request.
