@@ -67,11 +67,12 @@ impl Expression {
 
 /// An error that another flow may not make: an index, a division.
 fn is_of_values(error: &ExecutionError) -> bool {
-    !matches!(
+    matches!(
         error,
-        ExecutionError::NoSuchKey(_)
-            | ExecutionError::UndeclaredReference(_)
-            | ExecutionError::NoSuchOverload(_)
+        ExecutionError::IndexOutOfBounds(_)
+            | ExecutionError::DivisionByZero(_)
+            | ExecutionError::RemainderByZero(_)
+            | ExecutionError::Overflow(..)
     )
 }
 
