@@ -70,6 +70,9 @@ fn unix() {
     }
 }
 
+/// What it is, what passes, what is counted by, and what is done.
+type Case<'a> = (&'static str, &'a Filter, u32, fn());
+
 /// Nanoseconds and the number of runs of one round.
 fn measure(filter: &Filter, group_by: u32, act: fn()) -> (u64, u64) {
     let loaded = start(filter, group_by);
@@ -98,7 +101,7 @@ fn main() {
     let by = group_field::GROUP_CODE | group_field::GROUP_LOCATION;
     let all = Filter::default();
     let owned = Filter { pids: vec![std::process::id()], ..Filter::default() };
-    let cases: [(&str, &Filter, u32, fn()); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("a drop, counted, few of them sent", &all, 0, many),
         ("a drop, counted by group", &all, by, many),
         ("a drop, its owner asked for", &owned, 0, many),
