@@ -20,7 +20,8 @@ use chandra_identity::cluster::{Change, Cidr, Resource};
 use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
 use chandra_kubernetes::read::{self, WatchLine};
-use chandra_loader::{kernel_log, symbols};
+use chandra_loader::kernel_log;
+use chandra_loader::symbols::Symbols;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
 
@@ -64,12 +65,12 @@ pub fn record_drop(bytes: &[u8]) {
 
 /// The kernel's list of its symbols.
 pub fn kernel_symbols(bytes: &[u8]) {
-    let addresses = [0, 1, 0xffff_ffff_8100_0310, u64::MAX];
-    let places = symbols::find(bytes, &addresses).expect("memory can be read");
-    assert_eq!(places.len(), addresses.len());
-    for place in places.iter().flatten() {
+    let symbols = Symbols::parse(bytes).expect("memory can be read");
+    for address in [0, 1, 0xffff_ffff_8100_0310, u64::MAX] {
+        let Some(place) = symbols.place(address) else { continue };
         let (name, offset) = place.rsplit_once("+0x").expect("a name and an offset");
-        assert!(!name.is_empty() && u64::from_str_radix(offset, 16).is_ok(), "{place:?}");
+        let offset = u64::from_str_radix(offset, 16).expect("hexadecimal digits");
+        assert!(!name.is_empty() && offset <= address, "{place:?}");
     }
 }
 
