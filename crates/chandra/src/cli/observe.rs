@@ -17,7 +17,7 @@ use super::common::{bad_value, duration};
 use super::hubble_config::HubbleConfig;
 use super::hubble_server::{ServerArguments, ServerOptions};
 use super::observe_filters;
-use crate::observe::details::{DetailsFilter, connection_key};
+use crate::observe::details::{DetailsFilter, connection_keys};
 use crate::observe::filters::{self, Lists};
 use crate::observe::request::Selectors;
 use crate::observe::{DisplayOptions, Key};
@@ -473,17 +473,21 @@ impl OwnArguments {
     }
 
     fn details(&self) -> Result<DetailsFilter, Problem> {
-        let key = |text: &String| {
-            connection_key(text).ok_or_else(|| {
+        let mut keys = Vec::new();
+        for text in &self.conn_key {
+            let meant = connection_keys(text);
+            if meant.is_empty() {
                 let example = "--conn-key 9f3c21d07b5e44aa";
-                bad_value("--conn-key", text, "no key: 16 hexadecimal digits, or a number", example)
-            })
-        };
+                let why = "no key: 16 hexadecimal digits, or a number";
+                return Err(bad_value("--conn-key", text, why, example));
+            }
+            keys.extend(meant);
+        }
         let latency = self.min_latency.as_ref().map(|text| duration("--min-latency", text));
         Ok(DetailsFilter {
             processes: self.process.clone(),
             pids: self.pid.clone(),
-            connection_keys: self.conn_key.iter().map(key).collect::<Result<_, _>>()?,
+            connection_keys: keys,
             latency: latency.transpose()?,
         })
     }

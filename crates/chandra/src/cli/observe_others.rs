@@ -46,10 +46,11 @@ pub enum PeersFormat {
 
 /// `-o` with these formats, and the server.
 #[derive(Debug, Args)]
-struct Arguments<F: ValueEnum + Default + Clone + Send + Sync + 'static> {
-    /// How it looks
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: F,
+struct Arguments<F: ValueEnum + Clone + Send + Sync + 'static> {
+    /// How it looks [default: the first of these]
+    // Not as a default of clap's, which would be one for all formats.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<F>,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -157,5 +158,5 @@ type Typed<F> = Result<Result<(F, ServerOptions), Problem>, clap::Error>;
 fn typed<F: ValueEnum + Default + Clone + Send + Sync + 'static>(matches: &ArgMatches) -> Typed<F> {
     let arguments = Arguments::<F>::from_arg_matches(matches)?;
     let server = arguments.server.config().and_then(|config| arguments.server.options(&config));
-    Ok(server.map(|server| (arguments.output, server)))
+    Ok(server.map(|server| (arguments.output.unwrap_or_default(), server)))
 }

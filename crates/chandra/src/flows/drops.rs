@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chandra_event::drop::{Direction, Drop, Interface, Reason};
-use chandra_hubble::flow::{DropReason, KernelDrop, NetworkInterface, TcpFlags, Verdict};
+use chandra_hubble::flow::{
+    DropReason, EventType, KernelDrop, NetworkInterface, TcpFlags, Verdict,
+};
 
 use super::cache::Cache;
 use super::endpoints::{Carried, Seen};
@@ -82,6 +84,15 @@ pub fn hubble_reason(reason: Option<Reason>) -> DropReason {
         "unhandled_proto" => DropReason::UnsupportedL3Protocol,
         "ip_innoroutes" | "ip_outnoroutes" => DropReason::FibLookupFailed,
         _ => DropReason::Unknown,
+    }
+}
+
+/// Hubble's clients take number 0 for a success, so what has no number there gets one that means nothing.
+pub fn event_type(reason: DropReason) -> EventType {
+    const NONE_OF_HUBBLES: i32 = 255;
+    match EventType::drop(reason) {
+        EventType { sub_type: 0, number } => EventType { number, sub_type: NONE_OF_HUBBLES },
+        known => known,
     }
 }
 

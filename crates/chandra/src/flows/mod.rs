@@ -96,7 +96,7 @@ impl Maker {
         let kernel = self.drops.kernel(drop);
         let flow = Flow {
             drop_reason: reason,
-            event_type: EventType::drop(reason),
+            event_type: drops::event_type(reason),
             interface: drop.interface.as_ref().map(|interface| self.drops.interface(interface)),
             socket_cookie: drop.socket_cookie,
             details: Details { drop: Some(kernel), ..self.whose.details(told) },

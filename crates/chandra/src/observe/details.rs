@@ -51,14 +51,13 @@ impl DetailsFilter {
     }
 }
 
-/// A key as it is printed: 16 hexadecimal digits, or a decimal number as in JSON of messages.
-pub fn connection_key(text: &str) -> Option<u64> {
+/// A key as it is printed, in 16 hexadecimal digits, or as a number, as JSON of messages has it. A text
+/// that may be either is both.
+pub fn connection_keys(text: &str) -> Vec<u64> {
     let hexadecimal = text.strip_prefix("0x").or((text.len() == 16).then_some(text));
-    let key = match hexadecimal {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    };
-    key.filter(|key| *key != 0)
+    let hexadecimal = hexadecimal.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let keys = [hexadecimal, text.parse().ok()].into_iter().flatten();
+    keys.filter(|key| *key != 0).collect()
 }
 
 #[cfg(test)]
@@ -116,16 +115,17 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_they_are_printed() {
-        for (text, key) in [
-            ("00000000000000ff", Some(255)),
-            ("0xff", Some(255)),
-            ("255", Some(255)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("0", None),
-            ("", None),
-            ("ff", None),
+        for (text, keys) in [
+            ("00000000000000ff", &[255][..]),
+            ("0xff", &[255]),
+            ("255", &[255]),
+            ("18446744073709551615", &[u64::MAX]),
+            ("1000000000000000", &[0x1000_0000_0000_0000, 1_000_000_000_000_000]),
+            ("0", &[]),
+            ("", &[]),
+            ("ff", &[]),
         ] {
-            assert_eq!(connection_key(text), key, "{text}");
+            assert_eq!(connection_keys(text), keys, "{text}");
         }
     }
 }

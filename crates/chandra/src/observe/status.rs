@@ -33,7 +33,7 @@ pub async fn run(options: &StatusOptions) -> Result<(), Problem> {
         return Err(Problem::new(
             Check::HUBBLE,
             format!("the server {} is not healthy", server.address()),
-            format!("its health is {}: a relay has no node that answers", health.as_str_name()),
+            format!("it says {}, as a relay does while no node answers it", health.as_str_name()),
             format!("see its nodes: chandra list nodes --server {}", server.address()),
         ));
     }

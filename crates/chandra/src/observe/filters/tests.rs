@@ -31,7 +31,7 @@ fn lists(line: &str) -> Lists {
 fn allow(line: &str) -> Value {
     let lists = lists(line);
     assert_eq!(lists.deny, [], "{line}");
-    lists.allow.iter().map(|filter| as_json(filter)).collect()
+    lists.allow.iter().map(as_json).collect()
 }
 
 #[test]
@@ -250,8 +250,7 @@ fn namespaces_stand_before_names() {
 #[test]
 fn not_concerns_the_next_flag_only() {
     let found = lists("--not --namespace kube-system --verdict DROPPED --not --port 53");
-    let json =
-        |filters: &[FlowFilter]| filters.iter().map(|filter| as_json(filter)).collect::<Value>();
+    let json = |filters: &[FlowFilter]| filters.iter().map(as_json).collect::<Value>();
     assert_eq!(json(&found.allow), json!([{"verdict": ["DROPPED"]}]));
     assert_eq!(
         json(&found.deny),
