@@ -8,6 +8,7 @@
 )]
 
 pub mod hubble;
+pub mod metrics;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
@@ -42,6 +43,8 @@ pub static TARGETS: &[Target] = &[
     ("hubble_filter", hubble::hubble_filter),
     ("hubble_flow", hubble::hubble_flow),
     ("hubble_json_line", hubble::hubble_json_line),
+    ("hubble_metrics_options", metrics::hubble_metrics_options),
+    ("metrics_accept", metrics::metrics_accept),
 ];
 
 /// Bytes from the ring of the signal `process`.

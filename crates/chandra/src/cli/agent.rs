@@ -9,6 +9,7 @@ use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
 use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
+use super::metrics::{MetricsArguments, MetricsOptions};
 use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
@@ -58,6 +59,8 @@ pub struct AgentArguments {
     #[command(flatten)]
     hubble: HubbleArguments,
     #[command(flatten)]
+    metrics: MetricsArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -78,11 +81,18 @@ pub struct AgentOptions {
     pub identity: IdentityOptions,
     /// Flows, and who gets them.
     pub hubble: HubbleOptions,
+    /// What is counted for Prometheus.
+    pub metrics: MetricsOptions,
     /// Options of loading.
     pub load: Options,
 }
 
 impl AgentOptions {
+    /// Somebody wants flows: to ask for them, or to have them counted.
+    pub fn makes_flows(&self) -> bool {
+        !self.hubble.is_off() || !self.metrics.hubble.is_empty()
+    }
+
     /// Merges flags, environment, file and defaults.
     pub fn new(arguments: AgentArguments) -> Result<Self, Problem> {
         let file = match &arguments.config {
@@ -120,6 +130,11 @@ impl AgentOptions {
             hubble_buffer_size: file.hubble_buffer_size.map(|size| size.to_string()),
             cluster_name: file.cluster_name,
         });
+        let metrics = arguments.metrics.or(MetricsArguments {
+            hubble_metrics: file.hubble_metrics,
+            metrics_max_series: file.metrics_max_series,
+            metrics_expire_after: file.metrics_expire_after,
+        });
         let http = arguments.http.or(file.http);
         Ok(Self {
             http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
@@ -129,6 +144,7 @@ impl AgentOptions {
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
+            metrics: metrics.options()?,
             load: load.options()?,
         })
     }

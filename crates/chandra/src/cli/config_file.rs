@@ -64,6 +64,12 @@ pub struct File {
     pub hubble_buffer_size: Option<Size>,
     /// Name of this cluster.
     pub cluster_name: Option<String>,
+    /// Hubble's metrics.
+    pub hubble_metrics: Option<String>,
+    /// Series that a metric may have.
+    pub metrics_max_series: Option<usize>,
+    /// How long series stay that do not change.
+    pub metrics_expire_after: Option<String>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -86,7 +92,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 29] = [
     "http",
     "print",
     "output",
@@ -113,6 +119,9 @@ const KEYS: [&str; 26] = [
     "insecure",
     "hubble_buffer_size",
     "cluster_name",
+    "hubble_metrics",
+    "metrics_max_series",
+    "metrics_expire_after",
 ];
 
 /// Why a file cannot be used, and what to do.

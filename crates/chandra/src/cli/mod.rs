@@ -15,6 +15,7 @@ pub mod config_file;
 pub(crate) mod hubble;
 pub(crate) mod identity;
 pub(crate) mod list;
+pub(crate) mod metrics;
 pub(crate) mod selection;
 pub(crate) mod trace;
 
