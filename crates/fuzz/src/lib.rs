@@ -7,6 +7,7 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
 
@@ -45,6 +46,7 @@ pub static TARGETS: &[Target] = &[
     ("hubble_json_line", hubble::hubble_json_line),
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),
+    ("flow_log_settings", flow_export::flow_log_settings),
 ];
 
 /// Bytes from the ring of the signal `process`.

@@ -12,6 +12,7 @@ use chandra_hubble_grpc::server::{Bound, PeerNode, State};
 use chandra_identity::Identity;
 use chandra_metrics::hubble::HubbleMetrics;
 
+use super::export::Exporting;
 use crate::cli::hubble::HubbleOptions;
 use crate::flows::Maker;
 use crate::follow::Told;
@@ -59,6 +60,7 @@ pub struct Flowing {
     state: Arc<State>,
     maker: Maker,
     metrics: HubbleMetrics,
+    exporting: Option<Exporting>,
     /// Somebody may ask for flows.
     is_served: bool,
     /// The cluster's name.
@@ -79,7 +81,7 @@ impl Flowing {
         options: &HubbleOptions,
         node: &str,
         bound: &Bound,
-        metrics: HubbleMetrics,
+        (metrics, exporting): (HubbleMetrics, Option<Exporting>),
     ) -> Self {
         let address = bound.address().map(|address| address.to_string()).unwrap_or_default();
         let is_default = matches!(options.cluster_name.as_str(), "" | "default");
@@ -96,6 +98,7 @@ impl Flowing {
             state,
             maker: Maker::default(),
             metrics,
+            exporting,
             is_served: !options.is_off(),
             cluster: options.cluster_name.clone(),
             own,
@@ -106,11 +109,14 @@ impl Flowing {
         }
     }
 
-    /// Counts and keeps the flow that a record tells of, if it tells of one.
+    /// Counts, writes and keeps the flow that a record tells of, if it tells of one.
     pub fn take(&mut self, told: &Told<'_>) {
-        let Self { state, maker, metrics, is_served, seen, cluster, has_new, .. } = self;
+        let Self { state, maker, metrics, exporting, is_served, seen, cluster, has_new, .. } = self;
         maker.make(told, &mut |flow| {
             metrics.observe(&flow);
+            if let Some(exporting) = exporting {
+                exporting.take(&flow);
+            }
             if !*is_served {
                 return;
             }
@@ -128,6 +134,9 @@ impl Flowing {
 
     /// All that was there for now has been taken: whoever waits for flows is woken, once for all.
     pub fn flush(&mut self) {
+        if let Some(exporting) = &mut self.exporting {
+            exporting.flush();
+        }
         if std::mem::take(&mut self.has_new) {
             self.state.flow_notifier.wake();
         }
@@ -136,6 +145,9 @@ impl Flowing {
     /// About once a second.
     pub fn look(&mut self, identity: &Identity) {
         self.metrics.tick(Instant::now());
+        if let Some(exporting) = &mut self.exporting {
+            exporting.look();
+        }
         if self.since.elapsed() >= MINUTE {
             self.since = Instant::now();
             self.seen.clear();

@@ -5,6 +5,7 @@
 //! never records in the kernel.
 
 mod canary;
+mod export;
 mod flows;
 mod http;
 mod metrics;
@@ -19,6 +20,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
+use chandra_hubble::flow::Node;
 use chandra_loader::load::Loaded;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
@@ -28,6 +30,7 @@ use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
 use chandra_hubble_grpc::server::Bound;
+use export::Exporting;
 use flows::Flowing;
 use printer::Queue;
 use sink::Delivering;
@@ -107,10 +110,10 @@ fn serve(
     let (printer, queue) = printer::start(options.print, stop);
     let (node, places) = (&options.identity.node, bound.places());
     let hubble = Arc::new(flows::state(&options.hubble, node));
-    let metrics = count(options, state)?;
+    let outlets = (count(options, state)?, export(options, state)?);
     let flowing = options
         .makes_flows()
-        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound, metrics));
+        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound, outlets));
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
         let context = context.clone();
@@ -150,6 +153,15 @@ fn count(options: &AgentOptions, state: &AgentState) -> Result<HubbleMetrics, Pr
         let next = "take it out of --hubble-metrics";
         Problem::new(Check::USAGE, "cannot count flows", error, next)
     })
+}
+
+/// What writes flows to files, where that is asked for.
+fn export(options: &AgentOptions, state: &AgentState) -> Result<Option<Exporting>, Problem> {
+    if options.export.is_off() {
+        return Ok(None);
+    }
+    let node = Node::new(&options.hubble.cluster_name, &options.identity.node, Vec::new());
+    Exporting::new(&options.export, node, &state.registry).map(Some)
 }
 
 /// Follows all signals until asked to stop. Says through `ready` that it listens.

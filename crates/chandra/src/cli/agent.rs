@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
+use super::export::{ExportArguments, ExportOptions};
 use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::metrics::{MetricsArguments, MetricsOptions};
@@ -59,6 +60,8 @@ pub struct AgentArguments {
     #[command(flatten)]
     hubble: HubbleArguments,
     #[command(flatten)]
+    export: ExportArguments,
+    #[command(flatten)]
     metrics: MetricsArguments,
     #[command(flatten)]
     load: LoadArguments,
@@ -81,6 +84,8 @@ pub struct AgentOptions {
     pub identity: IdentityOptions,
     /// Flows, and who gets them.
     pub hubble: HubbleOptions,
+    /// Flows that are written to files.
+    pub export: ExportOptions,
     /// What is counted for Prometheus.
     pub metrics: MetricsOptions,
     /// Options of loading.
@@ -88,9 +93,9 @@ pub struct AgentOptions {
 }
 
 impl AgentOptions {
-    /// Somebody wants flows: to ask for them, or to have them counted.
+    /// Somebody wants flows: to ask for them, or to have them counted or written.
     pub fn makes_flows(&self) -> bool {
-        !self.hubble.is_off() || !self.metrics.hubble.is_empty()
+        !self.hubble.is_off() || !self.metrics.hubble.is_empty() || !self.export.is_off()
     }
 
     /// Merges flags, environment, file and defaults.
@@ -130,6 +135,16 @@ impl AgentOptions {
             hubble_buffer_size: file.hubble_buffer_size.map(|size| size.to_string()),
             cluster_name: file.cluster_name,
         });
+        let export = arguments.export.or(ExportArguments {
+            export_file_path: file.export_file_path,
+            export_file_max_size_mb: file.export_file_max_size_mb,
+            export_file_max_backups: file.export_file_max_backups,
+            export_file_compress: file.export_file_compress,
+            export_allowlist: file.export_allowlist,
+            export_denylist: file.export_denylist,
+            export_fieldmask: file.export_fieldmask,
+            export_config_path: file.export_config_path,
+        });
         let metrics = arguments.metrics.or(MetricsArguments {
             hubble_metrics: file.hubble_metrics,
             metrics_max_series: file.metrics_max_series,
@@ -144,6 +159,7 @@ impl AgentOptions {
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
+            export: export.options()?,
             metrics: metrics.options()?,
             load: load.options()?,
         })

@@ -12,6 +12,7 @@ use clap::{Args, Command, FromArgMatches};
 pub(crate) mod agent;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod export;
 pub(crate) mod hubble;
 pub(crate) mod identity;
 pub(crate) mod list;
