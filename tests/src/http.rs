@@ -25,15 +25,37 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     Answer { status, body: Record::parse(&body) }
 }
 
+/// Asks for a path in the format that `accept` likes; returns the kind of the answer, and the answer.
+///
+/// # Panics
+/// When there is no answer, or not all is well.
+pub fn get_as(address: SocketAddr, path: &str, accept: &str) -> (String, String) {
+    let accept = format!("Accept: {accept}\r\n");
+    let (status, head, body) = request_with(address, "GET", path, &accept);
+    assert_eq!(status, 200, "{head}");
+    let kind = head.lines().find_map(|line| line.strip_prefix("content-type: "));
+    (kind.expect(&head).to_owned(), body)
+}
+
 /// Sends a request and returns the status, the head (in lower case) and the body of its answer.
 ///
 /// # Panics
 /// When there is no answer, or the body is not as long as the head says.
 pub fn request(address: SocketAddr, method: &str, path: &str) -> (u16, String, String) {
+    request_with(address, method, path, "")
+}
+
+/// The same with more lines in the head, each ended by CR LF.
+fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    more: &str,
+) -> (u16, String, String) {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let request =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n");
     connection.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();

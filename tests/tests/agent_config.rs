@@ -10,6 +10,7 @@ use std::process::Command;
 
 use chandra_tests::agent::{self, Agent};
 use chandra_tests::failure::fails;
+use chandra_tests::http::get_as;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
 use chandra_tests::scratch::Scratch;
@@ -95,6 +96,67 @@ fn ring_size() {
         &["--ring-size", "262144"],
         [64 << 10, 128 << 10, 256 << 10],
         |agent| agent.signal("process").number("ring_bytes").unwrap(),
+    );
+}
+
+/// Hubble's families that it has.
+fn hubble_families(agent: &Agent) -> Vec<String> {
+    let (_, text) = get_as(agent.address(), "/metrics", "text/plain");
+    let series = text.lines().filter_map(|line| {
+        let (family, _) =
+            line.strip_prefix("chandra_metrics_series{family=\"hubble_")?.split_once('"')?;
+        Some(family.to_owned())
+    });
+    series.collect()
+}
+
+#[test]
+fn hubble_metrics() {
+    needs!("root");
+    in_three_places(
+        "hubble_metrics = \"icmp drop\"",
+        ("CHANDRA_HUBBLE_METRICS", "tcp:sourceContext=pod|ip"),
+        &["--hubble-metrics", ""],
+        [
+            vec!["icmp", "drop", "lost_events"],
+            vec!["tcp_flags", "lost_events"],
+            vec!["lost_events"],
+        ],
+        |agent| hubble_families(agent),
+    );
+}
+
+#[test]
+fn a_metric_that_there_is_not_is_told_with_its_place() {
+    let scratch = Scratch::new();
+    let options = Options { flags: &["--hubble-metrics", "drop flwo"], ..Options::default() };
+    let words = ["at character 6", "\"flwo\"", "perhaps you meant \"flow\""];
+    fails(&mut command(&scratch, &options), 2, "filters", &words);
+}
+
+#[test]
+fn bounds_of_metrics() {
+    needs!("root");
+    // A budget that flows of one connection to each of many ports go beyond.
+    in_three_places(
+        "metrics_max_series = 10\nmetrics_expire_after = \"1h\"",
+        ("CHANDRA_METRICS_MAX_SERIES", "12"),
+        &["--metrics-max-series", "14", "--metrics-expire-after", "2h"],
+        [11, 13, 15],
+        |agent| {
+            agent.wait_until_ready();
+            for _ in 0..20 {
+                let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                drop(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+            }
+            let name = "chandra_metrics_series{family=\"hubble_port_distribution\"} ";
+            wait_for("series up to the budget", || {
+                let (_, text) = get_as(agent.address(), "/metrics", "text/plain");
+                let overflowed = "hubble_port_distribution_total{protocol=\"overflow\"";
+                let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+                text.contains(overflowed).then(|| line.parse::<u32>().unwrap())
+            })
+        },
     );
 }
 

@@ -336,7 +336,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 9);
+        assert_eq!(connections, 11);
     }
 
     #[test]

@@ -7,7 +7,9 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod flow_export;
 pub mod hubble;
+pub mod metrics;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
@@ -46,6 +48,9 @@ pub static TARGETS: &[Target] = &[
     ("hubble_flow", hubble::hubble_flow),
     ("hubble_json_line", hubble::hubble_json_line),
     ("conntrack_messages", conntrack_messages),
+    ("hubble_metrics_options", metrics::hubble_metrics_options),
+    ("metrics_accept", metrics::metrics_accept),
+    ("flow_log_settings", flow_export::flow_log_settings),
 ];
 
 /// Bytes from the ring of the signal `process`.

@@ -10,7 +10,9 @@ use chandra_hubble::flow::Node;
 use chandra_hubble::ring::Ring;
 use chandra_hubble_grpc::server::{Bound, PeerNode, State};
 use chandra_identity::Identity;
+use chandra_metrics::hubble::HubbleMetrics;
 
+use super::export::Exporting;
 use crate::cli::hubble::HubbleOptions;
 use crate::flows::Maker;
 use crate::follow::Told;
@@ -57,6 +59,10 @@ pub fn state(options: &HubbleOptions, node: &str) -> State {
 pub struct Flowing {
     state: Arc<State>,
     maker: Maker,
+    metrics: HubbleMetrics,
+    exporting: Option<Exporting>,
+    /// Somebody may ask for flows.
+    is_served: bool,
     /// The cluster's name.
     cluster: String,
     /// This node, for who asks only it.
@@ -70,7 +76,13 @@ pub struct Flowing {
 
 impl Flowing {
     /// Flows of this node go there.
-    pub fn new(state: Arc<State>, options: &HubbleOptions, node: &str, bound: &Bound) -> Self {
+    pub fn new(
+        state: Arc<State>,
+        options: &HubbleOptions,
+        node: &str,
+        bound: &Bound,
+        (metrics, exporting): (HubbleMetrics, Option<Exporting>),
+    ) -> Self {
         let address = bound.address().map(|address| address.to_string()).unwrap_or_default();
         let is_default = matches!(options.cluster_name.as_str(), "" | "default");
         let name = match is_default {
@@ -85,6 +97,9 @@ impl Flowing {
         Self {
             state,
             maker: Maker::default(),
+            metrics,
+            exporting,
+            is_served: !options.is_off(),
             cluster: options.cluster_name.clone(),
             own,
             port: bound.address().map_or(0, |address| address.port()),
@@ -94,10 +109,17 @@ impl Flowing {
         }
     }
 
-    /// Keeps the flow that a record tells of, if it tells of one.
+    /// Counts, writes and keeps the flow that a record tells of, if it tells of one.
     pub fn take(&mut self, told: &Told<'_>) {
-        let Self { state, maker, seen, cluster, has_new, .. } = self;
+        let Self { state, maker, metrics, exporting, is_served, seen, cluster, has_new, .. } = self;
         maker.make(told, &mut |flow| {
+            metrics.observe(&flow);
+            if let Some(exporting) = exporting {
+                exporting.take(&flow);
+            }
+            if !*is_served {
+                return;
+            }
             for endpoint in [&flow.source, &flow.destination].into_iter().flatten() {
                 let namespace = endpoint.namespace.as_str();
                 if !namespace.is_empty() && !seen.contains(namespace) {
@@ -112,6 +134,9 @@ impl Flowing {
 
     /// All that was there for now has been taken: whoever waits for flows is woken, once for all.
     pub fn flush(&mut self) {
+        if let Some(exporting) = &mut self.exporting {
+            exporting.flush();
+        }
         if std::mem::take(&mut self.has_new) {
             self.state.flow_notifier.wake();
         }
@@ -119,6 +144,10 @@ impl Flowing {
 
     /// About once a second.
     pub fn look(&mut self, identity: &Identity) {
+        self.metrics.tick(Instant::now());
+        if let Some(exporting) = &mut self.exporting {
+            exporting.look();
+        }
         if self.since.elapsed() >= MINUTE {
             self.since = Instant::now();
             self.seen.clear();

@@ -1,5 +1,5 @@
 //! What the agent serves: `/healthz` (it lives), `/readyz` (records come through), `/signals`
-//! (verdicts, books and cost) and `/metrics` (the books for Prometheus).
+//! (verdicts, books and cost) and `/metrics` (the books and what is counted, for Prometheus).
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use chandra_identity::translation;
 use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_metrics::Format;
 use serde_json::{Value, json};
 
 use super::metrics;
@@ -60,8 +61,11 @@ async fn ready(State(state): State<Arc<AgentState>>) -> (StatusCode, Json<Value>
 
 async fn metrics(
     State(state): State<Arc<AgentState>>,
+    headers: HeaderMap,
 ) -> ([(HeaderName, &'static str); 1], String) {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&state))
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::negotiate(accept);
+    ([(CONTENT_TYPE, format.content_type())], metrics::render(&state, format))
 }
 
 async fn signals(State(state): State<Arc<AgentState>>) -> Json<Value> {

@@ -1,30 +1,32 @@
-//! The agent's own books in the Prometheus text format. Families of what the signals watch come with
-//! the metrics crate.
+//! What the agent tells Prometheus: its own books, and the families that it feeds.
 
-use std::fmt::Write;
+use chandra_metrics::{Format, Kind, Writer};
 
-use super::state::AgentState;
+use super::state::{AgentState, SignalState};
 
 /// The body of `/metrics`.
-pub fn render(state: &AgentState) -> String {
+pub fn render(state: &AgentState, format: Format) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "# HELP chandra_signal_active Whether the signal works on this kernel.");
-    let _ = writeln!(text, "# TYPE chandra_signal_active gauge");
-    for signal in &state.signals {
-        let active = u8::from(signal.verdict().is_active());
-        let _ = writeln!(
-            text,
-            "chandra_signal_active{{signal=\"{}\"}} {active}",
-            signal.signal.spec.name
-        );
+    let mut out = Writer::new(format, &mut text);
+    books(&state.signals, &mut out);
+    state.registry.write(&mut out);
+    out.finish();
+    text
+}
+
+fn books(signals: &[SignalState], out: &mut Writer<'_>) {
+    let help = "Whether the signal works on this kernel.";
+    let mut active = out.family(Kind::Gauge, "chandra_signal_active", "", help);
+    for signal in signals {
+        let is_active = u64::from(signal.verdict().is_active());
+        active.sample(&[("signal", signal.signal.spec.name)], is_active);
     }
-    let _ = writeln!(
-        text,
-        "# HELP chandra_ledger_facts_total Facts by what became of them, from the kernel to the output."
-    );
-    let _ = writeln!(text, "# TYPE chandra_ledger_facts_total counter");
-    for signal in &state.signals {
-        let books = signal.books();
+    // Read once, so that the families agree.
+    let books: Vec<_> =
+        signals.iter().map(|signal| (signal.signal.spec.name, signal.books())).collect();
+    let help = "Facts by what became of them, from the kernel to the output.";
+    let mut facts = out.family(Kind::Counter, "chandra_ledger_facts", "", help);
+    for (signal, books) in &books {
         let outcomes = [
             ("seen", books.kernel.seen),
             ("filtered", books.kernel.filtered),
@@ -39,25 +41,12 @@ pub fn render(state: &AgentState) -> String {
             ("shed", books.shed),
         ];
         for (outcome, count) in outcomes {
-            let name = signal.signal.spec.name;
-            let _ = writeln!(
-                text,
-                "chandra_ledger_facts_total{{signal=\"{name}\",outcome=\"{outcome}\"}} {count}"
-            );
+            facts.sample(&[("signal", signal), ("outcome", outcome)], count);
         }
     }
-    let _ = writeln!(
-        text,
-        "# HELP chandra_ledger_imbalance Facts that no book accounts for; 0 when they balance."
-    );
-    let _ = writeln!(text, "# TYPE chandra_ledger_imbalance gauge");
-    for signal in &state.signals {
-        let imbalance = signal.books().imbalance();
-        let _ = writeln!(
-            text,
-            "chandra_ledger_imbalance{{signal=\"{}\"}} {imbalance}",
-            signal.signal.spec.name
-        );
+    let help = "Facts that no book accounts for; 0 when they balance.";
+    let mut imbalance = out.family(Kind::Gauge, "chandra_ledger_imbalance", "", help);
+    for (signal, books) in &books {
+        imbalance.sample(&[("signal", signal)], books.imbalance());
     }
-    text
 }

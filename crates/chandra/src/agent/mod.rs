@@ -5,6 +5,7 @@
 //! never records in the kernel.
 
 mod canary;
+mod export;
 mod flows;
 mod http;
 mod metrics;
@@ -19,13 +20,17 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
+use chandra_hubble::flow::Node;
 use chandra_loader::load::Loaded;
+use chandra_metrics::Registry;
+use chandra_metrics::hubble::HubbleMetrics;
 use chandra_signals::{Context, SIGNALS, Signal};
 
 use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
 use chandra_hubble_grpc::server::Bound;
+use export::Exporting;
 use flows::Flowing;
 use printer::Queue;
 use sink::Delivering;
@@ -51,7 +56,9 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     for signal in &signals {
         eprintln!("{}", signal.start_line());
     }
-    let state = Arc::new(AgentState::new(signals, started, listener.local_addr().ok()));
+    let registry = Registry::new(options.metrics.settings);
+    let address = listener.local_addr().ok();
+    let state = Arc::new(AgentState::new(signals, started, address, registry));
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }
@@ -103,8 +110,10 @@ fn serve(
     let (printer, queue) = printer::start(options.print, stop);
     let (node, places) = (&options.identity.node, bound.places());
     let hubble = Arc::new(flows::state(&options.hubble, node));
-    let flowing = (!options.hubble.is_off())
-        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound));
+    let outlets = (count(options, state)?, export(options, state)?);
+    let flowing = options
+        .makes_flows()
+        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound, outlets));
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
         let context = context.clone();
@@ -136,6 +145,23 @@ fn serve(
         hubble.stop();
     });
     printer.finish()
+}
+
+/// What counts flows.
+fn count(options: &AgentOptions, state: &AgentState) -> Result<HubbleMetrics, Problem> {
+    HubbleMetrics::new(&options.metrics.hubble, &state.registry).map_err(|error| {
+        let next = "take it out of --hubble-metrics";
+        Problem::new(Check::USAGE, "cannot count flows", error, next)
+    })
+}
+
+/// What writes flows to files, where that is asked for.
+fn export(options: &AgentOptions, state: &AgentState) -> Result<Option<Exporting>, Problem> {
+    if options.export.is_off() {
+        return Ok(None);
+    }
+    let node = Node::new(&options.hubble.cluster_name, &options.identity.node, Vec::new());
+    Exporting::new(&options.export, node, &state.registry).map(Some)
 }
 
 /// Follows all signals until asked to stop. Says through `ready` that it listens.

@@ -14,6 +14,7 @@ use chandra_loader::cost::{self, ProgramCost, Statistics};
 use chandra_loader::ledger;
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_metrics::Registry;
 use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
 
@@ -36,6 +37,8 @@ pub struct AgentState {
     pub http: Option<SocketAddr>,
     /// When it started.
     pub started: Instant,
+    /// What is counted for Prometheus beside the books.
+    pub registry: Registry,
     /// What came of the canary.
     pub canary: Canary,
     identity: Mutex<IdentityFigures>,
@@ -190,7 +193,7 @@ impl SignalState {
             false => identity.clone().map(|(_, hook)| *hook).collect(),
         };
         let printed_kinds = if is_on { signal.agent_kinds } else { 0 };
-        let flows = if is_on && !options.hubble.is_off() { flow_kinds(signal) } else { 0 };
+        let flows = if is_on && options.makes_flows() { flow_kinds(signal) } else { 0 };
         let told_kinds = printed_kinds | flows;
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
@@ -292,10 +295,16 @@ impl SignalState {
 
 impl AgentState {
     /// The state of an agent that just loaded its signals.
-    pub fn new(signals: Vec<SignalState>, started: Instant, http: Option<SocketAddr>) -> Self {
+    pub fn new(
+        signals: Vec<SignalState>,
+        started: Instant,
+        http: Option<SocketAddr>,
+        registry: Registry,
+    ) -> Self {
         Self {
             signals,
             http,
+            registry,
             started,
             canary: Canary::default(),
             identity: Mutex::default(),

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
+use super::export::{ExportArguments, ExportOptions};
 use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
+use super::metrics::{MetricsArguments, MetricsOptions};
 use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
@@ -58,6 +60,10 @@ pub struct AgentArguments {
     #[command(flatten)]
     hubble: HubbleArguments,
     #[command(flatten)]
+    export: ExportArguments,
+    #[command(flatten)]
+    metrics: MetricsArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -78,11 +84,20 @@ pub struct AgentOptions {
     pub identity: IdentityOptions,
     /// Flows, and who gets them.
     pub hubble: HubbleOptions,
+    /// Flows that are written to files.
+    pub export: ExportOptions,
+    /// What is counted for Prometheus.
+    pub metrics: MetricsOptions,
     /// Options of loading.
     pub load: Options,
 }
 
 impl AgentOptions {
+    /// Somebody wants flows: to ask for them, or to have them counted or written.
+    pub fn makes_flows(&self) -> bool {
+        !self.hubble.is_off() || !self.metrics.hubble.is_empty() || !self.export.is_off()
+    }
+
     /// Merges flags, environment, file and defaults.
     pub fn new(arguments: AgentArguments) -> Result<Self, Problem> {
         let file = match &arguments.config {
@@ -120,6 +135,21 @@ impl AgentOptions {
             hubble_buffer_size: file.hubble_buffer_size.map(|size| size.to_string()),
             cluster_name: file.cluster_name,
         });
+        let export = arguments.export.or(ExportArguments {
+            export_file_path: file.export_file_path,
+            export_file_max_size_mb: file.export_file_max_size_mb,
+            export_file_max_backups: file.export_file_max_backups,
+            export_file_compress: file.export_file_compress,
+            export_allowlist: file.export_allowlist,
+            export_denylist: file.export_denylist,
+            export_fieldmask: file.export_fieldmask,
+            export_config_path: file.export_config_path,
+        });
+        let metrics = arguments.metrics.or(MetricsArguments {
+            hubble_metrics: file.hubble_metrics,
+            metrics_max_series: file.metrics_max_series,
+            metrics_expire_after: file.metrics_expire_after,
+        });
         let http = arguments.http.or(file.http);
         Ok(Self {
             http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
@@ -129,6 +159,8 @@ impl AgentOptions {
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
+            export: export.options()?,
+            metrics: metrics.options()?,
             load: load.options()?,
         })
     }

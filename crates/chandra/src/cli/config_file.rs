@@ -64,6 +64,28 @@ pub struct File {
     pub hubble_buffer_size: Option<Size>,
     /// Name of this cluster.
     pub cluster_name: Option<String>,
+    /// File to write flows to.
+    pub export_file_path: Option<String>,
+    /// Size at which it is set aside.
+    pub export_file_max_size_mb: Option<u64>,
+    /// Files that are kept beside it.
+    pub export_file_max_backups: Option<usize>,
+    /// Those are compressed.
+    pub export_file_compress: Option<bool>,
+    /// Filters of flows that are written.
+    pub export_allowlist: Option<String>,
+    /// Filters of flows that are not.
+    pub export_denylist: Option<String>,
+    /// Fields that are written.
+    pub export_fieldmask: Option<Vec<String>>,
+    /// File of more flow logs.
+    pub export_config_path: Option<PathBuf>,
+    /// Hubble's metrics.
+    pub hubble_metrics: Option<String>,
+    /// Series that a metric may have.
+    pub metrics_max_series: Option<usize>,
+    /// How long series stay that do not change.
+    pub metrics_expire_after: Option<String>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -86,7 +108,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 37] = [
     "http",
     "print",
     "output",
@@ -113,6 +135,17 @@ const KEYS: [&str; 26] = [
     "insecure",
     "hubble_buffer_size",
     "cluster_name",
+    "export_file_path",
+    "export_file_max_size_mb",
+    "export_file_max_backups",
+    "export_file_compress",
+    "export_allowlist",
+    "export_denylist",
+    "export_fieldmask",
+    "export_config_path",
+    "hubble_metrics",
+    "metrics_max_series",
+    "metrics_expire_after",
 ];
 
 /// Why a file cannot be used, and what to do.

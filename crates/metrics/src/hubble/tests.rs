@@ -159,7 +159,7 @@ fn drops_are_counted_by_their_reason() {
 
     let by_kernel = |reason: &str, flow: Flow| {
         let drop = Arc::new(KernelDrop { reason: reason.into(), ..KernelDrop::default() });
-        let details = Some(Box::new(Details { drop: Some(drop), ..Details::default() }));
+        let details = Details { drop: Some(drop), ..Details::default() };
         Flow { details, ..flow }
     };
     let unknown = dropped(DropReason::Unknown);

@@ -25,8 +25,7 @@ impl Metric for Drop {
         if flow.verdict != Verdict::Dropped {
             return;
         }
-        let details = flow.details.as_ref();
-        let by_kernel = details.and_then(|details| details.drop.as_ref());
+        let by_kernel = flow.details.drop.as_ref();
         let by_kernel = by_kernel.map(|drop| drop.reason.as_str()).filter(|name| !name.is_empty());
         let reason = match (flow.drop_reason, by_kernel) {
             (DropReason::Unknown, Some(name)) => name,

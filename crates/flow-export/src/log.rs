@@ -1,0 +1,225 @@
+//! One flow log: its filters on the thread that has the flows, its text and its file on a thread of its
+//! own.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::{Instant, SystemTime};
+
+use chandra_hubble::filter::Filters;
+use chandra_hubble::flow::{Flow, Node, timestamp};
+use chandra_hubble::json;
+use chandra_hubble::mask::Mask;
+use chandra_hubble::proto::observer::GetFlowsResponse;
+use chandra_hubble::proto::observer::get_flows_response::ResponseTypes;
+
+use crate::exporter::Failure;
+use crate::rotating::Rotating;
+use crate::settings::{FlowLog, Target};
+
+/// So many flows are handed over at once.
+const BATCH: usize = 256;
+/// So many batches wait for the disk at most.
+const BATCHES: usize = 32;
+/// What became of the flows that a log's filters let pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Lines that were written.
+    pub written: u64,
+    /// Flows for which the queue had no room, because writing takes too long.
+    pub slow: u64,
+    /// Lines that could not be written.
+    pub failed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    written: AtomicU64,
+    slow: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// A log that is written.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub settings: FlowLog,
+    filters: Filters,
+    node: Arc<Node>,
+    batch: Vec<Flow>,
+    queue: SyncSender<Vec<Flow>>,
+    ended: Ended,
+    counts: Arc<Counts>,
+}
+
+impl Log {
+    /// Starts its thread, which waits until that of a log before it, of the same file, has ended. `say` is told once of each row of lines that cannot be written.
+    pub fn start(
+        settings: &FlowLog,
+        node: &Arc<Node>,
+        before: Option<Ended>,
+        say: fn(&str, &io::Error),
+    ) -> Result<Self, Failure> {
+        let (filters, mask) = settings.compile()?;
+        let (queue, batches) = sync_channel::<Vec<Flow>>(BATCHES);
+        let (ending, ended) = channel();
+        let counts = Arc::new(Counts::default());
+        let mut writer = Writer {
+            name: settings.name.clone(),
+            node: Arc::clone(node),
+            mask,
+            out: Out::new(settings),
+            counts: Arc::clone(&counts),
+            say,
+            has_failed: false,
+        };
+        let thread = std::thread::Builder::new().name("flow-log".into());
+        let run = move || {
+            before.into_iter().for_each(Ended::wait);
+            batches.iter().for_each(|batch| writer.write(&batch));
+            drop::<Sender<()>>(ending);
+        };
+        thread.spawn(run).map_err(Failure::Thread)?;
+        let (settings, batch) = (settings.clone(), Vec::with_capacity(BATCH));
+        let ended = Ended(ended);
+        let node = Arc::clone(node);
+        Ok(Self { settings, filters, node, batch, queue, ended, counts })
+    }
+
+    /// Takes a flow, if the filters let it pass.
+    pub fn take(&mut self, flow: &Flow) {
+        if self.filters.matches((flow, &*self.node)) {
+            self.batch.push(flow.clone());
+            if self.batch.len() >= BATCH {
+                self.flush();
+            }
+        }
+    }
+
+    /// Hands over what was taken.
+    pub fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let count = batch.len() as u64;
+        if self.queue.try_send(batch).is_err() {
+            self.counts.slow.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Its time has come.
+    pub fn is_over(&self, now: SystemTime) -> bool {
+        self.settings.end.is_some_and(|end| end <= now)
+    }
+
+    /// Ends it: its thread writes what was taken and then ends by itself.
+    pub fn end(mut self) -> Ended {
+        self.flush();
+        self.ended
+    }
+
+    pub fn figures(&self) -> Figures {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { written, slow, failed } = &*self.counts;
+        Figures { written: get(written), slow: get(slow), failed: get(failed) }
+    }
+}
+
+/// The end of a log's thread: disconnected once it has ended.
+#[derive(Debug)]
+pub(crate) struct Ended(Receiver<()>);
+
+impl Ended {
+    pub fn wait(self) {
+        let _ = self.0.recv();
+    }
+
+    /// The same, until then at the latest.
+    pub fn wait_until(self, latest: Instant) {
+        let _ = self.0.recv_timeout(latest.saturating_duration_since(Instant::now()));
+    }
+}
+
+#[derive(Debug)]
+enum Out {
+    Stdout,
+    File(Rotating),
+}
+
+impl Out {
+    fn new(settings: &FlowLog) -> Self {
+        match &settings.target {
+            Target::Stdout => Self::Stdout,
+            Target::File(path) => Self::File(Rotating::new(path.clone(), settings.rotation)),
+        }
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<(), (usize, io::Error)> {
+        match self {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(lines).and_then(|()| stdout.flush()).map_err(|error| (0, error))
+            }
+            Self::File(file) => file.write(lines),
+        }
+    }
+}
+
+/// The thread's side.
+#[derive(Debug)]
+struct Writer {
+    name: String,
+    node: Arc<Node>,
+    mask: Mask,
+    out: Out,
+    counts: Arc<Counts>,
+    say: fn(&str, &io::Error),
+    has_failed: bool,
+}
+
+impl Writer {
+    fn write(&mut self, batch: &[Flow]) {
+        let mut lines = Vec::with_capacity(batch.len() * 512);
+        let mut count = 0;
+        for flow in batch {
+            match json::response_line(&self.event(flow)) {
+                Ok(line) => {
+                    lines.extend_from_slice(line.as_bytes());
+                    lines.push(b'\n');
+                    count += 1;
+                }
+                Err(_) => self.fail(1),
+            }
+        }
+        match self.out.write(&lines) {
+            Ok(()) => {
+                self.counts.written.fetch_add(count, Ordering::Relaxed);
+                self.has_failed = false;
+            }
+            Err((written, error)) => {
+                let ends =
+                    |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+                let written = ends(lines.get(..written).unwrap_or_default());
+                self.counts.written.fetch_add(written, Ordering::Relaxed);
+                self.fail(count - written);
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    (self.say)(&self.name, &error);
+                }
+            }
+        }
+    }
+
+    fn fail(&self, count: u64) {
+        self.counts.failed.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// `ExportEvent` of a flow has the shape of a response. When and where do not depend on the mask.
+    fn event(&self, flow: &Flow) -> GetFlowsResponse {
+        GetFlowsResponse {
+            node_name: self.node.name.clone(),
+            time: Some(timestamp(flow.time_ns)),
+            response_types: Some(ResponseTypes::Flow(self.mask.apply(flow.to_proto(&self.node)))),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the agent tells Prometheus: in both formats, and as many flows as there were.
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use chandra_tests::agent::Agent;
+use chandra_tests::http::get_as;
+use chandra_tests::needs;
+use chandra_tests::patience::wait_for;
+
+const TEXT: &str = "text/plain;version=0.0.4";
+const OPEN: &str = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+
+/// Reads text in the format that its argument names, and tells the names and types of the families.
+const READ: &str = "
+import importlib, sys
+parser = importlib.import_module(sys.argv[1])
+for family in parser.text_string_to_metric_families(sys.stdin.buffer.read().decode()):
+    print(family.name, family.type)
+";
+
+/// A Python that has the library of Prometheus: the user's, or that of the distribution's package.
+fn python() -> Option<&'static str> {
+    let has_library = |python: &&str| {
+        let mut command = Command::new(python);
+        let command = command.args(["-c", "import prometheus_client"]);
+        command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    ["python3", "/usr/bin/python3"].into_iter().find(has_library)
+}
+
+fn read_by(python: &str, parser: &str, text: &str) -> Vec<String> {
+    let mut command = Command::new(python);
+    let command = command.args(["-c", READ, parser]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{text}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Opens connections, sends a byte over each, and closes them, the opener first.
+fn connect(count: usize) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    for _ in 0..count {
+        let mut opener = TcpStream::connect(address).unwrap();
+        let (mut acceptor, _) = listener.accept().unwrap();
+        opener.write_all(b"x").unwrap();
+        drop(opener);
+        assert_eq!(acceptor.read_to_end(&mut Vec::new()).unwrap(), 1);
+    }
+    address
+}
+
+fn value(text: &str, sample: &str) -> u64 {
+    let found = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    found.map_or(0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn flows_are_counted_as_often_as_there_were_some() {
+    needs!("root");
+    let options = "port-distribution tcp:sourceContext=ip;labelsContext=traffic_direction";
+    let agent = Agent::start(&["--hubble-metrics", options]);
+    agent.wait_until_ready();
+    const CONNECTIONS: usize = 25;
+    let address = connect(CONNECTIONS);
+    let port = address.port();
+    // To the acceptor's port go a SYN, told by each end, and the opener's FIN.
+    let sample = format!("hubble_port_distribution_total{{protocol=\"TCP\",port=\"{port}\"}}");
+    let expected = 3 * CONNECTIONS as u64;
+    let text = wait_for("all flows", || {
+        let (_, text) = get_as(agent.address(), "/metrics", TEXT);
+        (value(&text, &sample) >= expected).then_some(text)
+    });
+    assert_eq!(value(&text, &sample), expected);
+    // Other programs of this machine have connections too.
+    for (flag, direction, least) in
+        [("SYN", "egress", 25), ("SYN-ACK", "ingress", 25), ("FIN", "egress", 50)]
+    {
+        let sample = format!(
+            "hubble_tcp_flags_total{{traffic_direction=\"{direction}\",source=\"127.0.0.1\",\
+             flag=\"{flag}\",family=\"IPv4\"}}"
+        );
+        assert!(value(&text, &sample) >= least, "{sample} in {text}");
+    }
+    assert_eq!(value(&text, "chandra_ledger_imbalance{signal=\"tcp\"}"), 0);
+}
+
+#[test]
+fn metrics_come_in_the_format_that_is_liked() {
+    needs!("root");
+    let agent = Agent::start(&[]);
+    agent.wait_until_ready();
+    connect(1);
+    let family = "hubble_flows_processed";
+    wait_for("a flow", || {
+        get_as(agent.address(), "/metrics", TEXT).1.contains(family).then_some(())
+    });
+    for (accept, kind, parser) in [
+        (TEXT, "text/plain; version=0.0.4; charset=utf-8", "prometheus_client.parser"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "prometheus_client.parser"),
+        (
+            OPEN,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "prometheus_client.openmetrics.parser",
+        ),
+    ] {
+        let (told, text) = get_as(agent.address(), "/metrics", accept);
+        assert_eq!(told, kind);
+        assert_eq!(text.ends_with("\n# EOF\n"), accept == OPEN, "{text}");
+        let Some(python) = python() else {
+            eprintln!(
+                "skipped in part: needs Python's prometheus_client (python3-prometheus-client)"
+            );
+            continue;
+        };
+        let families = read_by(python, parser, &text);
+        for name in [family, "chandra_ledger_facts", "chandra_metrics_overflowed_observations"] {
+            let expected = format!("{name} counter");
+            assert!(families.contains(&expected), "{expected} is not in {families:?}");
+        }
+        assert!(families.contains(&"chandra_signal_active gauge".to_owned()), "{families:?}");
+    }
+}
+
+#[test]
+fn flows_are_counted_also_where_nobody_is_served() {
+    needs!("root");
+    let off = ["--hubble-socket-path", "off", "--hubble-listen-address", "off"];
+    let agent = Agent::start(&off);
+    agent.wait_until_ready();
+    let port = connect(2).port();
+    let sample = format!("hubble_port_distribution_total{{protocol=\"TCP\",port=\"{port}\"}}");
+    wait_for("all flows", || {
+        let (_, text) = get_as(agent.address(), "/metrics", TEXT);
+        (value(&text, &sample) == 6).then_some(())
+    });
+}
