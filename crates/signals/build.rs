@@ -24,6 +24,9 @@ struct SignalToml {
     /// Kinds that the agent watches.
     #[serde(default)]
     agent_kinds: Vec<String>,
+    /// Its records tell which names peers were resolved from.
+    #[serde(default)]
+    names_peers: bool,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -72,8 +75,8 @@ struct HistogramToml {
     operations: Vec<String>,
 }
 
-/// Names in signal.toml and their bit in the probes' `enum group_field`. The last ones are what a
-/// signal may call its `code`.
+/// Names in signal.toml and their bit in the probes' `enum group_field`. A packet that is nobody's has
+/// a source and a destination; the last ones are what a signal may call its `code`.
 const GROUP_FIELDS: &[(&str, &str)] = &[
     ("type", "GROUP_KIND"),
     ("pid", "GROUP_PID"),
@@ -85,8 +88,16 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("peer_address", "GROUP_PEER_ADDRESS"),
     ("peer_port", "GROUP_PEER_PORT"),
     ("state", "GROUP_STATE"),
+    ("location", "GROUP_LOCATION"),
+    ("net_namespace", "GROUP_NET_NAMESPACE"),
+    ("protocol", "GROUP_PROTOCOL"),
+    ("source_address", "GROUP_LOCAL_ADDRESS"),
+    ("source_port", "GROUP_LOCAL_PORT"),
+    ("destination_address", "GROUP_PEER_ADDRESS"),
+    ("destination_port", "GROUP_PEER_PORT"),
     ("status", "GROUP_CODE"),
     ("reason", "GROUP_CODE"),
+    ("rcode", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -238,7 +249,8 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}],\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        signal.names_peers,
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

@@ -21,11 +21,15 @@ pub struct Agent {
     address: SocketAddr,
 }
 
-/// `chandra agent ARGUMENTS`, not started yet, in an environment without any `CHANDRA_*`.
+/// `chandra agent ARGUMENTS`, not started yet, in an environment of which it takes nothing but that it
+/// serves no flows, unless the arguments say where.
 pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(chandra());
     command.arg("agent").args(arguments);
     without_variables(&mut command);
+    for place in ["SOCKET_PATH", "LISTEN_ADDRESS"] {
+        command.env(format!("CHANDRA_HUBBLE_{place}"), "off");
+    }
     command
 }
 

@@ -93,11 +93,42 @@ impl Namespace {
     /// # Panics
     /// When the kernel does not count that.
     pub fn tcp_counter(&self, name: &str) -> u64 {
-        let table = self.run("cat /proc/net/snmp");
-        let mut rows = table.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        self.counter("Tcp", name)
+    }
+
+    /// The value of a counter in it, by its group and its name as nstat(8) joins them: `Udp` and
+    /// `NoPorts`.
+    ///
+    /// # Panics
+    /// When the kernel does not count that.
+    pub fn counter(&self, group: &str, name: &str) -> u64 {
+        let head = format!("{group}: ");
+        let tables = self.run("cat /proc/net/snmp /proc/net/netstat");
+        let mut rows = tables.lines().filter_map(|line| line.strip_prefix(&head));
         let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
         let place = names.split(' ').position(|known| known == name).unwrap();
         values.split(' ').nth(place).unwrap().parse().unwrap()
+    }
+
+    /// The same for IPv6: `Udp6NoPorts`.
+    ///
+    /// # Panics
+    /// When the kernel does not count that.
+    pub fn counter_of_ipv6(&self, name: &str) -> u64 {
+        let table = self.run("cat /proc/net/snmp6");
+        let mut rows = table.lines().map(|line| line.split_ascii_whitespace());
+        let mut row = rows.find(|row| row.clone().next() == Some(name)).unwrap();
+        row.nth(1).unwrap().parse().unwrap()
+    }
+
+    /// How many packets the named nft counter has counted, `TABLE` as in `inet filter`.
+    ///
+    /// # Panics
+    /// When there is no such counter.
+    pub fn nft_counter(&self, table: &str, name: &str) -> u64 {
+        let text = self.run(&format!("nft list counter {table} {name}"));
+        let mut words = text.split_ascii_whitespace().skip_while(|word| *word != "packets");
+        words.nth(1).unwrap().parse().unwrap()
     }
 }
 

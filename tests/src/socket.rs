@@ -74,6 +74,28 @@ pub fn cookie(socket: &impl AsRawFd) -> u64 {
     cookie
 }
 
+/// The number that names the socket among the machine's open ones.
+pub fn inode(socket: &impl AsRawFd) -> u64 {
+    let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
+    let name = std::fs::read_link(path).unwrap().into_os_string().into_string().unwrap();
+    name.strip_prefix("socket:[").unwrap().strip_suffix(']').unwrap().parse().unwrap()
+}
+
+/// The kernel keeps about so many bytes for the socket that nobody has read yet.
+pub fn limit_receive_buffer(socket: &impl AsRawFd, bytes: i32) {
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes).unwrap();
+}
+
+/// A raw socket: what is sent is this protocol's, header and all; IPv6 where `address` is.
+pub fn raw(address: std::net::IpAddr, protocol: i32) -> std::net::UdpSocket {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers only; the descriptor returned is new and nobody else's.
+    let socket =
+        unsafe { OwnedFd::from_raw_fd(checked(libc::socket(family, kind, protocol)).unwrap()) };
+    std::net::UdpSocket::from(socket)
+}
+
 /// What the kernel says of a connection's life (`struct tcp_info`).
 pub fn information(socket: &TcpStream) -> libc::tcp_info {
     // SAFETY: `tcp_info` is plain numbers, and the kernel writes at most its size.
@@ -104,12 +126,16 @@ pub fn unbound(protocol: i32) -> io::Result<TcpStream> {
 /// The same, bound to a free port of the loopback.
 pub fn bound(protocol: i32) -> io::Result<TcpStream> {
     let socket = unbound(protocol)?;
-    let address = SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
+    bind_to(&socket, SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0))?;
+    Ok(socket)
+}
+
+/// Gives an unbound socket this address.
+pub fn bind_to(socket: &impl AsRawFd, address: SocketAddrV4) -> io::Result<()> {
     with_address(address, |address, size| {
         // SAFETY: `address` points to `size` bytes that are read during the call.
         checked(unsafe { libc::bind(socket.as_raw_fd(), address, size) }).map(drop)
-    })?;
-    Ok(socket)
+    })
 }
 
 /// Connects a socket, as often as is wanted.

@@ -203,7 +203,8 @@ impl Outcome {
             |name: &str| summary.number(name).unwrap_or_else(|| panic!("{name} {context}"));
         assert_eq!(number("imbalance"), 0, "{context}");
         assert_eq!(number("decode_errors"), 0, "{context}");
-        let doors = ["filtered", "aggregated", "lost"].map(number).iter().sum::<u64>();
+        let doors =
+            ["filtered", "aggregated", "rate_limited", "lost"].map(number).iter().sum::<u64>();
         let optional = |name: &str| summary.number(name).unwrap_or_default();
         let read = number("shown") + optional("not_shown") + optional("not_selected");
         // What was there before was seen by nobody, nor were lines that complete others.

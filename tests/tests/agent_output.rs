@@ -134,8 +134,8 @@ fn lines_for_people_are_one_each_and_harmless_whatever_is_executed() {
                 assert!(found[0].contains("evil\\x1b[1m"), "{found:?}");
             }
         }
-        assert_eq!(outcome.total("printed"), outcome.lines.len() as u64);
-        assert_eq!((outcome.total("lost"), outcome.total("not printed")), (0, 0));
+        assert_eq!(outcome.total("delivered"), outcome.lines.len() as u64);
+        assert_eq!((outcome.total("lost"), outcome.total("shed")), (0, 0));
     }
 }
 
@@ -173,10 +173,10 @@ fn a_slow_reader_costs_lines_that_are_counted_and_nothing_in_the_kernel() {
     agent.read_output();
     let outcome = agent.stop();
     let records = outcome.records();
-    assert_eq!(records.len() as u64, outcome.total("printed"));
-    assert!(outcome.total("not printed") >= number("shed.slow_reader"));
+    assert_eq!(records.len() as u64, outcome.total("delivered"));
+    assert!(outcome.total("shed") >= number("shed.slow_reader"));
     assert_eq!(outcome.total("lost"), 0);
-    let told = outcome.total("printed") + outcome.total("not printed");
+    let told = outcome.total("delivered") + outcome.total("shed");
     assert_eq!(outcome.total("seen"), told + outcome.total("learnt from"));
 }
 

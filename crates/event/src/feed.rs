@@ -31,8 +31,8 @@ impl Feed {
                 ("process.pid", _) => pid.clone_from(cell),
                 ("process.comm", _) => comm.clone_from(cell),
                 ("process.ppid" | "process.uid", _) => {}
-                ("connection.local", _) => line.push_str(cell),
-                ("connection.peer", _) => {
+                ("connection.local" | "packet.source", _) => line.push_str(cell),
+                ("connection.peer" | "packet.destination", _) => {
                     let _ = write!(line, " -> {cell}");
                 }
                 (_, Type::Arguments) => {

@@ -7,8 +7,12 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cgroup::{self, Cgroup};
+use crate::dns::{Dns, Message};
+use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
+use crate::samples::{QUERY, RESPONSE};
+use crate::socket::{Ends, Part, Transport};
 use crate::table::{Mode, Table};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
@@ -158,6 +162,56 @@ impl Random {
     }
 }
 
+/// Bytes of a name with a NUL behind them, or all sixteen.
+fn sixteen(bytes: &[u8]) -> [u8; 16] {
+    let mut name = [0; 16];
+    name.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    name
+}
+
+fn dropped(random: &mut Random) -> Drop {
+    Drop {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        is_ordinary: random.flag(),
+        reason: random.any(|random| Reason {
+            number: random.u32(),
+            name: random.any(|_| "\x1b[31mbad\u{202e}"),
+        }),
+        location: random.any(|_| "\x1b[31mbad\u{202e}+0x1"),
+        packet: Packet {
+            ethertype: random.any(|random| random.next() as u16),
+            protocol: random.any(|random| random.next() as u8),
+            source: random.any(Random::end),
+            destination: random.any(Random::end),
+            has_ports: random.flag(),
+            tcp_flags: random.any(|random| random.next() as u8),
+            icmp: random.any(|random| (random.next() as u8, random.next() as u8)),
+            is_fragment: random.flag(),
+            length_bytes: random.u32(),
+        },
+        direction: [Direction::Received, Direction::Sent][random.below(2) as usize],
+        interface: random
+            .any(|random| Interface { index: random.u32(), name: sixteen(&random.bytes()) }),
+        net_namespace: random.u32(),
+        socket_cookie: random.u64(),
+    }
+}
+
+/// A message that was damaged in a few places, or is nothing but noise.
+fn message(random: &mut Random) -> Vec<u8> {
+    let mut message = [QUERY, RESPONSE][random.below(2) as usize].to_vec();
+    if random.below(8) == 0 {
+        return [&message[..12], &random.bytes(), &random.bytes()].concat();
+    }
+    for _ in 0..random.below(6) {
+        let place = random.below(message.len() as u64) as usize;
+        message[place] = random.next() as u8;
+    }
+    message.truncate(12 + random.below(message.len() as u64) as usize);
+    message
+}
+
 /// Calls `each` with records whose every value and byte is random.
 fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     let texts: [Vec<u8>; 7] = std::array::from_fn(|_| random.bytes());
@@ -212,6 +266,24 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         path_truncated: random.flag(),
     });
     each(&random.tcp());
+    each(&dropped(random));
+    let message = message(random);
+    each(&Dns {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        ends: Ends {
+            transport: [Transport::Tcp, Transport::Udp][random.below(2) as usize],
+            part: [Part::Client, Part::Server][random.below(2) as usize],
+            local: random.end(),
+            peer: random.end(),
+            net_namespace: random.u32(),
+            cookie: random.u64(),
+        },
+        message: Message::read(&message).unwrap(),
+        message_bytes: random.u32(),
+        is_cut: random.flag(),
+        latency_ns: random.any(Random::u64),
+    });
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod names;
 
 pub mod bounded;
 pub mod cgroup;
+pub mod dns;
+pub mod drop;
 pub mod feed;
 pub mod fields;
 pub mod histogram;
@@ -16,6 +18,7 @@ pub mod json;
 pub mod process;
 pub mod record;
 pub mod reference;
+pub mod socket;
 pub mod table;
 pub mod tcp;
 pub mod text;
@@ -34,7 +37,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 19] = [
+pub static KINDS: [&Kind; 23] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -53,5 +56,9 @@ pub static KINDS: [&Kind; 19] = [
     &tcp::TCP_STATE,
     &tcp::TCP_RETRANSMIT,
     &tcp::TCP_RESET,
+    &drop::PACKET_DROP,
+    &drop::PACKET_DISCARD,
+    &dns::DNS_QUERY,
+    &dns::DNS_RESPONSE,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -1,4 +1,4 @@
-//! Names of the kernel's numbers: signals, errors, capabilities, devices. Numbers are those of
+//! Names of numbers: the kernel's signals, errors, capabilities and devices, and TCP's flags. Numbers are those of
 //! `include/uapi/asm-generic`, which x86-64, arm64 and riscv64 use as they are. A number
 //! without a name is shown as a number, never dropped.
 
@@ -87,6 +87,18 @@ pub(crate) fn capabilities(set: u64) -> impl Iterator<Item = impl fmt::Display> 
     (0..u64::BITS).filter(move |bit| set >> bit & 1 == 1).map(capability)
 }
 
+/// Flags of a TCP header from bit 0 on (RFC 9293, RFC 3168).
+const TCP_FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+
+/// The names of the flags that are set, lowest bit first.
+pub(crate) fn tcp_flags(flags: u8) -> impl Iterator<Item = &'static str> {
+    TCP_FLAGS
+        .into_iter()
+        .enumerate()
+        .filter(move |(bit, _)| flags >> bit & 1 == 1)
+        .map(|(_, name)| name)
+}
+
 /// A device as `/proc` writes it: `8:1`. Inside the kernel it is major << 20 | minor.
 pub(crate) fn device(device: u32) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{}:{}", device >> 20, device & 0xf_ffff))
@@ -140,5 +152,12 @@ mod tests {
         assert_eq!(names, ["CAP_CHOWN", "CAP_NET_ADMIN", "CAP_CHECKPOINT_RESTORE", "CAP_41"]);
         assert_eq!(capabilities(u64::MAX).count(), 64);
         assert_eq!(capabilities(0).count(), 0);
+    }
+
+    #[test]
+    fn tcp_flags_are_named_as_rfc_9293_does() {
+        assert_eq!(tcp_flags(0x12).collect::<Vec<_>>(), ["SYN", "ACK"]);
+        assert_eq!(tcp_flags(0xff).count(), 8);
+        assert_eq!(tcp_flags(0).count(), 0);
     }
 }

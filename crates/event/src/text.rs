@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthChar;
 
 use crate::bounded::Pairs;
+use crate::dns::{self, Answers, Data};
 use crate::names;
 use crate::process::{Arguments, strings};
 use crate::unit::Unit;
@@ -106,6 +107,26 @@ fn push_pairs(pairs: &Pairs, out: &mut String) {
     }
 }
 
+/// Appends what DNS answers lead to with commas between; one that leads nowhere by its type.
+fn push_answers(answers: Answers<'_>, out: &mut String) {
+    if answers.is_empty() {
+        out.push('-');
+    }
+    for (index, answer) in answers.iter().take(Answers::MAX_SHOWN).enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let _ = match answer.data {
+            Data::Address(address) => write!(out, "{address}"),
+            Data::Target(name) => write!(out, "{name}"),
+            Data::Other => write!(out, "{}", dns::type_name(answer.type_code)),
+        };
+    }
+    if answers.len() > Answers::MAX_SHOWN {
+        out.push_str(",…");
+    }
+}
+
 /// An IPv4-mapped address as the IPv4 address that travels.
 pub(crate) fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
@@ -137,10 +158,20 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
                 write!(out, "{}{name}", if index > 0 { "," } else { "" })
             })
         }
+        Value::TcpFlags(0) => out.write_str("none"),
+        Value::TcpFlags(flags) => {
+            names::tcp_flags(flags).enumerate().try_for_each(|(index, name)| {
+                write!(out, "{}{name}", if index > 0 { "," } else { "" })
+            })
+        }
         Value::Device(device) => write!(out, "{}", names::device(device)),
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
         Value::Errno(number) => write!(out, "{}", names::errno(number)),
         Value::Pairs(pairs) => return push_pairs(pairs, out),
+        Value::DnsName(name) => write!(out, "{name}"),
+        Value::DnsType(number) => write!(out, "{}", dns::type_name(number)),
+        Value::DnsCode(number) => write!(out, "{}", dns::code_name(number)),
+        Value::DnsAnswers(answers) => return push_answers(answers, out),
     };
 }
 
@@ -207,6 +238,8 @@ mod tests {
         assert_eq!(text(Value::Device(8 << 20 | 1)), "8:1");
         assert_eq!(text(Value::Capabilities(3)), "CAP_CHOWN,CAP_DAC_OVERRIDE");
         assert_eq!(text(Value::Capabilities(0)), "none");
+        assert_eq!(text(Value::TcpFlags(0x12)), "SYN,ACK");
+        assert_eq!(text(Value::TcpFlags(0)), "none");
         assert_eq!(text(Value::Bytes(b"")), "\"\"");
         assert_eq!(text(Value::Absent), "-");
     }

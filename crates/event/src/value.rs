@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::bounded::Pairs;
+use crate::dns::{Answers, Name};
 use crate::process::Arguments;
 use crate::time::Timestamp;
 
@@ -39,6 +40,8 @@ pub enum Value<'a> {
     Time(Timestamp),
     /// A capability set (bit n is capability n of `linux/capability.h`): an array of names in JSON.
     Capabilities(u64),
+    /// Flags of a TCP header (bit 0 is FIN, RFC 9293): an array of names in JSON.
+    TcpFlags(u8),
     /// A device of the kernel's (major << 20 | minor): `8:1`.
     Device(u32),
     /// A signal's number, shown as its name: `SIGKILL`.
@@ -49,6 +52,14 @@ pub enum Value<'a> {
     Arguments(Arguments<'a>),
     /// Labels: an object of strings in JSON.
     Pairs(&'a Pairs),
+    /// A domain name, in lower case.
+    DnsName(Name<'a>),
+    /// A type of DNS records, shown as its name: `AAAA`.
+    DnsType(u16),
+    /// A response code of DNS, shown as its name: `NXDOMAIN`.
+    DnsCode(u16),
+    /// What a DNS message answers: an array of objects in JSON.
+    DnsAnswers(Answers<'a>),
 }
 
 impl<'a> Value<'a> {
@@ -113,11 +124,16 @@ pub enum Type {
     Endpoint,
     Time,
     Capabilities,
+    TcpFlags,
     Device,
     Signal,
     Errno,
     Arguments,
     Pairs,
+    DnsName,
+    DnsType,
+    DnsCode,
+    DnsAnswers,
 }
 
 impl Type {
@@ -130,7 +146,13 @@ impl Type {
     pub fn is_free_text(self) -> bool {
         matches!(
             self,
-            Type::Bytes | Type::Strings | Type::Arguments | Type::Capabilities | Type::Pairs
+            Type::Bytes
+                | Type::Strings
+                | Type::Arguments
+                | Type::Capabilities
+                | Type::Pairs
+                | Type::DnsName
+                | Type::DnsAnswers
         )
     }
 
@@ -148,10 +170,15 @@ impl Type {
             Type::Endpoint => "string (address and port)",
             Type::Time => "string (RFC 3339)",
             Type::Capabilities => "array of strings (capability names)",
+            Type::TcpFlags => "array of strings (flag names)",
             Type::Device => "string (major:minor)",
             Type::Signal => "string (signal name)",
             Type::Errno => "string (errno name)",
             Type::Pairs => "object of strings",
+            Type::DnsName => "string (domain name)",
+            Type::DnsType => "string (DNS type)",
+            Type::DnsCode => "string (DNS response code)",
+            Type::DnsAnswers => "array of objects",
         }
     }
 }

@@ -7,8 +7,11 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod hubble;
+
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
+use chandra_conntrack::message::{self, Message};
 use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
@@ -18,6 +21,7 @@ use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
 use chandra_kubernetes::read::{self, WatchLine};
 use chandra_loader::kernel_log;
+use chandra_loader::symbols::Symbols;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
 
@@ -25,9 +29,12 @@ use chandra_signals::{Context, registry};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub static TARGETS: [Target; 9] = [
+pub static TARGETS: &[Target] = &[
     ("record_process", record_process),
     ("record_tcp", record_tcp),
+    ("record_drop", record_drop),
+    ("kernel_symbols", kernel_symbols),
+    ("record_dns", record_dns),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -35,6 +42,10 @@ pub static TARGETS: [Target; 9] = [
     ("kubernetes_watch_line", kubernetes_watch_line),
     ("kubernetes_list", kubernetes_list),
     ("label_selector", label_selector),
+    ("hubble_filter", hubble::hubble_filter),
+    ("hubble_flow", hubble::hubble_flow),
+    ("hubble_json_line", hubble::hubble_json_line),
+    ("conntrack_messages", conntrack_messages),
 ];
 
 /// Bytes from the ring of the signal `process`.
@@ -47,9 +58,30 @@ pub fn record_tcp(bytes: &[u8]) {
     record("tcp", bytes);
 }
 
+/// Bytes from the ring of the signal `drop`.
+pub fn record_drop(bytes: &[u8]) {
+    record("drop", bytes);
+}
+
+/// The kernel's list of its symbols.
+pub fn kernel_symbols(bytes: &[u8]) {
+    let symbols = Symbols::parse(bytes).expect("memory can be read");
+    for address in [0, 1, 0xffff_ffff_8100_0310, u64::MAX] {
+        let Some(place) = symbols.place(address) else { continue };
+        let (name, offset) = place.rsplit_once("+0x").expect("a name and an offset");
+        let offset = u64::from_str_radix(offset, 16).expect("hexadecimal digits");
+        assert!(!name.is_empty() && offset <= address, "{place:?}");
+    }
+}
+
+/// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
+pub fn record_dns(bytes: &[u8]) {
+    record("dns", bytes);
+}
+
 fn record(signal: &str, bytes: &[u8]) {
     let signal = registry::signal(signal).expect("there is such a signal");
-    let context = Context::with_reset_reasons(vec![(1, "no_socket")]);
+    let context = Context::with_names(vec![(1, "no_socket")], vec![(3, "no_socket")]);
     // What cannot be decoded is counted and forgotten.
     let _ = (signal.decode)(bytes, &context, &mut |record| {
         check_json(record);
@@ -210,4 +242,21 @@ pub fn label_selector(bytes: &[u8]) {
         assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{told:?}");
         assert!(lines.len() == 3 && told.ends_with('^'), "{told:?}");
     }
+}
+
+/// What connection tracking sends, one message or many.
+pub fn conntrack_messages(bytes: &[u8]) {
+    let mut read = 0;
+    for message in message::messages(bytes) {
+        read += 1;
+        match message {
+            Ok(Message::Tracked(told) | Message::Gone(told)) => {
+                assert_ne!(told.dialled, told.backend);
+                assert_eq!(told.dialled.is_ipv4(), told.backend.is_ipv4());
+            }
+            Ok(Message::Other | Message::Done | Message::Refused(_)) | Err(message::Malformed) => {}
+        }
+    }
+    // A header takes so much.
+    assert!(read <= bytes.len().div_ceil(16), "{read} of {} bytes", bytes.len());
 }

@@ -6,5 +6,5 @@
 
 pub mod client;
 mod connection;
-// pub mod server;
+pub mod server;
 pub mod tls;

@@ -9,6 +9,7 @@ mod agent_events;
 mod bind;
 mod flows;
 mod listen;
+mod namespaces;
 mod observer;
 mod peers;
 
@@ -25,8 +26,9 @@ use tonic::transport::Server as Transport;
 use tonic_health::ServingStatus;
 
 pub use agent_events::AgentEvents;
-pub use bind::{Bound, Error, Options};
+pub use bind::{Bound, Error};
 pub use flows::FlowNotifier;
+pub use namespaces::Namespaces;
 pub use peers::PeerNode;
 
 /// The name that health is asked for by.
@@ -51,6 +53,8 @@ pub struct State {
     pub flow_notifier: FlowNotifier,
     /// What the agent itself did.
     pub agent_events: AgentEvents,
+    /// Namespaces that flows were of.
+    pub namespaces: Namespaces,
     /// The nodes of the cluster.
     pub peers: watch::Sender<Vec<PeerNode>>,
     /// The version that is told.
@@ -67,6 +71,7 @@ impl State {
             ring,
             flow_notifier: FlowNotifier::default(),
             agent_events: AgentEvents::default(),
+            namespaces: Namespaces::default(),
             peers: watch::Sender::new(Vec::new()),
             version,
             started: Instant::now(),

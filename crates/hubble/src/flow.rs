@@ -24,11 +24,11 @@ pub use crate::proto::flow::{
     HttpHeader, IpTraceId, L7FlowType, NetworkInterface, Policy, Service, SocketTranslationPoint,
     TraceObservationPoint, TraceReason, TrafficDirection, Tunnel, Verdict, Workload,
 };
-pub use details::{DETAILS_TYPE_URL, Details, Traffic};
+pub use details::{Actor, DETAILS_TYPE_URL, Details, Traffic};
 pub use l4::{L4, TcpFlags};
 pub use message::timestamp;
 pub use node::Node;
-pub use summary::summary;
+pub use summary::{IcmpType, summary};
 pub use uuids::{Uuids, uuid_text};
 
 /// One observation of a packet, a connection or a request.
@@ -52,28 +52,20 @@ pub struct Flow {
     pub trace_reason: TraceReason,
     /// Seen from the observed endpoint.
     pub traffic_direction: TrafficDirection,
-    /// Where a socket's address was translated.
-    pub sock_xlate_point: SocketTranslationPoint,
     /// Whether it answers; absent if not known, as of drops.
     pub is_reply: Option<bool>,
     /// It travels encrypted.
     pub is_encrypted: bool,
-    /// Hardware addresses: source, destination.
-    pub ethernet: Option<[[u8; 6]; 2]>,
     /// Where from; the version of IP follows from it.
     pub source_ip: Option<IpAddr>,
     /// Where to.
     pub destination_ip: Option<IpAddr>,
-    /// The source after its translation.
-    pub source_xlated_ip: Option<IpAddr>,
     /// The protocol above IP.
     pub l4: L4,
     /// The socket, as the kernel numbers it; 0 is none.
     pub socket_cookie: u64,
     /// The cgroup of the observed process; 0 is none.
     pub cgroup_id: u64,
-    /// The port of a proxy; 0 is none.
-    pub proxy_port: u16,
     /// Who sent it.
     pub source: Option<Arc<Endpoint>>,
     /// Who gets it.
@@ -91,7 +83,7 @@ pub struct Flow {
     /// What the application said.
     pub l7: Option<Arc<L7>>,
     /// What Hubble's message has no field for.
-    pub details: Option<Box<Details>>,
+    pub details: Details,
     /// What few flows have.
     pub rare: Option<Arc<Rare>>,
 }
@@ -166,6 +158,14 @@ pub enum L7Record {
 /// What few flows have.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rare {
+    /// Hardware addresses: source, destination.
+    pub ethernet: Option<[[u8; 6]; 2]>,
+    /// The source after its translation.
+    pub source_xlated_ip: Option<IpAddr>,
+    /// The port of a proxy; 0 is none.
+    pub proxy_port: u16,
+    /// Where a socket's address was translated.
+    pub sock_xlate_point: SocketTranslationPoint,
     /// The trace in an IP option.
     pub ip_trace_id: Option<IpTraceId>,
     /// The trace id of W3C Trace Context.

@@ -114,7 +114,7 @@ fn parse(text: &[u8]) -> Result<Value, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Details, Flow, Node, Process, Traffic};
+    use crate::flow::{Actor, Details, Flow, Node, Process, Traffic};
     use crate::proto::flow as proto;
     use crate::proto::observer::get_flows_response::ResponseTypes;
     use std::num::NonZeroU64;
@@ -157,13 +157,16 @@ mod tests {
     #[test]
     fn details_are_written_out_and_read_again() {
         let details = Details {
-            process: Some(Arc::new(Process { pid: 7, comm: "curl".into(), ..Default::default() })),
+            actor: Some(Arc::new(Actor {
+                process: Process { pid: 7, comm: "curl".into(), ..Default::default() },
+                ..Default::default()
+            })),
             connection_key: NonZeroU64::new(9),
             forward: Traffic { bytes: 10, packets: 2 },
             dns_id: Some(0),
             ..Details::default()
         };
-        let flow = Flow { details: Some(Box::new(details)), ..Flow::default() };
+        let flow = Flow { details, ..Flow::default() };
         let flow = flow.to_proto(&Node::new("", "n", vec![]));
         let line = response_line(&response(flow.clone())).expect("a line");
         let expected = concat!(

@@ -28,7 +28,7 @@ use segments::Segments;
 pub const DEFAULT_BUDGET_BYTES: usize = 64 << 20;
 
 /// So many entries are copied under one lock at most.
-pub const BATCH: usize = 256;
+pub const BATCH: usize = 64;
 
 /// What is kept.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use chandra_hubble::flow::{
-    DETAILS_TYPE_URL, Details, Dns, DropReason, Endpoint, EventType, Flow, FlowType, IpTraceId, L4,
-    L7, L7FlowType, L7Record, NetworkInterface, Node, Process, Rare, Service, TcpFlags, Traffic,
-    TrafficDirection, Verdict, Workload,
+    Actor, DETAILS_TYPE_URL, Details, Dns, DropReason, Endpoint, EventType, Flow, FlowType,
+    IpTraceId, L4, L7, L7FlowType, L7Record, NetworkInterface, Node, Process, Rare, Service,
+    TcpFlags, Traffic, TrafficDirection, Verdict, Workload,
 };
 use chandra_hubble::proto::flow as proto;
 use prost::Message;
@@ -32,14 +32,11 @@ fn full() -> Flow {
         traffic_direction: TrafficDirection::Egress,
         is_reply: Some(true),
         is_encrypted: true,
-        ethernet: Some([[2, 0, 0, 0, 0, 1], [0x0a, 0xff, 0, 0, 0, 2]]),
         source_ip: Some(IpAddr::from([10, 0, 0, 1])),
         destination_ip: Some(IpAddr::from([10, 0, 0, 2])),
-        source_xlated_ip: Some(IpAddr::from([10, 0, 0, 3])),
         l4: L4::Tcp { source_port: 40000, destination_port: 80, flags: TcpFlags::SYN },
         socket_cookie: 11,
         cgroup_id: 12,
-        proxy_port: 13,
         source: Some(Arc::new(endpoint)),
         destination_service: Some(Arc::new(Service { name: "db".into(), namespace: "x".into() })),
         destination_names: Some(Arc::new(vec!["db.example".into()])),
@@ -49,16 +46,22 @@ fn full() -> Flow {
             latency_ns: 0,
             record: L7Record::Dns(Dns { query: "db.example.".into(), ..Dns::default() }),
         })),
-        details: Some(Box::new(Details {
-            process: Some(Arc::new(Process { pid: 42, comm: "curl".into(), ..Process::default() })),
+        details: Details {
+            actor: Some(Arc::new(Actor {
+                process: Process { pid: 42, comm: "curl".into(), ..Process::default() },
+                ..Actor::default()
+            })),
             event: "tcp_close",
             connection_key: NonZeroU64::new(0xdead_beef),
             forward: Traffic { bytes: 100, packets: 2 },
             rtt_us: 7,
             dns_id: Some(0),
             ..Details::default()
-        })),
+        },
         rare: Some(Arc::new(Rare {
+            ethernet: Some([[2, 0, 0, 0, 0, 1], [0x0a, 0xff, 0, 0, 0, 2]]),
+            source_xlated_ip: Some(IpAddr::from([10, 0, 0, 3])),
+            proxy_port: 13,
             ip_trace_id: Some(IpTraceId { trace_id: 5, ip_option_type: 136 }),
             ..Rare::default()
         })),

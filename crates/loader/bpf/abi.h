@@ -72,24 +72,31 @@ enum group_field {
 	GROUP_PEER_PORT = 1 << 8,
 	GROUP_STATE = 1 << 9,
 	GROUP_CODE = 1 << 10,
+	GROUP_LOCATION = 1 << 11,
+	GROUP_NET_NAMESPACE = 1 << 12,
+	GROUP_PROTOCOL = 1 << 13,
 };
 
 /* Fields that are not grouped by stay zero. */
 struct group_key {
 	__u64 cgroup_id;
+	__u64 location; /* in the kernel's code */
 	__u32 kind;
 	__u32 pid;
 	__u32 uid;
 	__u32 code; /* exit status, reset reason, errno, operation: the signal says which */
 	__u32 cgroup_hierarchy;
+	__u32 net_namespace;
 	__u8 comm[COMM_BYTES];
-	__u8 local_address[16];
-	__u8 peer_address[16];
+	__u8 local_address[16]; /* of a packet that is nobody's: its source */
+	__u8 peer_address[16];  /* its destination */
 	__u16 local_port;
 	__u16 peer_port;
+	__u16 ethertype;
+	__u8 protocol; /* of IP */
 	__u8 family;
 	__u8 state;
-	__u8 padding[6];
+	__u8 padding[7];
 };
 
 /* Bucket n counts values v with 2^n <= v < 2^(n+1); bucket 0 also counts 0. */

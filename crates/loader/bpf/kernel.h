@@ -53,6 +53,20 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
+/*
+ * include/uapi/linux/bpf.h: the context of programs on packets, whose layout is the kernel's ABI; a
+ * program reads it at fixed places.
+ */
+struct bpf_sock;
+struct __sk_buff {
+	__u32 len;
+	__u32 before_data[18];
+	__u32 data;
+	__u32 data_end;
+	__u32 before_socket[21];
+	__u64 sk; /* struct bpf_sock * */
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -262,10 +276,12 @@ typedef struct {
 } socket_lock_t;
 struct sock;
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	socket_lock_t sk_lock;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
@@ -304,13 +320,45 @@ struct tcp_sock {
 struct mptcp_sock {
 	struct sock *first;
 };
+struct net_device {
+	char name[16];
+	int ifindex;
+	possible_net_t nd_net;
+};
+struct dst_entry {
+	struct net_device *dev;
+};
 struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	unsigned long _skb_refdst;
+	unsigned int len;
+	__be16 protocol;
+	int skb_iif;
 	__u16 transport_header;
 	__u16 network_header;
+	unsigned int tail;
 	unsigned char *head;
 };
 enum sk_rst_reason {
 	SK_RST_REASON_NOT_SPECIFIED,
+};
+/* Numbered anew by almost every kernel: read by bpf_core_enum_value only. */
+enum skb_drop_reason {
+	SKB_NOT_DROPPED_YET,
+	SKB_CONSUMED,
+	SKB_DROP_REASON_NOT_SPECIFIED,
+	SKB_DROP_REASON_OTHERHOST,
+	SKB_DROP_REASON_UNHANDLED_PROTO,
+	SKB_DROP_REASON_IP_INNOROUTES,
+	SKB_DROP_REASON_TCP_OLD_DATA,
+	SKB_DROP_REASON_TCP_OFOMERGE,
+	SKB_DROP_REASON_TCP_OLD_ACK,
+	SKB_DROP_REASON_TCP_RESET,
+	SKB_DROP_REASON_IPV6_NDISC_NS_OTHERHOST,
+	SKB_DROP_REASON_QUEUE_PURGE,
+	SKB_DROP_REASON_PACKET_SOCK_ERROR,
+	SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL,
 };
 
 struct trace_entry {
@@ -361,10 +409,28 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-#define AF_INET           2
-#define AF_INET6          10
-#define IPPROTO_TCP       6
-#define IPPROTO_MPTCP     262
+#define AF_INET          2
+#define AF_INET6         10
+#define AF_PACKET        17
+#define IPPROTO_HOPOPTS  0
+#define IPPROTO_ICMP     1
+#define IPPROTO_TCP      6
+#define IPPROTO_UDP      17
+#define IPPROTO_DCCP     33
+#define IPPROTO_ROUTING  43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_AH       51
+#define IPPROTO_ICMPV6   58
+#define IPPROTO_DSTOPTS  60
+#define IPPROTO_SCTP     132
+#define IPPROTO_MH       135
+#define IPPROTO_UDPLITE  136
+#define IPPROTO_MPTCP    262
+/* include/uapi/linux/if_ether.h */
+#define ETH_P_IP          0x0800
+#define ETH_P_8021Q       0x8100
+#define ETH_P_IPV6        0x86dd
+#define ETH_P_8021AD      0x88a8
 #define S_IFMT            0170000
 #define S_IFSOCK          0140000
 #define SIGNAL_GROUP_EXIT 0x00000004

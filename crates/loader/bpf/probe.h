@@ -44,7 +44,7 @@ struct {
 	__type(value, struct counters);
 } ledger SEC(".maps");
 
-/* Counts by group. Bytes: max_entries x (88 + 8 x CPUs); the loader makes it 1 when unused. */
+/* Counts by group. Bytes: max_entries x (104 + 8 x CPUs); the loader makes it 1 when unused. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 16384);

@@ -42,17 +42,27 @@ pub fn check(custom: Option<&Path>) -> Result<(), NoBtf> {
 /// The names of an enum of the running kernel by value, e.g. of `sk_rst_reason`; empty when the
 /// kernel has no such enum.
 pub fn enum_names(custom: Option<&Path>, name: &str) -> Vec<(u32, String)> {
+    let found = enums(custom, |known| known == name);
+    found.into_iter().flat_map(|(_, names)| names).collect()
+}
+
+/// An enum: its name, and the names of its values.
+pub type Enum = (String, Vec<(u32, String)>);
+
+/// All enums that `wanted` takes by their names; those of modules are not among them.
+pub fn enums(custom: Option<&Path>, wanted: impl Fn(&str) -> bool) -> Vec<Enum> {
     let btf = match custom {
         Some(path) => Btf::from_path(path),
         None => Btf::from_vmlinux(),
     };
     let Ok(btf) = btf else { return Vec::new() };
-    let Some(found) = btf.type_by_name::<types::Enum<'_>>(name) else { return Vec::new() };
-    found
-        .iter()
-        .filter_map(|value| {
+    let found = btf.type_by_kind::<types::Enum<'_>>().filter_map(|found| {
+        let name = found.name()?.to_str().filter(|name| wanted(name))?;
+        let names = found.iter().filter_map(|value| {
             let number = u32::try_from(value.value).ok()?;
             Some((number, value.name?.to_str()?.to_owned()))
-        })
-        .collect()
+        });
+        Some((name.to_owned(), names.collect()))
+    });
+    found.collect()
 }

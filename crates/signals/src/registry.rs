@@ -1,14 +1,17 @@
 //! What a signal is to the rest of Chandra.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::Clock;
-use chandra_loader::btf::enum_names;
+use chandra_loader::btf::{enum_names, enums};
 use chandra_loader::clock::wall_minus_boottime_ns;
 use chandra_loader::load::Loaded;
 use chandra_loader::spec::SignalSpec;
+use chandra_loader::symbols::Symbols;
 
 use crate::SIGNALS;
 
@@ -40,6 +43,8 @@ pub struct Signal {
     /// What the identity of processes and containers lives from: bits of kinds, each with the hook
     /// that emits it. Empty for most signals.
     pub identity: &'static [(u32, &'static str)],
+    /// Its records tell which names peers were resolved from.
+    pub names_peers: bool,
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
     /// Says what the `code` of a group means.
@@ -88,19 +93,44 @@ pub struct Context {
     /// The kernel's own names of reset reasons, by number, lower case. Read when the first is met:
     /// the kernel's type information is megabytes, and most runs meet none.
     reset_reasons: OnceCell<Vec<(u32, &'static str)>>,
+    /// The same of reasons for dropping a packet.
+    drop_reasons: OnceCell<Vec<(u32, &'static str)>>,
+    /// Places in the kernel's code that were met, by address: few of them ever are.
+    places: RefCell<HashMap<u64, Option<&'static str>>>,
+    /// The kernel's functions, with when they were read; `None` where nothing is asked of the kernel.
+    symbols: Option<RefCell<Option<(Instant, Symbols)>>>,
 }
+
+/// What is known of modules' functions may be so old.
+const SYMBOLS_AGE: Duration = Duration::from_secs(1);
+
+/// So many places are named; those met later are not.
+const MAX_PLACES: usize = 1024;
 
 impl Context {
     /// Measures the clocks; `btf` is a custom BTF file for the kernel's names.
     pub fn new(btf: Option<&Path>) -> Self {
         let offset_ns = wall_minus_boottime_ns();
         let clock = Clock { start_offset_ns: offset_ns, offset_ns };
-        Self { clock: clock.into(), btf: btf.map(Path::to_owned), ..Self::default() }
+        Self {
+            clock: clock.into(),
+            btf: btf.map(Path::to_owned),
+            symbols: Some(RefCell::default()),
+            ..Self::default()
+        }
     }
 
-    /// Clocks that agree, and these names of reset reasons.
-    pub fn with_reset_reasons(names: Vec<(u32, &'static str)>) -> Self {
-        Self { reset_reasons: names.into(), ..Self::default() }
+    /// Clocks that agree, and nothing asked of the kernel: these names are all that there are, of
+    /// reset reasons and of drop reasons.
+    pub fn with_names(
+        reset_reasons: Vec<(u32, &'static str)>,
+        drop_reasons: Vec<(u32, &'static str)>,
+    ) -> Self {
+        Self {
+            reset_reasons: reset_reasons.into(),
+            drop_reasons: drop_reasons.into(),
+            ..Self::default()
+        }
     }
 
     /// The kernel's name of a reset reason.
@@ -109,15 +139,45 @@ impl Context {
         names.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
     }
 
+    /// The kernel's name of a reason for dropping a packet.
+    pub fn drop_reason(&self, number: u32) -> Option<&'static str> {
+        let names = self.drop_reasons.get_or_init(|| drop_reasons(self.btf.as_deref()));
+        names.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    }
+
+    /// A place in the kernel's code as `FUNCTION+0xOFFSET`, if the kernel shows where its functions
+    /// are. The first costs a look through all of its symbols, some 100 ms, and so does a new one that
+    /// is in a module, once a second.
+    pub fn place(&self, address: u64) -> Option<&'static str> {
+        let mut places = self.places.borrow_mut();
+        if let Some(known) = places.get(&address) {
+            return *known;
+        }
+        let mut symbols = self.symbols.as_ref()?.borrow_mut();
+        let is_current = symbols.as_ref().is_some_and(|(read, symbols)| {
+            symbols.is_lasting(address) || read.elapsed() < SYMBOLS_AGE
+        });
+        if !is_current {
+            *symbols = Some((Instant::now(), Symbols::read().unwrap_or_default()));
+        }
+        let place = symbols.as_ref().and_then(|(_, symbols)| symbols.place(address));
+        if places.len() >= MAX_PLACES {
+            return None;
+        }
+        let place = place.map(|place| &*place.leak());
+        places.insert(address, place);
+        place
+    }
+
     /// Follows the wall clock when it was set.
     pub fn measure_clock(&self) {
         self.clock.set(Clock { offset_ns: wall_minus_boottime_ns(), ..self.clock.get() });
     }
 
-    /// Clocks that agree, and no names.
+    /// Clocks that agree, and one name.
     #[cfg(test)]
     pub(crate) fn test() -> Self {
-        Self::with_reset_reasons(Vec::new())
+        Self::with_names(Vec::new(), vec![(12, "netfilter_drop")])
     }
 }
 
@@ -128,6 +188,30 @@ fn reset_reasons(btf: Option<&Path>) -> Vec<(u32, &'static str)> {
         (number, &*word.leak())
     });
     names.collect()
+}
+
+/// Those of the core, and those of subsystems, which have an enum of their own; kept for the whole run.
+fn drop_reasons(btf: Option<&Path>) -> Vec<(u32, &'static str)> {
+    let enums = enums(btf, |name| name.ends_with("drop_reason"));
+    enums
+        .into_iter()
+        .flat_map(|(name, names)| named_drop_reasons(name == CORE_REASONS, names))
+        .collect()
+}
+
+const CORE_REASONS: &str = "skb_drop_reason";
+
+/// A subsystem's reasons have its number in the upper half.
+fn named_drop_reasons(
+    is_core: bool,
+    names: Vec<(u32, String)>,
+) -> impl Iterator<Item = (u32, &'static str)> {
+    let names = names.into_iter().filter(move |(number, _)| is_core || number >> 16 != 0);
+    names.map(move |(number, name)| {
+        let heads = ["SKB_DROP_REASON_", "SKB_"].into_iter();
+        let word = heads.filter(|_| is_core).find_map(|head| name.strip_prefix(head));
+        (number, &*word.unwrap_or(&name).to_lowercase().leak())
+    })
 }
 
 /// Why a record could not be decoded. It is counted, and the next one is read.
@@ -157,4 +241,21 @@ pub fn trace(name: &str) -> Option<(&'static Signal, &'static Trace)> {
 /// All verbs under `chandra trace`.
 pub fn traces() -> impl Iterator<Item = (&'static Signal, &'static Trace)> {
     SIGNALS.iter().flat_map(|signal| signal.traces.iter().map(move |trace| (signal, trace)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drop_reasons_of_subsystems_stand_beside_those_of_the_core() {
+        let named = |is_core, names: &[(u32, &str)]| {
+            let names = names.iter().map(|(number, name)| (*number, (*name).to_owned()));
+            named_drop_reasons(is_core, names.collect()).collect::<Vec<_>>()
+        };
+        let core = [(1, "SKB_CONSUMED"), (12, "SKB_DROP_REASON_NETFILTER_DROP")];
+        assert_eq!(named(true, &core), [(1, "consumed"), (12, "netfilter_drop")]);
+        let other = [(3, "OTHER_THING"), (0x3_0001, "OVS_DROP_LAST_ACTION")];
+        assert_eq!(named(false, &other), [(0x3_0001, "ovs_drop_last_action")]);
+    }
 }

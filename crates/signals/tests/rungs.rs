@@ -12,7 +12,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
@@ -180,10 +180,17 @@ fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
                     let [refusal] = &found.refusals[..] else { panic!("{name}: {found:?}") };
                     assert!(!refusal.words.is_empty());
                 }
-                ("tp_btf", verdict) if rung.name == "tp_btf+reason" => {
+                // What follows the plus is an argument that the tracepoint does not have everywhere.
+                (_, verdict) if rung.name.contains('+') => {
                     let refusal = found.refusals.first().expect("words");
                     assert!(!refusal.words.is_empty(), "{name}: {verdict:?}");
-                    assert!(chandra_loader::memory::kernel_release().1 < (6, 10), "{refusal}");
+                    let since = match (signal.spec.name, rung.name.split('+').nth(1)) {
+                        ("tcp", Some("reason")) => (6, 10),
+                        ("drop", Some("reason")) => (5, 17),
+                        ("drop", Some("socket")) => (6, 11),
+                        other => panic!("{name}: {other:?}"),
+                    };
+                    assert!(chandra_loader::memory::kernel_release().1 < since, "{refusal}");
                 }
                 (_, verdict) if std::path::Path::new(btf::KERNEL_BTF).exists() => {
                     panic!("{name}: {verdict:?}");
@@ -307,6 +314,50 @@ fn each_way_to_resets_tells_of_one() {
             assert_eq!(record.text("reason"), reason, "{}", rung.name);
         });
     }
+}
+
+/// A datagram that nobody waits for.
+#[test]
+fn each_way_to_drops_tells_of_one() {
+    needs!("root");
+    let signal = signal("drop");
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = |end: &str, record: &Record| record.number(&format!("packet.{end}.port"));
+    prove_each(signal, &["kfree_skb"], |_, rung, loaded| {
+        let act = || assert_eq!(sender.send_to(b"to nobody", address).unwrap(), 9);
+        let ends = [sender.local_addr().unwrap(), address];
+        let ends = ends.map(|end| Some(u64::from(end.port())));
+        let record = tells(signal, loaded, act, |record| {
+            [port("source", record), port("destination", record)] == ends
+        });
+        assert_eq!(record.text("packet.protocol"), Some("udp"), "{record:?}");
+        assert_eq!(record.text("interface.name"), Some("lo"));
+        let gives_reason = rung.name.contains('+');
+        assert_eq!(record.text("reason"), gives_reason.then_some("no_socket"), "{}", rung.name);
+        // Who sent it has let go of it by then.
+        assert_eq!(record.at("process"), None, "{record:?}");
+        // The error that came back.
+        let _ = sender.take_error();
+    });
+}
+
+#[test]
+fn each_way_to_owners_of_sockets_finds_one() {
+    needs!("root");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let inode = socket::inode(&socket).to_ne_bytes();
+    prove_each(signal("drop"), &["owners"], |hook, _, loaded| {
+        let mut inodes = Vec::new();
+        loaded.iterate(hook.name, &mut inodes).unwrap();
+        let (inodes, _) = inodes.as_chunks::<8>();
+        assert_eq!(inodes.iter().filter(|found| **found == inode).count(), 1);
+        let owners = batch::lookup(&map(loaded, "owners")).unwrap();
+        let (_, owner) = owners.iter().find(|(found, _)| *found == inode).unwrap();
+        assert_eq!(Process::read(owner).unwrap().pid, std::process::id());
+    });
 }
 
 /// How many connections of this process the probe remembers.

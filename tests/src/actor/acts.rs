@@ -2,17 +2,20 @@
 
 use std::ffi::CString;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 
 use crate::launch::checked;
 use crate::socket;
+
+use super::{from_hex, to_hex};
 
 /// The actor's sockets: it has at most one of each.
 #[derive(Default)]
 struct Stage {
     listener: Option<TcpListener>,
     connection: Option<TcpStream>,
+    datagrams: Option<UdpSocket>,
 }
 
 /// Does what stdin says until it ends.
@@ -66,6 +69,14 @@ impl Stage {
                 self.listener = Some(listener);
                 return address;
             }
+            // It never reads them, and has room for few.
+            ("bind", [address]) => {
+                let datagrams = UdpSocket::bind(address).unwrap();
+                socket::limit_receive_buffer(&datagrams, 1);
+                let address = datagrams.local_addr().unwrap().to_string();
+                self.datagrams = Some(datagrams);
+                return address;
+            }
             ("connect", [address]) => match TcpStream::connect(address) {
                 Ok(connection) => self.connection = Some(connection),
                 Err(error) => return format!("error {}", error.raw_os_error().unwrap()),
@@ -73,6 +84,26 @@ impl Stage {
             ("accept", []) => {
                 self.connection = Some(self.listener.as_ref().unwrap().accept().unwrap().0);
             }
+            ("bind-datagrams", [address]) => {
+                let socket = UdpSocket::bind(address).unwrap();
+                let address = socket.local_addr().unwrap().to_string();
+                self.datagrams = Some(socket);
+                return address;
+            }
+            ("connect-datagrams", [address]) => self.datagrams().connect(address).unwrap(),
+            ("datagram-cookie", []) => return socket::cookie(self.datagrams()).to_string(),
+            ("send-datagram", [digits]) => {
+                self.datagrams().send(&from_hex(digits)).unwrap();
+            }
+            ("send-datagram", [digits, address]) => {
+                self.datagrams().send_to(&from_hex(digits), address).unwrap();
+            }
+            ("receive-datagram", []) => {
+                let mut bytes = [0; 65_535];
+                let (length, sender) = self.datagrams().recv_from(&mut bytes).unwrap();
+                return format!("{} {sender}", to_hex(&bytes[..length]));
+            }
+            ("send-bytes", [digits]) => self.connection().write_all(&from_hex(digits)).unwrap(),
             ("send", [_]) => self.connection().write_all(&vec![b'x'; count()]).unwrap(),
             ("receive", [_]) => self.connection().read_exact(&mut vec![0; count()]).unwrap(),
             ("receive-end", []) => assert_eq!(self.connection().read(&mut [0]).unwrap(), 0),
@@ -93,6 +124,10 @@ impl Stage {
             }
         }
         self.ends()
+    }
+
+    fn datagrams(&mut self) -> &mut UdpSocket {
+        self.datagrams.as_mut().unwrap()
     }
 
     fn connection(&mut self) -> &mut TcpStream {

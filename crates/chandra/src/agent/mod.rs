@@ -5,6 +5,7 @@
 //! never records in the kernel.
 
 mod canary;
+mod flows;
 mod http;
 mod metrics;
 mod printer;
@@ -24,8 +25,10 @@ use chandra_signals::{Context, SIGNALS, Signal};
 use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
+use chandra_hubble_grpc::server::Bound;
+use flows::Flowing;
 use printer::Queue;
-use sink::Printing;
+use sink::Delivering;
 use state::{AgentState, SignalState};
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
@@ -39,6 +42,7 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     })?;
     let started = Instant::now();
     let listener = listen(options)?;
+    let bound = flows::bind(&options.hubble)?;
     if let Err(error) = chandra_loader::memory::raise_memlock_limit() {
         eprintln!("warning: the limit on locked memory could not be raised: {error}");
     }
@@ -51,7 +55,7 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }
-    serve(options, &state, &context, listener, &stop)?;
+    serve(options, &state, &context, (listener, bound), &stop)?;
     eprintln!("agent: stopped; {}", state.totals());
     Ok(())
 }
@@ -93,15 +97,20 @@ fn serve(
     options: &AgentOptions,
     state: &Arc<AgentState>,
     context: &Context,
-    listener: TcpListener,
+    (listener, bound): (TcpListener, Bound),
     stop: &Stop,
 ) -> Result<(), Problem> {
     let (printer, queue) = printer::start(options.print, stop);
+    let (node, places) = (&options.identity.node, bound.places());
+    let hubble = Arc::new(flows::state(&options.hubble, node));
+    let flowing = (!options.hubble.is_off())
+        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound));
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
         let context = context.clone();
         scope.spawn(move || {
-            if let Err(problem) = follow_all(options, state, &context, queue, ready, stop) {
+            let sinks = (queue, flowing);
+            if let Err(problem) = follow_all(options, state, &context, sinks, ready, stop) {
                 eprintln!("{problem}");
                 stop.ask();
             }
@@ -109,6 +118,14 @@ fn serve(
         // Let go of when it listens, or has failed.
         let _: Result<(), _> = listening.recv();
         eprintln!("{}", state.serving_line());
+        if !places.is_empty() {
+            eprintln!("flows: served as Hubble does on {}", places.join(" and "));
+            scope.spawn(|| {
+                if let Err(error) = chandra_hubble_grpc::server::serve(bound, &hubble) {
+                    eprintln!("warning: flows are not served any more: {error}");
+                }
+            });
+        }
         scope.spawn(|| http::serve(listener, Arc::clone(state), stop));
         scope.spawn(|| canary::run(state, stop));
         while !stop.is_asked() {
@@ -116,6 +133,7 @@ fn serve(
             state.check_books();
             std::thread::sleep(TICK);
         }
+        hubble.stop();
     });
     printer.finish()
 }
@@ -125,7 +143,7 @@ fn follow_all(
     options: &AgentOptions,
     state: &AgentState,
     context: &Context,
-    queue: Queue,
+    (queue, flows): (Queue, Option<Flowing>),
     ready: Sender<()>,
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -134,9 +152,10 @@ fn follow_all(
     let live: Vec<_> =
         live.filter_map(|signal| Some((signal, signal.loaded.as_ref().ok()?))).collect();
     let parts = live.iter().map(|(signal, loaded)| {
-        let learns = asks && !signal.signal.identity.is_empty();
+        let begins = asks && !signal.signal.identity.is_empty();
+        let learns = begins || asks && signal.signal.names_peers;
         let found = |loaded: &Loaded| (signal.signal.seed)(loaded, context, &mut |_| {});
-        if !learns && let Some(found) = signal.with_loaded(found) {
+        if !begins && let Some(found) = signal.with_loaded(found) {
             signal.found_at_start.store(found as u64, Ordering::Relaxed);
         }
         Part {
@@ -147,12 +166,12 @@ fn follow_all(
             told_kinds: signal.told_kinds,
             learns,
             selects: signal.selects,
-            seeding: learns.then_some(Seeding::Learn),
+            seeding: begins.then_some(Seeding::Learn),
         }
     });
     let parts: Vec<_> = parts.collect();
     let signals = live.iter().map(|(signal, _)| *signal).collect();
-    let mut sink = Printing::new(state, signals, queue, options);
+    let mut sink = Delivering::new(state, signals, queue, flows, options);
     let plan = Plan {
         parts: &parts,
         sources: &options.identity.sources,

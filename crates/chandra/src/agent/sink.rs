@@ -1,4 +1,4 @@
-//! Where the agent's records go: rendered, and handed to the printer many at a time.
+//! Where the agent's records go: into flows, and rendered for the printer, many at a time.
 
 use std::sync::atomic::Ordering;
 
@@ -9,6 +9,7 @@ use chandra_event::tcp::Happened;
 use chandra_event::who::CONTAINER_DESCRIBED;
 use chandra_identity::Identity;
 
+use super::flows::Flowing;
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
 use crate::cli::agent::AgentOptions;
@@ -18,15 +19,16 @@ use crate::follow::{Sink, Tally, Told};
 /// So much is rendered before it is handed over.
 const CHUNK_BYTES: usize = 32 << 10;
 
-/// Renders records.
+/// Takes records: each counts as delivered once, unless it was to be printed and there was no room.
 #[derive(Debug)]
-pub struct Printing<'a> {
+pub struct Delivering<'a> {
     state: &'a AgentState,
     /// By part.
     signals: Vec<&'a SignalState>,
     queue: Queue,
     format: Format,
     node: &'a str,
+    flows: Option<Flowing>,
     lines: Lines,
     /// Lines of each signal that are not handed over yet.
     counts: Vec<u64>,
@@ -34,12 +36,13 @@ pub struct Printing<'a> {
     own_port: u16,
 }
 
-impl<'a> Printing<'a> {
+impl<'a> Delivering<'a> {
     /// A sink for the records of these signals.
     pub fn new(
         state: &'a AgentState,
         signals: Vec<&'a SignalState>,
         queue: Queue,
+        flows: Option<Flowing>,
         options: &'a AgentOptions,
     ) -> Self {
         Self {
@@ -47,6 +50,7 @@ impl<'a> Printing<'a> {
             queue,
             format: options.format,
             node: &options.identity.node,
+            flows,
             lines: Lines::default(),
             counts: vec![0; signals.len()],
             signals,
@@ -56,30 +60,60 @@ impl<'a> Printing<'a> {
     }
 }
 
-impl Sink for Printing<'_> {
+impl Sink for Delivering<'_> {
     fn tell(&mut self, part: usize, told: &Told<'_>) {
         let record = told.known;
         if !self.state.canary.is_done() {
             self.state.canary.look_at(record, self.own_port);
         }
-        if !self.queue.is_open() {
+        if let Some(flows) = &mut self.flows {
+            flows.take(told);
+        }
+        // What completes others was sent by no probe.
+        let is_sent = record.kind() != &CONTAINER_DESCRIBED;
+        let Some(signal) = self.signals.get(part) else { return };
+        if !self.queue.is_open() || !prints(signal, record) {
+            if self.flows.is_some() && is_sent {
+                signal.delivered.fetch_add(1, Ordering::Relaxed);
+            }
             return;
         }
         match self.format {
             Format::Json => json::write_line(record, Some(self.node), &mut self.lines.bytes),
             Format::Table | Format::Wide => self.feed.write_record(record, &mut self.lines.bytes),
         }
-        // What completes others was sent by no probe.
-        let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         if let Some(count) = self.counts.get_mut(part).filter(|_| is_sent) {
             *count += 1;
         }
         if self.lines.bytes.len() >= CHUNK_BYTES {
-            self.flush();
+            self.hand_over();
         }
     }
 
     fn flush(&mut self) {
+        if let Some(flows) = &mut self.flows {
+            flows.flush();
+        }
+        self.hand_over();
+    }
+
+    fn look(&mut self, identity: &Identity, tally: &Tally) {
+        self.state.note_identity(identity, tally);
+        if let Some(flows) = &mut self.flows {
+            flows.look(identity);
+        }
+    }
+}
+
+/// Records of this kind are printed; those that no signal has a number for complete others.
+fn prints(signal: &SignalState, record: &dyn Record) -> bool {
+    let name = record.kind().name;
+    let number = signal.signal.kinds.iter().find(|(known, _)| *known == name);
+    number.is_none_or(|(_, number)| signal.printed_kinds >> number & 1 == 1)
+}
+
+impl Delivering<'_> {
+    fn hand_over(&mut self) {
         if self.lines.bytes.is_empty() {
             return;
         }
@@ -88,10 +122,6 @@ impl Sink for Printing<'_> {
             let counter = if is_taken { &signal.delivered } else { &signal.shed };
             counter.fetch_add(std::mem::take(count), Ordering::Relaxed);
         }
-    }
-
-    fn look(&mut self, identity: &Identity, tally: &Tally) {
-        self.state.note_identity(identity, tally);
     }
 }
 

@@ -18,6 +18,7 @@ use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
 
 use crate::cli::agent::AgentOptions;
+use crate::flows;
 use crate::follow::Tally;
 use crate::session::{self, Received, Watch};
 
@@ -116,7 +117,9 @@ pub struct SignalState {
     pub signal: &'static Signal,
     /// It was asked for; otherwise it is there because identity lives from it.
     pub is_on: bool,
-    /// Bits of the kinds that are shown; the others are there to learn from.
+    /// Bits of the kinds that are printed.
+    pub printed_kinds: u32,
+    /// Bits of the kinds that are told: printed, or made flows from; the others are there to learn from.
     pub told_kinds: u32,
     /// Its probe asks whose records are wanted.
     pub selects: bool,
@@ -126,7 +129,7 @@ pub struct SignalState {
     pub load_time: Duration,
     /// Records after the ring.
     pub received: Received,
-    /// Lines given to the printer.
+    /// Records that were printed or made flows from.
     pub delivered: AtomicU64,
     /// Lines that the printer had no room for.
     pub shed: AtomicU64,
@@ -148,7 +151,7 @@ pub struct Books {
     pub learnt: u64,
     /// Records of nobody who is selected.
     pub not_selected: u64,
-    /// Records whose lines were handed to the printer.
+    /// Records that were printed or made flows from.
     pub delivered: u64,
     /// Records whose lines the printer had no room for.
     pub shed: u64,
@@ -168,6 +171,12 @@ impl Books {
     }
 }
 
+/// Bits of the kinds that flows are made from.
+fn flow_kinds(signal: &Signal) -> u32 {
+    let kinds = signal.kinds.iter().filter(|(name, _)| flows::KINDS.contains(name));
+    kinds.fold(0, |bits, (_, number)| bits | 1 << number)
+}
+
 impl SignalState {
     /// Loads and attaches all hooks of a signal, whatever comes of it.
     ///
@@ -180,7 +189,9 @@ impl SignalState {
             true => signal.spec.hooks.iter().map(|hook| hook.name).collect(),
             false => identity.clone().map(|(_, hook)| *hook).collect(),
         };
-        let told_kinds = if is_on { signal.agent_kinds } else { 0 };
+        let printed_kinds = if is_on { signal.agent_kinds } else { 0 };
+        let flows = if is_on && !options.hubble.is_off() { flow_kinds(signal) } else { 0 };
+        let told_kinds = printed_kinds | flows;
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
         let selects = signal.identity.is_empty() && options.selector.asks_for_container();
@@ -190,6 +201,7 @@ impl SignalState {
         Self {
             signal,
             is_on,
+            printed_kinds,
             told_kinds,
             selects,
             loaded,
@@ -374,10 +386,10 @@ impl AgentState {
         let books: Vec<_> = self.signals.iter().map(SignalState::books).collect();
         let sum = |of: fn(&Books) -> u64| books.iter().map(of).sum::<u64>();
         let (seen, lost) = (sum(|books| books.kernel.seen), sum(|books| books.kernel.lost));
-        let (printed, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
+        let (delivered, shed) = (sum(|books| books.delivered), sum(|books| books.shed));
         let learnt = sum(|books| books.learnt);
         format!(
-            "{seen} seen, {lost} lost, {printed} printed, {shed} not printed, {learnt} learnt from"
+            "{seen} seen, {lost} lost, {delivered} delivered, {shed} shed, {learnt} learnt from"
         )
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
+use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
@@ -21,6 +22,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   chandra agent --print                    watch, and print what happens
   chandra agent --http 127.0.0.1:0         a second agent beside the first, on a free port
+  hubble observe --server localhost:4244   flows, by Hubble's own command line
   curl -s http://127.0.0.1:9965/signals    what each signal does and costs
 
 Every long option is also a key of the configuration file (ring-size is ring_size there).";
@@ -54,6 +56,8 @@ pub struct AgentArguments {
     #[command(flatten)]
     identity: IdentityArguments,
     #[command(flatten)]
+    hubble: HubbleArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -72,6 +76,8 @@ pub struct AgentOptions {
     pub selector: Selector,
     /// Who did it.
     pub identity: IdentityOptions,
+    /// Flows, and who gets them.
+    pub hubble: HubbleOptions,
     /// Options of loading.
     pub load: Options,
 }
@@ -104,6 +110,16 @@ impl AgentOptions {
             container: file.container,
             node: file.node,
         });
+        let hubble = arguments.hubble.or(HubbleArguments {
+            hubble_socket_path: file.hubble_socket_path,
+            hubble_listen_address: file.hubble_listen_address,
+            hubble_tls_cert_file: file.hubble_tls_cert_file,
+            hubble_tls_key_file: file.hubble_tls_key_file,
+            hubble_tls_client_ca_files: file.hubble_tls_client_ca_files,
+            insecure: file.insecure,
+            hubble_buffer_size: file.hubble_buffer_size.map(|size| size.to_string()),
+            cluster_name: file.cluster_name,
+        });
         let http = arguments.http.or(file.http);
         Ok(Self {
             http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
@@ -112,6 +128,7 @@ impl AgentOptions {
             signals: signals(arguments.signals.or(file.signals))?,
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
+            hubble: hubble.options()?,
             load: load.options()?,
         })
     }

@@ -48,6 +48,22 @@ pub struct File {
     pub ring_size: Option<Size>,
     /// BTF of this kernel.
     pub btf: Option<PathBuf>,
+    /// Socket to serve flows on.
+    pub hubble_socket_path: Option<String>,
+    /// Address to serve flows on.
+    pub hubble_listen_address: Option<String>,
+    /// Its certificate.
+    pub hubble_tls_cert_file: Option<PathBuf>,
+    /// The certificate's key.
+    pub hubble_tls_key_file: Option<PathBuf>,
+    /// Authorities of clients.
+    pub hubble_tls_client_ca_files: Option<Vec<PathBuf>>,
+    /// Other machines are served without encryption.
+    pub insecure: Option<bool>,
+    /// What flows may take in memory.
+    pub hubble_buffer_size: Option<Size>,
+    /// Name of this cluster.
+    pub cluster_name: Option<String>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -70,7 +86,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 26] = [
     "http",
     "print",
     "output",
@@ -89,6 +105,14 @@ const KEYS: [&str; 18] = [
     "ring",
     "ring_size",
     "btf",
+    "hubble_socket_path",
+    "hubble_listen_address",
+    "hubble_tls_cert_file",
+    "hubble_tls_key_file",
+    "hubble_tls_client_ca_files",
+    "insecure",
+    "hubble_buffer_size",
+    "cluster_name",
 ];
 
 /// Why a file cannot be used, and what to do.

@@ -12,6 +12,7 @@ use clap::{Args, Command, FromArgMatches};
 pub(crate) mod agent;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod hubble;
 pub(crate) mod hubble_config;
 pub(crate) mod hubble_server;
 pub(crate) mod identity;

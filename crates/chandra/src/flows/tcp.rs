@@ -2,30 +2,50 @@
 //!
 //! | record | flow |
 //! |---|---|
-//! | `tcp_connect`, `tcp_connect_retry` | SYN, sent by the opener |
-//! | `tcp_established` | SYN, ACK, received by the opener |
+//! | `tcp_connect_retry` | SYN, sent by the opener again: nobody answered yet |
+//! | `tcp_established` | SYN, sent by the opener when it began, and SYN, ACK, received |
 //! | `tcp_accept` | SYN, received by the acceptor: it is told when its program takes the connection |
-//! | `tcp_connect_failed` | refused: RST, ACK, received; otherwise nobody answered: an error |
+//! | `tcp_connect_failed` | SYN as above; refused: RST, ACK, received; otherwise an error: nobody answered |
 //! | `tcp_retransmit` | what was sent again: SYN while opening, ACK after |
 //! | `tcp_reset` | RST, sent or received; one that refuses a connection is told as that |
 //! | `tcp_close` | FIN, ACK, sent by each end, with what went over the connection |
+//!
+//! The first SYN is told when its answer is known, with the time at which it was sent: before that the
+//! kernel has not chosen its port yet (`tcp_connect` has none).
 
 use std::num::NonZeroU64;
 
 use chandra_event::tcp::{Happened, Role, State, Tcp, Totals};
 use chandra_hubble::flow::{Details, TcpFlags, Traffic, Verdict};
 
-use super::endpoints::Seen;
+use super::endpoints::{Carried, Seen};
 
 /// `ECONNREFUSED`, the same on all architectures that Linux runs on but MIPS, PA-RISC, SPARC and Alpha.
 const REFUSED: u32 = 111;
+
+/// How long before the record its connection's first SYN was sent, where that was not told before.
+pub fn opened_before_ns(tcp: &Tcp) -> Option<u64> {
+    match tcp.happened {
+        Happened::Established { latency_ns } | Happened::ConnectFailed { latency_ns, .. } => {
+            latency_ns
+        }
+        _ => None,
+    }
+}
+
+/// The first SYN of a connection.
+pub fn opening() -> Seen {
+    let carried = Carried::Tcp(TcpFlags::SYN);
+    Seen { is_sent: true, is_reply: Some(false), carried, verdict: Verdict::Forwarded }
+}
 
 /// What went over the wire; `None` where the record tells of no packet.
 pub fn seen(tcp: &Tcp) -> Option<Seen> {
     let forwarded = |is_sent, flags| (is_sent, flags, Verdict::Forwarded);
     let syn_ack = TcpFlags::SYN | TcpFlags::ACK;
     let (is_sent, flags, verdict) = match tcp.happened {
-        Happened::Connect | Happened::ConnectRetry { .. } => forwarded(true, TcpFlags::SYN),
+        Happened::Connect => return None,
+        Happened::ConnectRetry { .. } => forwarded(true, TcpFlags::SYN),
         Happened::Established { .. } => forwarded(false, syn_ack),
         Happened::Accept { .. } => forwarded(false, TcpFlags::SYN),
         Happened::ConnectFailed { error: REFUSED, .. } => {
@@ -41,7 +61,7 @@ pub fn seen(tcp: &Tcp) -> Option<Seen> {
     };
     // What the opener sends is no reply, and what it gets is one.
     let is_reply = tcp.connection.role.map(|role| (role == Role::Opener) != is_sent);
-    Some(Seen { is_sent, is_reply, flags, verdict })
+    Some(Seen { is_sent, is_reply, carried: Carried::Tcp(flags), verdict })
 }
 
 fn resent(state: State) -> TcpFlags {
@@ -53,7 +73,7 @@ fn resent(state: State) -> TcpFlags {
 }
 
 /// Adds what Hubble's message has no field for.
-pub fn fill(tcp: &Tcp, details: &mut Details) {
+pub fn fill(tcp: &Tcp, mut details: Details) -> Details {
     details.connection_key = tcp.connection.key.ok().and_then(NonZeroU64::new);
     match tcp.happened {
         Happened::Established { latency_ns }
@@ -63,9 +83,10 @@ pub fn fill(tcp: &Tcp, details: &mut Details) {
         }
         Happened::Accept { queued_ns } => details.latency_ns = queued_ns.unwrap_or_default(),
         // The flow goes from this end to the other.
-        Happened::Close(totals) => fill_totals(&totals, details),
+        Happened::Close(totals) => fill_totals(&totals, &mut details),
         _ => {}
     }
+    details
 }
 
 fn fill_totals(totals: &Totals, details: &mut Details) {
@@ -78,6 +99,7 @@ fn fill_totals(totals: &Totals, details: &mut Details) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::net::SocketAddr;
 
@@ -106,7 +128,14 @@ mod tests {
         let failed = |error| Happened::ConnectFailed { error, latency_ns: None };
         let reset = |sent, state| Happened::Reset { sent, state, reason: None };
         for (role, happened, is_sent, is_reply, flags, verdict) in [
-            (opener, Happened::Connect, true, Some(false), "SYN", Verdict::Forwarded),
+            (
+                opener,
+                Happened::ConnectRetry { latency_ns: None },
+                true,
+                Some(false),
+                "SYN",
+                Verdict::Forwarded,
+            ),
             (
                 opener,
                 Happened::Established { latency_ns: None },
@@ -154,9 +183,12 @@ mod tests {
         ] {
             let seen = seen(&tcp(role, happened)).unwrap();
             assert_eq!((seen.is_sent, seen.is_reply), (is_sent, is_reply), "{happened:?}");
-            assert_eq!(seen.flags.to_string(), flags, "{happened:?}");
+            let Carried::Tcp(seen_flags) = seen.carried else { panic!("{seen:?}") };
+            assert_eq!(seen_flags.to_string(), flags, "{happened:?}");
             assert_eq!(seen.verdict, verdict, "{happened:?}");
         }
-        assert!(seen(&tcp(opener, reset(false, Some(State::SynSent)))).is_none());
+        for happened in [Happened::Connect, reset(false, Some(State::SynSent))] {
+            assert!(seen(&tcp(opener, happened)).is_none(), "{happened:?}");
+        }
     }
 }

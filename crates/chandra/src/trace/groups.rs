@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chandra_doctor::Problem;
+use chandra_event::drop::protocol_word;
 use chandra_event::tcp::State;
 use chandra_event::text;
 use chandra_loader::abi::{GroupKey, group_field};
@@ -79,6 +80,13 @@ fn field(signal: &Signal, bit: u32, key: &GroupKey, context: &Context) -> Value 
         group_field::GROUP_KIND => {
             let kind = signal.kinds.iter().find(|(_, number)| *number == key.kind);
             kind.map_or(Value::Null, |(name, _)| (*name).into())
+        }
+        group_field::GROUP_LOCATION => context.place(key.location).map_or(Value::Null, Value::from),
+        group_field::GROUP_NET_NAMESPACE if key.net_namespace == 0 => Value::Null,
+        group_field::GROUP_NET_NAMESPACE => key.net_namespace.into(),
+        group_field::GROUP_PROTOCOL => {
+            let protocol = Some(key.protocol).filter(|protocol| *protocol != 0);
+            protocol_word(key.ethertype, protocol).map_or(Value::Null, Value::from)
         }
         _ => (signal.code_text)(key.code, context).into(),
     }

@@ -84,12 +84,18 @@ impl Summary {
             "found_at_start": self.found_at_start,
             "filtered": kernel.filtered,
             "aggregated": kernel.aggregated,
+            "rate_limited": kernel.rate_limited,
             "lost": kernel.lost,
             "missed": missed,
             "decode_errors": self.decode_errors,
             "not_selected": self.not_selected,
             "held": self.tally.held,
             "pending": self.tally.pending,
+            "translations": {
+                "lost": self.tally.translations.lost,
+                "malformed": self.tally.translations.malformed,
+                "evicted": self.tally.translations.evicted,
+            },
             "imbalance": self.imbalance(kernel),
         }})
     }
@@ -101,6 +107,7 @@ impl Summary {
         );
         let further = [
             (kernel.aggregated, "counted in the kernel"),
+            (kernel.rate_limited, "counted only, because there were too many alike"),
             (self.found_at_start, "found at start"),
             (self.not_shown, "not shown"),
             (self.decode_errors, "not decoded"),
@@ -114,6 +121,15 @@ impl Summary {
         }
         if self.tally.sweeps > 0 {
             text += &format!(", what runs looked at anew after losses {} times", self.tally.sweeps);
+        }
+        let translations = &self.tally.translations;
+        if translations.lost > 0 {
+            let times = translations.lost;
+            text += &format!(", where services led to listed anew after losses {times} times");
+        }
+        let missed = translations.malformed + translations.evicted;
+        if missed > 0 {
+            text += &format!(", {missed} connections whose backend is not known");
         }
         let imbalance = self.imbalance(kernel);
         if imbalance != 0 {

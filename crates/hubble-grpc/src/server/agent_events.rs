@@ -11,7 +11,10 @@ use chandra_hubble::proto::flow::{
 };
 use chandra_hubble::proto::observer::{GetAgentEventsRequest, GetAgentEventsResponse};
 use prost_types::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tonic::Status;
+
+use super::State;
 
 /// Events that are kept.
 const MOST: usize = 1024;
@@ -57,7 +60,7 @@ impl AgentEvents {
     }
 
     /// Those with this number and later, and the number of the next.
-    pub(super) fn from(&self, number: u64) -> (Vec<(Timestamp, AgentEvent)>, u64) {
+    fn from(&self, number: u64) -> (Vec<(Timestamp, AgentEvent)>, u64) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let skipped = usize::try_from(number.saturating_sub(kept.first)).unwrap_or(usize::MAX);
         let events = kept.events.iter().skip(skipped).cloned().collect();
@@ -65,13 +68,38 @@ impl AgentEvents {
     }
 
     /// Ready once there is an event of this number.
-    pub(super) async fn reached(&self, number: u64) {
+    async fn reached(&self, number: u64) {
         let _ = self.next.subscribe().wait_for(|next| *next > number).await;
     }
 }
 
+/// Tells what a request asks for, and then, if it follows, whatever comes.
+pub(super) async fn tell(
+    state: &State,
+    request: &GetAgentEventsRequest,
+    sender: &mpsc::Sender<Result<GetAgentEventsResponse, Status>>,
+) {
+    let node_name = state.node.name.as_str();
+    let (events, mut next) = state.agent_events.from(0);
+    for response in asked(events, request, node_name) {
+        if sender.send(Ok(response)).await.is_err() {
+            return;
+        }
+    }
+    while request.follow {
+        state.agent_events.reached(next).await;
+        let (events, later) = state.agent_events.from(next);
+        next = later;
+        for event in events {
+            if sender.send(Ok(response(event, node_name))).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// Those of the events that are there which a request asks for.
-pub(super) fn asked(
+fn asked(
     events: Vec<(Timestamp, AgentEvent)>,
     request: &GetAgentEventsRequest,
     node_name: &str,
@@ -93,10 +121,7 @@ pub(super) fn asked(
     events.into_iter().map(|event| response(event, node_name)).collect()
 }
 
-pub(super) fn response(
-    (time, event): (Timestamp, AgentEvent),
-    node_name: &str,
-) -> GetAgentEventsResponse {
+fn response((time, event): (Timestamp, AgentEvent), node_name: &str) -> GetAgentEventsResponse {
     let (agent_event, node_name) = (Some(event), node_name.to_owned());
     GetAgentEventsResponse { agent_event, node_name, time: Some(time) }
 }
@@ -112,11 +137,14 @@ mod tests {
     use super::*;
 
     fn words(responses: Vec<GetAgentEventsResponse>) -> Vec<String> {
-        let word = |response: GetAgentEventsResponse| {
-            match response.agent_event.unwrap().notification.unwrap() {
-                Notification::Unknown(unknown) => unknown.r#type,
-                _ => "start".to_owned(),
-            }
+        let word = |response: GetAgentEventsResponse| match response
+            .agent_event
+            .unwrap()
+            .notification
+            .unwrap()
+        {
+            Notification::Unknown(unknown) => unknown.r#type,
+            _ => "start".to_owned(),
         };
         responses.into_iter().map(word).collect()
     }

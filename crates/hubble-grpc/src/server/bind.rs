@@ -12,17 +12,6 @@ use std::path::{Path, PathBuf};
 
 use crate::tls::{self, Reloading, ServerFiles};
 
-/// Where to listen.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// A Unix socket; its folder is made.
-    pub socket: Option<PathBuf>,
-    /// An address.
-    pub address: Option<SocketAddr>,
-    /// Encrypts what comes to the address.
-    pub files: Option<ServerFiles>,
-}
-
 /// Why it cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -48,13 +37,14 @@ pub enum Error {
 }
 
 /// Places that are taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Bound {
     pub(super) unix: Option<UnixListener>,
     pub(super) tcp: Option<TcpListener>,
     pub(super) tls: Option<Reloading>,
-    /// Removed when it ends.
+    /// The Unix socket, removed when it ends.
     path: Option<PathBuf>,
+    address: Option<SocketAddr>,
 }
 
 impl Drop for Bound {
@@ -65,31 +55,48 @@ impl Drop for Bound {
     }
 }
 
-impl Options {
-    /// Takes all places.
+impl Bound {
+    /// Listens at a Unix socket, whose folder is made.
     ///
     /// # Errors
-    /// The first place that cannot be had.
-    pub fn bind(&self) -> Result<Bound, Error> {
-        let tls = self.files.clone().map(Reloading::new).transpose()?;
-        let unix = self.socket.as_deref().map(bind_unix).transpose()?;
-        let mut bound = Bound { unix, tcp: None, tls, path: self.socket.clone() };
-        bound.tcp = self.address.map(bind_tcp).transpose()?;
-        Ok(bound)
+    /// When it cannot be had.
+    pub fn listen_at(&mut self, path: &Path) -> Result<(), Error> {
+        self.unix = Some(bind_unix(path)?);
+        self.path = Some(path.to_owned());
+        Ok(())
     }
-}
 
-impl Bound {
+    /// Listens at an address, encrypted by these files.
+    ///
+    /// # Errors
+    /// When the files cannot be used, or the address cannot be had.
+    pub fn listen_on(
+        &mut self,
+        address: SocketAddr,
+        files: Option<ServerFiles>,
+    ) -> Result<(), Error> {
+        self.tls = files.map(Reloading::new).transpose()?;
+        let listener = bind_tcp(address)?;
+        self.address = listener.local_addr().ok();
+        self.tcp = Some(listener);
+        Ok(())
+    }
+
     /// Where it listens on TCP, with the port that the kernel chose.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.tcp.as_ref()?.local_addr().ok()
+        self.address
+    }
+
+    /// What comes to the address is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Where it listens, for people.
     pub fn places(&self) -> Vec<String> {
         let unix = self.path.as_ref().map(|path| format!("unix://{}", path.display()));
-        let scheme = if self.tls.is_some() { "tls://" } else { "" };
-        let tcp = self.address().map(|address| format!("{scheme}{address}"));
+        let scheme = if self.is_encrypted() { "tls://" } else { "" };
+        let tcp = self.address.map(|address| format!("{scheme}{address}"));
         unix.into_iter().chain(tcp).collect()
     }
 }
@@ -129,28 +136,31 @@ mod tests {
 
     use super::*;
 
+    fn at(path: &Path) -> Result<Bound, Error> {
+        let mut bound = Bound::default();
+        bound.listen_at(path).map(|()| bound)
+    }
+
     #[test]
     fn a_socket_that_was_left_behind_is_taken_and_one_in_use_is_not() {
         let folder = Scratch::new();
         let path = folder.at("new/hubble.sock");
-        let options = Options { socket: Some(path.clone()), ..Options::default() };
-        let first = options.bind().unwrap();
-        let error = options.bind().unwrap_err();
+        let first = at(&path).unwrap();
+        let error = at(&path).unwrap_err();
         assert!(error.to_string().ends_with("another server answers there"), "{error}");
         assert!(path.exists());
         drop(first);
         assert!(!path.exists());
         // As after a crash: the file is there and nobody listens.
         drop(UnixListener::bind(&path).unwrap());
-        assert!(options.bind().is_ok());
+        assert!(at(&path).is_ok());
     }
 
     #[test]
     fn an_address_in_use_is_said() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let options = Options { address: Some(address), ..Options::default() };
-        let error = options.bind().unwrap_err().to_string();
+        let error = Bound::default().listen_on(address, None).unwrap_err().to_string();
         assert!(error.starts_with(&address.to_string()), "{error}");
     }
 }

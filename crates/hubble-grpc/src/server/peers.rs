@@ -123,10 +123,10 @@ mod tests {
         assert_eq!(tell(&[one.clone(), two.clone()]), [added("one"), added("two")]);
         assert_eq!(tell(&[two.clone(), one.clone()]), []);
         let moved = node("two", "10.0.0.3:4244");
-        assert_eq!(tell(&[moved.clone()]), [
-            ("PEER_DELETED", "one".to_owned()),
-            ("PEER_UPDATED", "two".to_owned()),
-        ]);
+        assert_eq!(
+            tell(&[moved.clone()]),
+            [("PEER_DELETED", "one".to_owned()), ("PEER_UPDATED", "two".to_owned()),]
+        );
         assert_eq!(tell(&[moved, one]), [added("one")]);
     }
 }

@@ -131,7 +131,7 @@ impl<'a> Subject<'a> {
             Subject::Kept { flow, .. } => match address {
                 Address::Of(End::Source) => flow.source_ip,
                 Address::Of(End::Destination) => flow.destination_ip,
-                Address::SourceXlated => flow.source_xlated_ip,
+                Address::SourceXlated => flow.rare.as_deref()?.source_xlated_ip,
             },
             Subject::Message(flow) => {
                 let ip = flow.ip.as_ref()?;

@@ -48,7 +48,6 @@ fn dropped() -> Flow {
         is_encrypted: true,
         source_ip: Some(IpAddr::from([10, 0, 0, 1])),
         destination_ip: Some(IpAddr::from([10, 0, 0, 2])),
-        source_xlated_ip: Some(IpAddr::from([10, 0, 0, 3])),
         l4: L4::Tcp {
             source_port: 40000,
             destination_port: 80,
@@ -62,6 +61,7 @@ fn dropped() -> Flow {
         destination_names: Some(Arc::new(vec!["x.example".into(), "db.example".into()])),
         interface: Some(Arc::new(NetworkInterface { index: 3, name: "eth0".into() })),
         rare: Some(Arc::new(Rare {
+            source_xlated_ip: Some(IpAddr::from([10, 0, 0, 3])),
             ip_trace_id: Some(IpTraceId { trace_id: 5, ip_option_type: 136 }),
             trace_id: Some("abc".into()),
             ..Rare::default()

@@ -15,12 +15,8 @@ pub const DETAILS_TYPE_URL: &str = "type.googleapis.com/chandra.v1.FlowDetails";
 /// Who did it, how much, how fast. What is absent, or 0, is not known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Details {
-    /// The program at the observed end.
-    pub process: Option<Arc<Process>>,
-    /// Its parent.
-    pub parent: Option<Arc<Process>>,
-    /// The container that it ran in.
-    pub container: Option<Arc<Container>>,
+    /// Who it was at the observed end.
+    pub actor: Option<Arc<Actor>>,
     /// The event that the flow was made from: `tcp_close`.
     pub event: &'static str,
     /// Equal at both ends of a TCP connection.
@@ -43,6 +39,17 @@ pub struct Details {
     pub dns_id: Option<u16>,
 }
 
+/// A program and where it belongs: the same for all its flows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Actor {
+    /// The program.
+    pub process: Process,
+    /// Its parent.
+    pub parent: Option<Process>,
+    /// The container that it runs in.
+    pub container: Option<Container>,
+}
+
 /// How much went one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
@@ -62,10 +69,11 @@ impl Traffic {
 impl Details {
     /// As the message.
     pub fn to_proto(&self) -> FlowDetails {
+        let actor = self.actor.as_deref();
         FlowDetails {
-            process: self.process.as_deref().cloned(),
-            parent: self.parent.as_deref().cloned(),
-            container: self.container.as_deref().cloned(),
+            process: actor.map(|actor| actor.process.clone()),
+            parent: actor.and_then(|actor| actor.parent.clone()),
+            container: actor.and_then(|actor| actor.container.clone()),
             event: self.event.into(),
             connection_key: self.connection_key.map_or(0, NonZeroU64::get),
             forward: self.forward.to_proto(),
@@ -79,9 +87,11 @@ impl Details {
         }
     }
 
-    /// As it travels in `Flow.extensions`.
-    pub(super) fn to_any(&self) -> Any {
-        Any { type_url: DETAILS_TYPE_URL.into(), value: self.to_proto().encode_to_vec() }
+    /// As it travels in `Flow.extensions`; nothing where nothing is known.
+    pub(super) fn to_any(&self) -> Option<Any> {
+        let value = || self.to_proto().encode_to_vec();
+        let is_known = *self != Self::default();
+        is_known.then(|| Any { type_url: DETAILS_TYPE_URL.into(), value: value() })
     }
 }
 

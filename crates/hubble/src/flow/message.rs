@@ -31,10 +31,6 @@ impl Flow {
             verdict: self.verdict.into(),
             drop_reason: self.drop_reason as u32,
             drop_reason_desc: self.drop_reason.into(),
-            ethernet: self.ethernet.map(|[source, destination]| proto::Ethernet {
-                source: hardware_address(source),
-                destination: hardware_address(destination),
-            }),
             ip: self.ip_to_proto(),
             l4: self.l4.to_proto(),
             source: self.source.as_deref().cloned(),
@@ -57,12 +53,10 @@ impl Flow {
             trace_observation_point: self.trace_observation_point.into(),
             trace_reason: self.trace_reason.into(),
             interface: self.interface.as_deref().cloned(),
-            proxy_port: self.proxy_port.into(),
-            sock_xlate_point: self.sock_xlate_point.into(),
             socket_cookie: self.socket_cookie,
             cgroup_id: self.cgroup_id,
             summary: summary(self),
-            extensions: self.details.as_ref().map(|details| details.to_any()),
+            extensions: self.details.to_any(),
             ..Default::default()
         };
         if let Some(rare) = rare {
@@ -79,7 +73,7 @@ impl Flow {
             destination: text(self.destination_ip),
             ip_version: self.ip_version().into(),
             encrypted: self.is_encrypted,
-            source_xlated: text(self.source_xlated_ip),
+            source_xlated: text(self.rare.as_ref().and_then(|rare| rare.source_xlated_ip)),
         })
     }
 }
@@ -100,6 +94,12 @@ impl L7 {
 impl Rare {
     fn fill(&self, flow: &mut proto::Flow) {
         let parent = |trace_id: &String| proto::TraceParent { trace_id: trace_id.clone() };
+        flow.ethernet = self.ethernet.map(|[source, destination]| proto::Ethernet {
+            source: hardware_address(source),
+            destination: hardware_address(destination),
+        });
+        flow.proxy_port = self.proxy_port.into();
+        flow.sock_xlate_point = self.sock_xlate_point.into();
         flow.ip_trace_id = self.ip_trace_id;
         flow.trace_context =
             self.trace_id.as_ref().map(|id| proto::TraceContext { parent: Some(parent(id)) });

@@ -4,8 +4,8 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use super::{
-    Container, Details, Endpoint, Flow, KernelDrop, L7, L7Record, NetworkInterface, Policy,
-    Process, Rare, Service,
+    Actor, Container, Endpoint, Flow, KernelDrop, L7, L7Record, NetworkInterface, Policy, Process,
+    Rare, Service,
 };
 
 /// The two counts of an `Arc`.
@@ -21,8 +21,7 @@ pub(crate) trait Heap {
 impl Flow {
     /// What it takes behind an `Arc`, without what it shares.
     pub(crate) fn own_bytes(&self) -> usize {
-        let details = self.details.as_ref().map_or(0, |_| allocated(size_of::<Details>()));
-        allocated(ARC_BYTES + size_of::<Flow>()) + details
+        allocated(ARC_BYTES + size_of::<Flow>())
     }
 
     /// Each part that other flows may share: where it is, and how to learn its size.
@@ -36,9 +35,7 @@ impl Flow {
         }
         parts!(self, source, destination, source_service, destination_service);
         parts!(self, source_names, destination_names, interface, l7, rare);
-        if let Some(details) = &self.details {
-            parts!(details, process, parent, container, drop);
-        }
+        parts!(self.details, actor, drop);
     }
 }
 
@@ -84,6 +81,7 @@ heap!(super::Workload: name, kind);
 heap!(Endpoint: namespace, labels, pod_name, workloads, cluster_name);
 heap!(Service: name, namespace);
 heap!(NetworkInterface: name);
+heap!(Actor: process, parent, container);
 heap!(Process: comm, exe);
 heap!(Container: id, name, image);
 heap!(KernelDrop: reason, location, decided_by);

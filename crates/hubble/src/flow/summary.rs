@@ -1,6 +1,6 @@
 //! The line about a flow that Hubble's clients show in parentheses, in Hubble's words.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use super::{Flow, L4, L7, L7FlowType, L7Record};
 use crate::proto::flow::{Dns, Http};
@@ -14,8 +14,7 @@ pub fn summary(flow: &Flow) -> String {
         Some(l7) => l7_summary(l7),
         None => l4_summary(flow.l4),
     };
-    let details = flow.details.as_ref();
-    if let Some(drop) = details.and_then(|details| details.drop.as_ref()) {
+    if let Some(drop) = &flow.details.drop {
         let separator = if text.is_empty() { "" } else { "; " };
         let _ = write!(text, "{separator}{}", drop.reason);
         if !drop.location.is_empty() {
@@ -31,15 +30,59 @@ fn l4_summary(l4: L4) -> String {
         L4::Tcp { flags, .. } => format!("TCP Flags: {flags}"),
         L4::Udp { .. } => "UDP".into(),
         L4::Sctp { .. } => "SCTP".into(),
-        L4::Icmpv4 { kind, code } => format!("ICMPv4 {}", icmpv4(kind, code)),
-        L4::Icmpv6 { kind, code } => format!("ICMPv6 {}", icmpv6(kind, code)),
+        L4::Icmpv4 { kind, code } => format!("ICMPv4 {}", IcmpType::v4(kind, code)),
+        L4::Icmpv6 { kind, code } => format!("ICMPv6 {}", IcmpType::v6(kind, code)),
         L4::Vrrp { .. } => "VRRP".into(),
         L4::Igmp { .. } => "IGMP".into(),
     }
 }
 
-/// Types and codes of ICMP (RFC 792, 1122, 1812), by their names.
-fn icmpv4(kind: u8, code: u8) -> String {
+/// Type and code of a message of ICMP or ICMPv6, shown by their names.
+#[derive(Debug, Clone, Copy)]
+pub struct IcmpType {
+    kind: u8,
+    code: u8,
+    name: &'static str,
+    codes: &'static [&'static str],
+}
+
+impl IcmpType {
+    /// Of a flow; `None` where it is neither.
+    pub fn of(l4: L4) -> Option<Self> {
+        match l4 {
+            L4::Icmpv4 { kind, code } => Some(Self::v4(kind, code)),
+            L4::Icmpv6 { kind, code } => Some(Self::v6(kind, code)),
+            _ => None,
+        }
+    }
+
+    /// Of ICMP (RFC 792, 1122, 1812).
+    fn v4(kind: u8, code: u8) -> Self {
+        let (name, codes) = icmpv4(kind);
+        Self { kind, code, name, codes }
+    }
+
+    /// Of ICMPv6 (RFC 4443, 4861).
+    fn v6(kind: u8, code: u8) -> Self {
+        let (name, codes) = icmpv6(kind);
+        Self { kind, code, name, codes }
+    }
+}
+
+impl fmt::Display for IcmpType {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, code, name, codes } = *self;
+        match codes.get(usize::from(code)) {
+            _ if name.is_empty() => write!(out, "{kind}({code})"),
+            Some(code) => write!(out, "{name}({code})"),
+            None if codes.is_empty() && code == 0 => out.write_str(name),
+            None => write!(out, "{name}(Code: {code})"),
+        }
+    }
+}
+
+/// The name of a type of ICMP, empty where there is none, and those of its codes.
+fn icmpv4(kind: u8) -> (&'static str, &'static [&'static str]) {
     let codes: &[&str] = match kind {
         3 => &[
             "Net",
@@ -78,13 +121,13 @@ fn icmpv4(kind: u8, code: u8) -> String {
         14 => "TimestampReply",
         17 => "AddressMaskRequest",
         18 => "AddressMaskReply",
-        _ => return format!("{kind}({code})"),
+        _ => "",
     };
-    with_code(name, codes, code)
+    (name, codes)
 }
 
-/// Types and codes of ICMPv6 (RFC 4443, 4861), by their names.
-fn icmpv6(kind: u8, code: u8) -> String {
+/// The same of ICMPv6.
+fn icmpv6(kind: u8) -> (&'static str, &'static [&'static str]) {
     let codes: &[&str] = match kind {
         1 => &[
             "NoRouteToDst",
@@ -111,17 +154,9 @@ fn icmpv6(kind: u8, code: u8) -> String {
         135 => "NeighborSolicitation",
         136 => "NeighborAdvertisement",
         137 => "Redirect",
-        _ => return format!("{kind}({code})"),
+        _ => "",
     };
-    with_code(name, codes, code)
-}
-
-fn with_code(name: &str, codes: &[&str], code: u8) -> String {
-    match codes.get(usize::from(code)) {
-        Some(code) => format!("{name}({code})"),
-        None if codes.is_empty() && code == 0 => name.into(),
-        None => format!("{name}(Code: {code})"),
-    }
+    (name, codes)
 }
 
 fn l7_summary(l7: &L7) -> String {
@@ -262,7 +297,7 @@ mod tests {
         };
         let details = Details { drop: Some(Arc::new(drop)), ..Details::default() };
         let l4 = L4::Udp { source_port: 1, destination_port: 2 };
-        let flow = Flow { l4, details: Some(Box::new(details)), ..Flow::default() };
+        let flow = Flow { l4, details, ..Flow::default() };
         assert_eq!(summary(&flow), "UDP; NETFILTER_DROP at nf_hook_slow+0x8c");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost_types::Timestamp;
 
 use super::*;
-use crate::flow::{Details, EventType, KernelDrop, Process, Traffic};
+use crate::flow::{Actor, Details, EventType, KernelDrop, Process, Traffic};
 use crate::proto::flow::layer4::Protocol;
 use crate::proto::flow::layer7::Record;
 use crate::proto::flow::{
@@ -334,7 +334,10 @@ fn what_is_said_of_nodes_goes_elsewhere_and_only_if_it_is_bad() {
 
 fn with_details() -> Flow {
     let details = Details {
-        process: Some(Arc::new(Process { pid: 42, comm: "my curl".into(), ..Process::default() })),
+        actor: Some(Arc::new(Actor {
+            process: Process { pid: 42, comm: "my curl".into(), ..Process::default() },
+            ..Actor::default()
+        })),
         connection_key: NonZeroU64::new(0xff),
         forward: Traffic { bytes: 100, packets: 2 },
         rtt_us: 7,
@@ -345,7 +348,7 @@ fn with_details() -> Flow {
         })),
         ..Details::default()
     };
-    let kept = crate::flow::Flow { details: Some(Box::new(details)), ..Default::default() };
+    let kept = crate::flow::Flow { details, ..Default::default() };
     let extensions = kept.to_proto(&crate::flow::Node::new("", "n", vec![])).extensions;
     Flow { extensions, ..flow() }
 }

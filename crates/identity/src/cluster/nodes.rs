@@ -1,5 +1,7 @@
 //! The nodes of a cluster, by name, by address, and by the ranges that their pods' addresses are from.
 
+use std::net::IpAddr;
+
 use super::claims::{Claims, Key};
 use super::objects::{Object, Objects};
 use super::{Cidr, Node, ObjectName};
@@ -51,6 +53,14 @@ impl Nodes {
     /// The node whose pods' addresses are from around this one.
     pub(super) fn around(&self, key: &Key) -> Option<&Object<Known>> {
         self.nodes.get(*self.ranges.around(key.bits())?)
+    }
+
+    /// All nodes that have an address, with the first that each was told with.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        self.nodes.iter().filter_map(|object| {
+            let (_, claim) = self.addresses.owned(object.value.claims).last()?;
+            Some((object.name(), IpAddr::from(claim.ip).to_canonical()))
+        })
     }
 
     pub(super) fn growth(&self, node: &Node) -> usize {

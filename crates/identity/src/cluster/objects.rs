@@ -75,6 +75,16 @@ impl<T: Heap> Objects<T> {
         self.slots.get(slot)
     }
 
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Object<T>> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let (slot, object) = self.slots.next_from(next)?;
+            next = slot + 1;
+            Some(object)
+        })
+    }
+
     /// Changes an object's value, whose size is counted again.
     pub(super) fn change<R>(
         &mut self,

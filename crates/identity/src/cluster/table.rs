@@ -216,6 +216,11 @@ impl Cluster {
         self.nodes.at(&self.key(ip)).map(Object::name)
     }
 
+    /// All nodes with the first address that each was told with.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        self.nodes.each()
+    }
+
     /// How far the source is with a resource, and since when it is stale.
     pub fn resource(&self, resource: Resource) -> &ResourceState {
         self.lists.of(resource)

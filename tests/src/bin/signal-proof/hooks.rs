@@ -18,6 +18,10 @@ const ALL: &[(&str, &str)] = &[
     ("tcp", "reset_sent"),
     ("tcp", "reset_received"),
     ("tcp", "open"),
+    ("drop", "kfree_skb"),
+    ("drop", "owners"),
+    ("dns", "egress"),
+    ("dns", "ingress"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];

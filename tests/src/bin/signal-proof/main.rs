@@ -21,6 +21,8 @@ use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
 mod cgroup;
+mod dns;
+mod drops;
 mod file_io;
 mod hooks;
 mod process;
@@ -53,6 +55,9 @@ const PROOFS: &[Proof] = &[
     ("tcp-state", tcp::state),
     ("tcp-retransmit", tcp_losses::retransmit),
     ("tcp-reset", tcp_losses::reset),
+    ("drops", drops::drops),
+    ("dns", dns::exchange),
+    ("dns tcp", dns::by_tcp),
     ("vfs-latency", file_io::latency),
 ];
 
