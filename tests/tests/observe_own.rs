@@ -193,7 +193,8 @@ fn standard_input_is_shown_as_it_comes_and_what_cannot_be_read_is_left_out() {
         .unwrap();
     let mut input = child.stdin.take().unwrap();
     let good = r#"{"flow":{"uuid":"id-1"}}"#;
-    writeln!(input, "{good}\nnonsense\n{}", r#"{"flow":{"uuid":"id-2","from_later":1}}"#).unwrap();
+    let later = r#"{"flow":{"uuid":"id-2","from_later":1}}"#;
+    writeln!(input, "{good}\nnonsense\n{later}").unwrap();
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut shown = String::new();
     while shown.lines().count() < 2 {

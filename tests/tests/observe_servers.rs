@@ -124,7 +124,7 @@ fn tls_wants_a_certificate_that_is_trusted_and_has_the_right_name() {
     let by_flag = &mut command(&[&["status", "--server", bare, "--tls"], &right[..]].concat());
     assert!(printed(by_flag).ends_with(STATUS));
     let mut by_variable = command(&["status"]);
-    by_variable.env("HUBBLE_SERVER", bare).env("HUBBLE_TLS", "true");
+    by_variable.env("HUBBLE_SERVER", bare).env("HUBBLE_TLS", "1");
     by_variable.env("HUBBLE_TLS_CA_CERT_FILES", file).env("HUBBLE_TLS_SERVER_NAME", TLS_NAME);
     assert!(printed(&mut by_variable).ends_with(STATUS));
 

@@ -9,6 +9,7 @@ use chandra_doctor::{Check, Problem};
 use chandra_hubble_grpc::client::{Address, Options};
 use chandra_hubble_grpc::tls::ClientFiles;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::common::duration;
 use super::hubble_config::HubbleConfig;
@@ -35,10 +36,18 @@ pub struct ServerArguments {
     #[arg(long, env = "HUBBLE_REQUEST_TIMEOUT", value_name = "DURATION")]
     request_timeout: Option<String>,
     /// Connect with TLS, as tls:// does
-    #[arg(long, env = "HUBBLE_TLS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, env = "HUBBLE_TLS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(),
+        hide_possible_values = true
+    )]
     tls: Option<bool>,
     /// Take any server for the right one: whoever is between can read and change everything
-    #[arg(long, env = "HUBBLE_TLS_ALLOW_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, env = "HUBBLE_TLS_ALLOW_INSECURE", value_name = "BOOL", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(), hide_possible_values = true
+    )]
     tls_allow_insecure: Option<bool>,
     /// Files of authorities that are trusted instead of the system's, as PEM
     #[arg(long, env = "HUBBLE_TLS_CA_CERT_FILES", value_name = "FILE", value_delimiter = ',')]

@@ -10,7 +10,8 @@ use chandra_hubble::mask::{Mask, TEXT_PATHS};
 use chandra_hubble::print::{Format, Options as PrintOptions, TimeFormat};
 use chandra_hubble::proto::flow::FlowFilter;
 use chandra_hubble::proto::observer::GetFlowsRequest;
-use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use jiff::Timestamp;
 
 use super::common::{bad_value, duration};
@@ -114,7 +115,11 @@ struct FormatArguments {
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<String>,
     /// Print the node of each flow
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(),
+        hide_possible_values = true
+    )]
     print_node_name: Option<bool>,
     /// StampMilli, YearMonthDay, YearMonthDayHour, YearMonthDayHourMinute, RFC3339, RFC3339Milli,
     /// RFC3339Micro, RFC3339Nano or RFC1123Z; not of json
@@ -126,19 +131,35 @@ struct FormatArguments {
 #[command(next_help_heading = "Formatting")]
 struct FlowFormatArguments {
     /// Print the policies that decided
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(),
+        hide_possible_values = true
+    )]
     print_policy_names: Option<bool>,
     /// Print addresses as they are
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(),
+        hide_possible_values = true
+    )]
     numeric: Option<bool>,
     /// Print pods, services and DNS names instead of addresses [default: true]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(),
+        hide_possible_values = true
+    )]
     ip_translation: Option<bool>,
     /// Colours of compact and dict
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     color: Color,
     /// Ask only for what is printed, unless it is json or yaml [default: true]
-    #[arg(long, alias = "experimental-use-default-field-masks", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long, alias = "experimental-use-default-field-masks", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(), hide_possible_values = true
+    )]
     use_default_field_masks: Option<bool>,
     /// Ask only for these fields; with json or yaml
     #[arg(long, alias = "experimental-field-mask", value_name = "FIELD,…", value_delimiter = ',')]
@@ -152,7 +173,11 @@ struct OtherArguments {
     #[arg(short, long)]
     silent_errors: bool,
     /// Say also of nodes that are well
-    #[arg(short = 'D', long, env = "HUBBLE_DEBUG", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        short = 'D', long, env = "HUBBLE_DEBUG", value_name = "BOOL", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(), hide_possible_values = true
+    )]
     debug: Option<bool>,
 }
 
@@ -239,6 +264,9 @@ pub fn command() -> Command {
         let command = FormatArguments::augment_args(command);
         let command = ServerArguments::augment_args(command);
         let command = OtherArguments::augment_args(command);
+        // So many flags are found sooner in one line each.
+        let help = Arg::new("help").short('h').long("help").help("Print help");
+        let command = command.disable_help_flag(true).arg(help.action(ArgAction::HelpShort));
         command.about(about).long_about(None).after_help(EXAMPLES)
     };
     flows("observe", "Show flows of a Hubble server: Chandra's agent, Cilium's, or a relay")
