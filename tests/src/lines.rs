@@ -6,13 +6,14 @@ use std::thread::JoinHandle;
 
 /// Lines that a thread reads as they come.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub struct Lines {
     read: Arc<Mutex<Vec<String>>>,
     reader: JoinHandle<()>,
 }
 
 impl Lines {
-    pub(crate) fn of(stream: impl std::io::Read + Send + 'static) -> Self {
+    /// Reads all lines of a stream from now on.
+    pub fn of(stream: impl std::io::Read + Send + 'static) -> Self {
         let read = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&read);
         let reader = std::thread::spawn(move || {
@@ -23,15 +24,32 @@ impl Lines {
         Self { read, reader }
     }
 
-    pub(crate) fn since(&self, from: usize) -> Vec<String> {
+    /// Those from this one on.
+    ///
+    /// # Panics
+    /// When the reader did.
+    pub fn since(&self, from: usize) -> Vec<String> {
         self.read.lock().unwrap().get(from..).unwrap_or_default().to_vec()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many there are.
+    ///
+    /// # Panics
+    /// When the reader did.
+    pub fn len(&self) -> usize {
         self.read.lock().unwrap().len()
     }
 
-    pub(crate) fn finish(self) -> Vec<String> {
+    /// There are none yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, once the stream has ended.
+    ///
+    /// # Panics
+    /// When the reader did.
+    pub fn finish(self) -> Vec<String> {
         self.reader.join().unwrap();
         std::mem::take(&mut *self.read.lock().unwrap())
     }
