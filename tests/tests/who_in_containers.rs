@@ -8,6 +8,7 @@ use chandra_tests::containerd::{Container, Containerd, IMAGE, Pod};
 use chandra_tests::needs_containerd;
 use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
+use chandra_tests::scratch::unique;
 use chandra_tests::trace::Trace;
 
 /// Traces with this containerd to ask.
@@ -34,11 +35,13 @@ fn three_hundred_containers_that_live_for_a_moment_are_all_named() {
             (cri.run_pod(&pod), pod)
         })
         .collect();
+    // So long a sleep that nobody else on this machine sleeps.
+    let moment = format!("0.05{:09}", unique());
     let mut started = HashMap::new();
     for number in 0..300 {
         let (sandbox, pod) = &pods[number % pods.len()];
         let name = format!("moment-{number}");
-        let id = cri.run(sandbox, pod, &Container::named(&name, &["/bin/sleep", "0.05"]));
+        let id = cri.run(sandbox, pod, &Container::named(&name, &["/bin/sleep", &moment]));
         if number % 3 == 2 {
             // As soon as its life is over: that of its records may not be. It did execute its program.
             let code = wait_for("its end", || cri.exit_code(&id));
@@ -69,9 +72,8 @@ fn three_hundred_containers_that_live_for_a_moment_are_all_named() {
     assert_eq!(missing, Vec::<usize>::new(), "every one of them executed something");
     assert!(removed.len() < 50, "most of them executed something, not {removed:?}");
     // Nothing that runs in a container of ours is taken for something else.
-    for record in
-        outcome.records.iter().filter(|record| record.text("process.comm") == Some("sleep"))
-    {
+    let ours = Some(vec!["/bin/sleep", moment.as_str()]);
+    for record in outcome.records.iter().filter(|record| record.strings("process.argv") == ours) {
         assert!(record.at("container").is_some(), "{record:?}");
     }
     eprintln!("{:?}", outcome.summary());
