@@ -24,6 +24,9 @@ struct SignalToml {
     /// Kinds that the agent watches.
     #[serde(default)]
     agent_kinds: Vec<String>,
+    /// Its records tell which names peers were resolved from.
+    #[serde(default)]
+    names_peers: bool,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -94,6 +97,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("destination_port", "GROUP_PEER_PORT"),
     ("status", "GROUP_CODE"),
     ("reason", "GROUP_CODE"),
+    ("rcode", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -245,7 +249,8 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}],\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        signal.names_peers,
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

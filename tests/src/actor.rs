@@ -17,6 +17,20 @@ mod relative;
 pub use acts::play;
 pub use relative::{Player, Relative};
 
+/// Bytes as two digits each, to be a word of a command.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Such a word's bytes.
+///
+/// # Panics
+/// When it is none.
+pub fn from_hex(digits: &str) -> Vec<u8> {
+    let bytes = digits.as_bytes().chunks(2);
+    bytes.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
+}
+
 /// An actor, as the test that directs it sees it. It is killed when dropped.
 #[derive(Debug)]
 pub struct Actor {

@@ -106,6 +106,20 @@ pub fn in_new_namespaces(command: &mut Command, flags: libc::c_int) {
     before_exec(command, move || checked(unsafe { libc::unshare(flags) }).map(drop));
 }
 
+/// Lets the program, and nobody else, see an empty folder in this place.
+pub fn with_empty_folder(command: &mut Command, place: &'static std::ffi::CStr) {
+    before_exec(command, move || {
+        // SAFETY: every string ends with NUL and lives during the calls; the rest are numbers.
+        unsafe {
+            checked(libc::unshare(libc::CLONE_NEWNS))?;
+            let (none, tmpfs) = (c"none".as_ptr(), c"tmpfs".as_ptr());
+            let private = libc::MS_REC | libc::MS_PRIVATE;
+            checked(libc::mount(none, c"/".as_ptr(), none, private, std::ptr::null()))?;
+            checked(libc::mount(tmpfs, place.as_ptr(), tmpfs, 0, std::ptr::null())).map(drop)
+        }
+    });
+}
+
 /// A new pseudo-terminal: the end that keeps it open, and the name of the other, as `pts/0`.
 pub fn terminal() -> (OwnedFd, String) {
     // SAFETY: the descriptor returned is new; the number is written to a variable that outlives it.

@@ -1,7 +1,8 @@
 //! Drives the `chandra` binary on a real kernel and compares what it says with what really happened.
 //!
-//! Nothing of Chandra is linked here: the truth comes from `/proc`, from the sockets themselves and
-//! from what the test did, so that a mistake cannot cancel itself out.
+//! Nothing of Chandra is linked here, save for the messages of Hubble's contract: the truth comes from
+//! `/proc`, from the sockets themselves and from what the test did, so that a mistake cannot cancel itself
+//! out.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,16 +17,19 @@ pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
 pub mod conversation;
+pub mod dns;
 pub mod drops;
 pub mod endpoint;
 pub mod failure;
 pub mod handshake;
 pub mod http;
+pub mod hubble;
 pub mod launch;
 mod lines;
 pub mod loopback;
 pub mod namespaces;
 pub mod needs;
+pub mod observe;
 pub mod patience;
 pub mod process;
 pub mod record;

@@ -365,10 +365,10 @@ fn an_address_that_others_can_reach_is_refused_wherever_it_comes_from() {
 
 #[test]
 fn a_signal_that_there_is_not_is_refused_with_those_that_there_are() {
-    let words = ["\"dns\"", "file_io", "process", "tcp"];
-    fails(&mut agent::command(&["--signals", "process,dns"]), 2, "filters", &words);
+    let words = ["\"smtp\"", "dns", "file_io", "process", "tcp"];
+    fails(&mut agent::command(&["--signals", "process,smtp"]), 2, "filters", &words);
     let scratch = Scratch::new();
-    let setting = "signals = [\"process\", \"dns\"]";
+    let setting = "signals = [\"process\", \"smtp\"]";
     let mut command = command(&scratch, &Options { file: setting, ..Options::default() });
     fails(&mut command, 2, "filters", &words);
 }

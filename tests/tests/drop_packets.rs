@@ -87,7 +87,7 @@ fn extension_headers_of_ipv6_are_passed_over_as_far_as_six_of_them() {
     let destination_options = 60;
     let udp = [&PORTS[..], &[0, 8, 0, 0]].concat();
     let behind = |count: usize| {
-        let mut bytes = extension(17).repeat(1);
+        let mut bytes = extension(17).to_vec();
         for _ in 1..count {
             bytes = [&extension(60)[..], &bytes].concat();
         }

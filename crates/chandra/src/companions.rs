@@ -1,5 +1,5 @@
 //! The signals that identity lives from, loaded beside the one that is traced, for what that one does
-//! not send itself.
+//! not send itself; and beside one whose records have peers, those that say which names peers have.
 
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
@@ -36,15 +36,19 @@ impl Companion {
             told_kinds: 0,
             learns: true,
             selects: false,
-            seeding: Some(Seeding::Learn),
+            seeding: (!self.signal.identity.is_empty()).then_some(Seeding::Learn),
         }
     }
 }
 
-/// Loads them. `known` is sent by the traced signal, unfiltered: its name and the bits of its kinds.
+/// Loads them. `known` is sent by the traced signal, unfiltered: the bits of its kinds.
 /// One that cannot be loaded is said and left out.
-pub fn load(known: (&str, u32), options: &Options) -> Vec<Companion> {
-    let signals = SIGNALS.iter().filter(|signal| !signal.identity.is_empty());
+pub fn load(traced: &Signal, known: u32, options: &Options) -> Vec<Companion> {
+    let has_peers = traced.class == "network" && !traced.names_peers;
+    let is_wanted =
+        |signal: &&Signal| !signal.identity.is_empty() || has_peers && signal.names_peers;
+    let signals = SIGNALS.iter().filter(is_wanted);
+    let known = (traced.spec.name, known);
     let threads = std::thread::scope(|scope| {
         let start = |signal: &'static Signal| scope.spawn(move || start(signal, known, options));
         let threads: Vec<_> = signals.map(start).collect();
@@ -68,8 +72,12 @@ fn start(
 ) -> Result<Companion, Problem> {
     let known_kinds = if signal.spec.name == name { known_kinds } else { 0 };
     let wanted = signal.identity.iter().filter(|(kind, _)| kind & known_kinds == 0);
-    let hooks: Vec<_> = wanted.clone().map(|(_, hook)| *hook).collect();
-    let kinds = wanted.fold(0, |kinds, (kind, _)| kinds | kind);
+    let mut hooks: Vec<_> = wanted.clone().map(|(_, hook)| *hook).collect();
+    let mut kinds = wanted.fold(0, |kinds, (kind, _)| kinds | kind);
+    if signal.names_peers {
+        hooks.extend(signal.spec.hooks.iter().map(|hook| hook.name));
+        kinds |= signal.agent_kinds;
+    }
     let filter = Filter::default();
     let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
     let loaded = RwLock::new(session::start(&watch, options)?);

@@ -12,6 +12,7 @@ mod flows;
 mod follow;
 mod here;
 mod list;
+mod observe;
 mod output;
 mod session;
 mod stop;
@@ -36,6 +37,8 @@ fn run() -> Result<ExitCode, Problem> {
     match cli::parse(std::env::args_os())? {
         cli::Verb::Trace(options) => trace::run(&options)?,
         cli::Verb::List(options) => list::run(&options)?,
+        cli::Verb::Observe(options) => observe::run(&options)?,
+        cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,

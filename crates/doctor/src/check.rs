@@ -31,5 +31,6 @@ checks! {
     CONFIG = "config", "The configuration file";
     OUTPUT = "output", "Where output goes";
     RUNTIME = "runtime", "The container runtime that names containers and pods";
+    HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
 }

@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cgroup::{self, Cgroup};
+use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
+use crate::samples::{QUERY, RESPONSE};
+use crate::socket::{Ends, Part, Transport};
 use crate::table::{Mode, Table};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
@@ -195,6 +198,20 @@ fn dropped(random: &mut Random) -> Drop {
     }
 }
 
+/// A message that was damaged in a few places, or is nothing but noise.
+fn message(random: &mut Random) -> Vec<u8> {
+    let mut message = [QUERY, RESPONSE][random.below(2) as usize].to_vec();
+    if random.below(8) == 0 {
+        return [&message[..12], &random.bytes(), &random.bytes()].concat();
+    }
+    for _ in 0..random.below(6) {
+        let place = random.below(message.len() as u64) as usize;
+        message[place] = random.next() as u8;
+    }
+    message.truncate(12 + random.below(message.len() as u64) as usize);
+    message
+}
+
 /// Calls `each` with records whose every value and byte is random.
 fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     let texts: [Vec<u8>; 7] = std::array::from_fn(|_| random.bytes());
@@ -250,6 +267,23 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     });
     each(&random.tcp());
     each(&dropped(random));
+    let message = message(random);
+    each(&Dns {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        ends: Ends {
+            transport: [Transport::Tcp, Transport::Udp][random.below(2) as usize],
+            part: [Part::Client, Part::Server][random.below(2) as usize],
+            local: random.end(),
+            peer: random.end(),
+            net_namespace: random.u32(),
+            cookie: random.u64(),
+        },
+        message: Message::read(&message).unwrap(),
+        message_bytes: random.u32(),
+        is_cut: random.flag(),
+        latency_ns: random.any(Random::u64),
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::dns::{DNS_QUERY, DNS_RESPONSE};
 use crate::drop::{PACKET_DISCARD, PACKET_DROP};
 use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
 use crate::record::Kind;
@@ -10,8 +11,9 @@ use crate::tcp::{TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED, TC
 use crate::{json, samples};
 
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
-/// `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup share.
-const JSON: [&str; 21] = [
+/// `<resolver>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
+/// share.
+const JSON: [&str; 23] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -80,6 +82,21 @@ const JSON: [&str; 21] = [
         "reason_number":12,"location":"nf_hook_slow+0xc6"}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"drop","type":"packet_discard",
         "node":"n1","packet":{"length_bytes":0},"direction":"sent"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"dns","type":"dns_query",<resolver>,
+        "dns":{"name":"www.example.com","type":"AAAA","class":1,"id":4660,"operation":"query",
+        "question_count":1,"message_bytes":44,"message_is_cut":false,"recursion_desired":true,
+        "checking_disabled":false,"is_authentic":false,
+        "edns":{"udp_payload_bytes":1232,"version":0,"dnssec_ok":true}}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"dns","type":"dns_response",<resolver>,
+        "latency_ns":1234567,
+        "dns":{"name":"www.example.com","type":"AAAA","class":1,"id":4660,"operation":"query",
+        "question_count":1,"message_bytes":93,"message_is_cut":false,"recursion_desired":true,
+        "checking_disabled":false,"is_authentic":false,
+        "rcode":"NOERROR","is_authoritative":false,"is_truncated":false,
+        "recursion_available":true,"answer_count":3,"answers":[
+        {"name":"www.example.com","type":"CNAME","ttl_seconds":60,"target":"a\\.b.example.com"},
+        {"name":"a\\.b.example.com","type":"AAAA","ttl_seconds":30,"address":"2001:db8::1"},
+        {"name":"www.example.com","type":"TXT","ttl_seconds":0}]}}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];
@@ -90,6 +107,12 @@ const RUNC: &str = r#""node":"n1","process":{"pid":900,"ppid":1,"uid":1000,"gid"
 
 const DOCKER: &str = r#""cgroup":{"id":"3111","hierarchy":8,"parent_id":"3001","level":2,
     "path_truncated":false,"path":"/docker/\u001b[2J"}"#;
+
+const RESOLVER: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"curl",
+    "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+    "cgroup_id":"4242"},"connection":{"family":"ipv4","protocol":"udp",
+    "local":{"address":"10.0.0.1","port":40000},"peer":{"address":"10.0.0.53","port":53},
+    "role":"client","net_namespace":4026531840,"socket_cookie":"12"}"#;
 
 const CURL: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"curl",
     "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -107,7 +130,10 @@ fn json_of_each_kind() {
         let mut line = Vec::new();
         json::write_line(record, Some("n1"), &mut line);
         let expected = expected.next().unwrap().replace("<curl>", CURL);
-        let expected = expected.replace("<runc>", RUNC).replace("<docker>", DOCKER);
+        let expected = expected
+            .replace("<resolver>", RESOLVER)
+            .replace("<runc>", RUNC)
+            .replace("<docker>", DOCKER);
         let expected: String = expected.lines().map(str::trim_start).collect();
         assert_eq!(String::from_utf8(line).unwrap(), expected + "\n");
     });
@@ -174,6 +200,18 @@ TIME         TYPE                   PID COMM            LOCAL                 PE
 09:10:11.123 tcp_connect             99 curl            10.0.0.1:40000        10.0.0.2:443                - -
 09:10:11.123 tcp_established         99 curl            10.0.0.1:40000        10.0.0.2:443            350µs -
 09:10:11.123 tcp_connect_failed      99 curl            10.0.0.1:40000        10.0.0.2:443             42ns ECONNREFUSED
+"
+    );
+}
+
+#[test]
+fn names_that_are_asked_for_and_what_they_lead_to() {
+    assert_eq!(
+        show(&[&DNS_QUERY, &DNS_RESPONSE], Mode::Table, None),
+        r"
+TIME         TYPE             PID COMM            LOCAL                 PEER                  ROLE   LATENCY NAME                           QTYPE  RCODE    ANSWERS
+09:10:11.123 dns_query         99 curl            10.0.0.1:40000        10.0.0.53:53          client       - www.example.com                AAAA   -        -
+09:10:11.123 dns_response      99 curl            10.0.0.1:40000        10.0.0.53:53          client   1.2ms www.example.com                AAAA   NOERROR  a\.b.example.com,2001:db8::1,TXT
 "
     );
 }

@@ -8,10 +8,11 @@
 //! it was; a byte that is not UTF-8 has no JSON form and is written visibly as the four characters
 //! `\xff` (in the line: `"\\xff"`).
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::Write;
 
 use crate::bounded::Pairs;
+use crate::dns::{self, Answer, Answers, Data};
 use crate::names;
 use crate::process::strings;
 use crate::record::{Kind, Record, Shown};
@@ -138,7 +139,43 @@ fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Signal(number) => write_quoted(names::signal(number), out),
         Value::Errno(number) => write_quoted(names::errno(number), out),
         Value::Pairs(pairs) => write_object(pairs, out),
+        Value::DnsName(name) => write_dns_name(name, out),
+        Value::DnsType(number) => write_quoted(dns::type_name(number), out),
+        Value::DnsCode(number) => write_quoted(dns::code_name(number), out),
+        Value::DnsAnswers(answers) => {
+            write_array(answers.iter().take(Answers::MAX_SHOWN), write_dns_answer, out);
+        }
     }
+}
+
+/// A name's own escapes are of visible characters, one of which JSON escapes, too.
+fn write_dns_name(name: dns::Name<'_>, out: &mut Vec<u8>) {
+    struct Escaped<'o>(&'o mut Vec<u8>);
+    impl fmt::Write for Escaped<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            text.chars().for_each(|character| write_character(character, self.0));
+            Ok(())
+        }
+    }
+    out.push(b'"');
+    let _ = fmt::write(&mut Escaped(out), format_args!("{name}"));
+    out.push(b'"');
+}
+
+fn write_dns_answer(answer: Answer<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"name\":");
+    write_dns_name(answer.name, out);
+    let (kind, ttl) = (dns::type_name(answer.type_code), answer.ttl_seconds);
+    write_plain(format_args!(",\"type\":\"{kind}\",\"ttl_seconds\":{ttl}"), out);
+    match answer.data {
+        Data::Address(address) => write_plain(format_args!(",\"address\":\"{address}\""), out),
+        Data::Target(name) => {
+            out.extend_from_slice(b",\"target\":");
+            write_dns_name(name, out);
+        }
+        Data::Other => {}
+    }
+    out.push(b'}');
 }
 
 /// Writes what needs no quotes. Writing to a `Vec` cannot fail.

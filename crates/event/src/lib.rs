@@ -9,6 +9,7 @@ mod names;
 
 pub mod bounded;
 pub mod cgroup;
+pub mod dns;
 pub mod drop;
 pub mod feed;
 pub mod fields;
@@ -17,6 +18,7 @@ pub mod json;
 pub mod process;
 pub mod record;
 pub mod reference;
+pub mod socket;
 pub mod table;
 pub mod tcp;
 pub mod text;
@@ -35,7 +37,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 21] = [
+pub static KINDS: [&Kind; 23] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -56,5 +58,7 @@ pub static KINDS: [&Kind; 21] = [
     &tcp::TCP_RESET,
     &drop::PACKET_DROP,
     &drop::PACKET_DISCARD,
+    &dns::DNS_QUERY,
+    &dns::DNS_RESPONSE,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -6,8 +6,10 @@
 use std::net::SocketAddr;
 
 use crate::cgroup::Cgroup;
+use crate::dns::Dns;
 use crate::drop::Drop;
 use crate::process::{Exec, Exit, Fork, Process};
+use crate::socket::Transport;
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
 use crate::unit::Unit;
@@ -75,6 +77,11 @@ impl Kind {
         self.fields.iter().find(|field| field.path == path)
     }
 
+    /// Its records are of connections, with an address at each end.
+    pub fn has_connection(&self) -> bool {
+        self.field("connection.peer.address").is_some()
+    }
+
     /// What is wrong with the list of fields; for the tests of every crate that lists some.
     ///
     /// JSON is written in one pass, so an object's fields must lie together; a table finds its
@@ -135,6 +142,8 @@ pub enum Event<'a> {
     Tcp(&'a Tcp),
     /// The kernel dropped a packet.
     Drop(&'a Drop),
+    /// A DNS message was sent or received.
+    Dns(&'a Dns<'a>),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -156,7 +165,15 @@ pub trait Record {
         match self.event() {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
             Event::Drop(drop) => drop.peer(),
+            Event::Dns(dns) => Some(dns.ends.peer),
             _ => None,
+        }
+    }
+    /// What carries the data to and from there.
+    fn transport(&self) -> Transport {
+        match self.event() {
+            Event::Dns(dns) => dns.ends.transport,
+            _ => Transport::Tcp,
         }
     }
     /// Whose doing it is, where a process did it; a record of a type of its own says so itself.
@@ -168,6 +185,7 @@ pub trait Record {
             Event::Cgroup(cgroup) => cgroup.process.as_ref(),
             Event::Tcp(tcp) => tcp.process.as_ref(),
             Event::Drop(drop) => drop.process.as_ref(),
+            Event::Dns(dns) => dns.process.as_ref(),
             Event::Other => None,
         }
     }

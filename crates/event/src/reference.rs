@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::record::{Field, Kind, Shown};
-use crate::who::{EXECUTABLE, WhoFields};
+use crate::who::{BackendFields, EXECUTABLE, WhoFields};
 
 const HEAD: &str = "\
 # Events
@@ -36,7 +36,8 @@ pub fn render(kinds: &[&Kind]) -> String {
     let mut page = HEAD.to_owned();
     page.push_str(WHO);
     page.push_str(FIELDS);
-    for field in std::iter::once(&EXECUTABLE).chain(WhoFields::FIELDS) {
+    let of_any = [std::slice::from_ref(&EXECUTABLE), BackendFields::FIELDS, WhoFields::FIELDS];
+    for field in of_any.into_iter().flatten() {
         push_row(field, &mut page);
     }
     for kind in kinds {

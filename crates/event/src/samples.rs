@@ -1,11 +1,14 @@
 //! One record of each kind for the tests of every output.
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 use std::net::SocketAddr;
 
 use crate::cgroup::{self, Cgroup};
+use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
+use crate::socket::{Ends, Part, Transport};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
 use crate::who::Described;
@@ -191,6 +194,38 @@ pub fn unknown_drop() -> Drop {
     }
 }
 
+/// `WWW.Example.COM`, type AAAA, with EDNS.
+pub const QUERY: &[u8] =
+    b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\x01\x03WWW\x07Example\x03COM\0\0\x1c\0\x01\
+    \0\0\x29\x04\xd0\0\0\x80\0\0\0";
+
+/// Its answer: a CNAME, an address of the name that this leads to, and a text.
+pub const RESPONSE: &[u8] =
+    b"\x12\x34\x81\x80\0\x01\0\x03\0\0\0\0\x03WWW\x07Example\x03COM\0\0\x1c\0\x01\
+    \xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x06\x03a.b\xc0\x10\
+    \xc0\x2d\0\x1c\0\x01\0\0\0\x1e\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\
+    \xc0\x0c\0\x10\0\x01\x80\0\0\0\0\x02\x01t";
+
+/// At a client.
+pub fn dns(message: &[u8], latency_ns: Option<u64>) -> Dns<'_> {
+    Dns {
+        time: NOW,
+        process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        ends: Ends {
+            transport: Transport::Udp,
+            part: Part::Client,
+            local: SocketAddr::from(([10, 0, 0, 1], 40_000)),
+            peer: SocketAddr::from(([10, 0, 0, 53], 53)),
+            net_namespace: 4_026_531_840,
+            cookie: 12,
+        },
+        message: Message::read(message).unwrap(),
+        message_bytes: u32::try_from(message.len()).unwrap(),
+        is_cut: false,
+        latency_ns,
+    }
+}
+
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
 pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&exec());
@@ -222,5 +257,7 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&unknown_tcp(Happened::Reset { sent: true, state: None, reason: Some("tcp_timeout") }));
     each(&dropped());
     each(&unknown_drop());
+    each(&dns(QUERY, None));
+    each(&dns(RESPONSE, Some(1_234_567)));
     each(&Described { time: NOW, pending_records: 3 });
 }

@@ -139,8 +139,7 @@ pub struct Connection {
 impl Connection {
     /// `ipv4` or `ipv6`: what travels, so IPv4 for IPv4-mapped addresses of an IPv6 socket.
     pub fn family(&self) -> &'static str {
-        let is_ipv4 = |end: &SocketAddr| end.ip().to_canonical().is_ipv4();
-        if is_ipv4(&self.peer) || is_ipv4(&self.local) { "ipv4" } else { "ipv6" }
+        crate::socket::family(self.local, self.peer)
     }
 }
 

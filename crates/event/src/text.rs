@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthChar;
 
 use crate::bounded::Pairs;
+use crate::dns::{self, Answers, Data};
 use crate::names;
 use crate::process::{Arguments, strings};
 use crate::unit::Unit;
@@ -106,6 +107,26 @@ fn push_pairs(pairs: &Pairs, out: &mut String) {
     }
 }
 
+/// Appends what DNS answers lead to with commas between; one that leads nowhere by its type.
+fn push_answers(answers: Answers<'_>, out: &mut String) {
+    if answers.is_empty() {
+        out.push('-');
+    }
+    for (index, answer) in answers.iter().take(Answers::MAX_SHOWN).enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let _ = match answer.data {
+            Data::Address(address) => write!(out, "{address}"),
+            Data::Target(name) => write!(out, "{name}"),
+            Data::Other => write!(out, "{}", dns::type_name(answer.type_code)),
+        };
+    }
+    if answers.len() > Answers::MAX_SHOWN {
+        out.push_str(",…");
+    }
+}
+
 /// An IPv4-mapped address as the IPv4 address that travels.
 pub(crate) fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
@@ -147,6 +168,10 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
         Value::Errno(number) => write!(out, "{}", names::errno(number)),
         Value::Pairs(pairs) => return push_pairs(pairs, out),
+        Value::DnsName(name) => write!(out, "{name}"),
+        Value::DnsType(number) => write!(out, "{}", dns::type_name(number)),
+        Value::DnsCode(number) => write!(out, "{}", dns::code_name(number)),
+        Value::DnsAnswers(answers) => return push_answers(answers, out),
     };
 }
 

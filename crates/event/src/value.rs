@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::bounded::Pairs;
+use crate::dns::{Answers, Name};
 use crate::process::Arguments;
 use crate::time::Timestamp;
 
@@ -51,6 +52,14 @@ pub enum Value<'a> {
     Arguments(Arguments<'a>),
     /// Labels: an object of strings in JSON.
     Pairs(&'a Pairs),
+    /// A domain name, in lower case.
+    DnsName(Name<'a>),
+    /// A type of DNS records, shown as its name: `AAAA`.
+    DnsType(u16),
+    /// A response code of DNS, shown as its name: `NXDOMAIN`.
+    DnsCode(u16),
+    /// What a DNS message answers: an array of objects in JSON.
+    DnsAnswers(Answers<'a>),
 }
 
 impl<'a> Value<'a> {
@@ -121,6 +130,10 @@ pub enum Type {
     Errno,
     Arguments,
     Pairs,
+    DnsName,
+    DnsType,
+    DnsCode,
+    DnsAnswers,
 }
 
 impl Type {
@@ -133,7 +146,13 @@ impl Type {
     pub fn is_free_text(self) -> bool {
         matches!(
             self,
-            Type::Bytes | Type::Strings | Type::Arguments | Type::Capabilities | Type::Pairs
+            Type::Bytes
+                | Type::Strings
+                | Type::Arguments
+                | Type::Capabilities
+                | Type::Pairs
+                | Type::DnsName
+                | Type::DnsAnswers
         )
     }
 
@@ -156,6 +175,10 @@ impl Type {
             Type::Signal => "string (signal name)",
             Type::Errno => "string (errno name)",
             Type::Pairs => "object of strings",
+            Type::DnsName => "string (domain name)",
+            Type::DnsType => "string (DNS type)",
+            Type::DnsCode => "string (DNS response code)",
+            Type::DnsAnswers => "array of objects",
         }
     }
 }

@@ -6,13 +6,15 @@
 
 mod fields;
 
+use std::net::SocketAddr;
+
 use crate::bounded::Pairs;
 use crate::process::Comm;
 use crate::record::{Event, Field, Kind, Record, Shown};
 use crate::time::Timestamp;
 use crate::value::Value;
 
-pub use fields::{CONTAINER_DESCRIBED, WhoFields};
+pub use fields::{BackendFields, CONTAINER_DESCRIBED, WhoFields};
 
 /// What is known of who did it. What is absent is not known, or is not so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +29,10 @@ pub struct Who<'a> {
     pub pod: Option<Pod<'a>>,
     /// What the pod belongs to.
     pub workload: Option<Workload<'a>>,
-    /// The other end of the connection.
+    /// Where the connection went, if what was dialled was translated on the way.
+    pub backend: Option<SocketAddr>,
+    /// The other end of the connection; of a translated one the backend, but the service and the name
+    /// that were dialled.
     pub peer: Peer<'a>,
     /// The container is not described yet; a record `container_described` may follow.
     pub is_pending: bool,
@@ -171,11 +176,39 @@ impl Known<'_> {
         match self.event() {
             Event::Exec(_) => (true, false),
             Event::Fork(_) => (false, true),
-            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) | Event::Drop(_) => (false, false),
+            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) | Event::Drop(_) | Event::Dns(_) => {
+                (false, false)
+            }
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))
             }
+        }
+    }
+}
+
+/// What belongs into objects that a record has of its own, each at the end of its object.
+struct Added<'r> {
+    executable: Option<&'r [u8]>,
+    backend: Option<SocketAddr>,
+    /// Path of the field that was shown last.
+    before: &'static str,
+}
+
+impl Added<'_> {
+    /// Called before the field of this path is shown, and at the end with none.
+    fn before(&mut self, path: &'static str, each: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        let before = std::mem::replace(&mut self.before, path);
+        let leaves = |object| before.starts_with(object) && !path.starts_with(object);
+        if leaves("process.")
+            && let Some(executable) = self.executable.take()
+        {
+            each(&EXECUTABLE, Value::Bytes(executable));
+        }
+        if leaves("connection.")
+            && let Some(backend) = self.backend.take()
+        {
+            BackendFields::visit(&backend, each);
         }
     }
 }
@@ -191,22 +224,16 @@ impl Record for Known<'_> {
 
     fn visit(&self, each: &mut dyn FnMut(&'static Field, Value<'_>)) {
         let (has_executable, has_parent) = self.tells_itself();
-        let mut executable = self.who.executable.filter(|_| !has_executable);
-        let mut is_in_process = false;
+        let mut added = Added {
+            executable: self.who.executable.filter(|_| !has_executable),
+            backend: self.who.backend,
+            before: "",
+        };
         self.record.visit(&mut |field, value| {
-            let was_in_process = is_in_process;
-            is_in_process = field.path.starts_with("process.");
-            if was_in_process
-                && !is_in_process
-                && let Some(path) = executable.take()
-            {
-                each(&EXECUTABLE, Value::Bytes(path));
-            }
+            added.before(field.path, each);
             each(field, value);
         });
-        if is_in_process && let Some(path) = executable {
-            each(&EXECUTABLE, Value::Bytes(path));
-        }
+        added.before("", each);
         let parent = self.who.parent.filter(|_| !has_parent);
         WhoFields::visit(&Who { parent, ..*self.who }, each);
     }
@@ -252,6 +279,7 @@ mod tests {
                 labels: Some(labels),
             }),
             workload: Some(Workload { kind: "Deployment", name: "web" }),
+            backend: Some(SocketAddr::from(([10, 0, 1, 1], 8080))),
             peer: Peer {
                 service: Some(Service { namespace: "shop", name: "db", port: None }),
                 ..Peer::default()
@@ -290,6 +318,28 @@ mod tests {
     }
 
     #[test]
+    fn the_backend_stands_in_the_connection() {
+        let labels = Pairs::default();
+        let who = somebody(&labels);
+        let mut connections = 0;
+        samples::each(&mut |record| {
+            let line = line(record, &who);
+            let backend = &line["connection"]["backend"];
+            if line["connection"].is_null() {
+                return;
+            }
+            connections += 1;
+            assert_eq!(
+                *backend,
+                serde_json::json!({"address": "10.0.1.1", "port": 8080}),
+                "{line}"
+            );
+            assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
+        });
+        assert_eq!(connections, 9);
+    }
+
+    #[test]
     fn nobody_adds_nothing() {
         samples::each(&mut |record| {
             let (mut plain, mut known) = (Vec::new(), Vec::new());
@@ -304,9 +354,13 @@ mod tests {
         for kind in crate::KINDS {
             let own: Vec<Field> = kind.fields.to_vec();
             let has_parent = kind.field("parent.pid").is_some();
+            let in_connection = own.iter().rposition(|field| field.path.starts_with("connection."));
             let fields = WhoFields::FIELDS.iter().copied();
             let fields = fields.filter(|field| !(has_parent && field.object() == "parent"));
-            let all: Vec<Field> = own.into_iter().chain(fields).collect();
+            let mut all: Vec<Field> = own.into_iter().chain(fields).collect();
+            if let Some(last) = in_connection {
+                all.splice(last + 1..last + 1, BackendFields::FIELDS.iter().copied());
+            }
             let both = Kind {
                 signal: kind.signal,
                 name: kind.name,

@@ -1,5 +1,6 @@
 //! Renews `fuzz/corpus/record_*/captured-*` where a record's layout has changed: what the probes
-//! send on this kernel while this program starts programs, connects to itself and sends to nobody.
+//! send on this kernel while this program starts programs, connects to itself, asks itself for names and
+//! sends to nobody.
 //! Needs root.
 //!
 //! usage: cargo run -p chandra-fuzz --example capture
@@ -23,6 +24,7 @@ fn act() {
     assert!(Command::new("/bin/true").args(["with", "arguments"]).status().unwrap().success());
     assert!(Command::new("/bin/true").arg(argument).status().unwrap().success());
     assert!(!Command::new("/bin/sh").args(["-c", "kill -9 $$"]).status().unwrap().success());
+    ask();
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(listener) = TcpListener::bind(address) else { continue };
         let address = listener.local_addr().unwrap();
@@ -34,6 +36,26 @@ fn act() {
         assert!(TcpStream::connect(address).is_err());
         let sender = UdpSocket::bind((address.ip(), 0)).unwrap();
         sender.send_to(b"to nobody", address).unwrap();
+    }
+}
+
+/// A query of each size class with its answer, one of them damaged: a name that points to itself.
+fn ask() {
+    const QUESTION: &[u8] = b"\x03www\x07example\x04test\x00\x00\x01\x00\x01";
+    const ANSWER: &[u8] = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc6\x33\x64\x07";
+    let server = UdpSocket::bind("127.0.53.9:53").unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(server.local_addr().unwrap()).unwrap();
+    for (id, answers) in [(1, 1), (2, 12), (3, 40)] {
+        let alias =
+            |at: u8| [&b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x02\xc0"[..], &[at]].concat();
+        let header = |flags, count| [0, id, flags, 0x80, 0, 1, 0, count, 0, 0, 0, 0];
+        let padding = vec![0; usize::from(answers) * 16];
+        client.send(&[&header(1, 0), QUESTION, &padding].concat()).unwrap();
+        let (_, from) = server.recv_from(&mut [0; 4096]).unwrap();
+        let records = [alias(0x10), ANSWER.repeat(usize::from(answers)), alias(0xff)].concat();
+        server.send_to(&[&header(0x81, answers + 2), QUESTION, &records].concat(), from).unwrap();
+        client.recv(&mut [0; 4096]).unwrap();
     }
 }
 
@@ -70,7 +92,7 @@ fn capture(signal: &'static Signal) {
 }
 
 fn main() {
-    for name in ["process", "tcp", "drop"] {
+    for name in ["process", "tcp", "drop", "dns"] {
         capture(registry::signal(name).unwrap());
     }
 }

@@ -13,6 +13,7 @@ pub mod metrics;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
+use chandra_conntrack::message::{self, Message};
 use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
@@ -21,7 +22,8 @@ use chandra_identity::cluster::{Change, Cidr, Resource};
 use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
 use chandra_kubernetes::read::{self, WatchLine};
-use chandra_loader::{kernel_log, symbols};
+use chandra_loader::kernel_log;
+use chandra_loader::symbols::Symbols;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
 
@@ -34,6 +36,7 @@ pub static TARGETS: &[Target] = &[
     ("record_tcp", record_tcp),
     ("record_drop", record_drop),
     ("kernel_symbols", kernel_symbols),
+    ("record_dns", record_dns),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -47,6 +50,7 @@ pub static TARGETS: &[Target] = &[
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),
     ("flow_log_settings", flow_export::flow_log_settings),
+    ("conntrack_messages", conntrack_messages),
 ];
 
 /// Bytes from the ring of the signal `process`.
@@ -66,13 +70,18 @@ pub fn record_drop(bytes: &[u8]) {
 
 /// The kernel's list of its symbols.
 pub fn kernel_symbols(bytes: &[u8]) {
-    let addresses = [0, 1, 0xffff_ffff_8100_0310, u64::MAX];
-    let places = symbols::find(bytes, &addresses).expect("memory can be read");
-    assert_eq!(places.len(), addresses.len());
-    for place in places.iter().flatten() {
+    let symbols = Symbols::parse(bytes).expect("memory can be read");
+    for address in [0, 1, 0xffff_ffff_8100_0310, u64::MAX] {
+        let Some(place) = symbols.place(address) else { continue };
         let (name, offset) = place.rsplit_once("+0x").expect("a name and an offset");
-        assert!(!name.is_empty() && u64::from_str_radix(offset, 16).is_ok(), "{place:?}");
+        let offset = u64::from_str_radix(offset, 16).expect("hexadecimal digits");
+        assert!(!name.is_empty() && offset <= address, "{place:?}");
     }
+}
+
+/// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
+pub fn record_dns(bytes: &[u8]) {
+    record("dns", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {
@@ -238,4 +247,21 @@ pub fn label_selector(bytes: &[u8]) {
         assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{told:?}");
         assert!(lines.len() == 3 && told.ends_with('^'), "{told:?}");
     }
+}
+
+/// What connection tracking sends, one message or many.
+pub fn conntrack_messages(bytes: &[u8]) {
+    let mut read = 0;
+    for message in message::messages(bytes) {
+        read += 1;
+        match message {
+            Ok(Message::Tracked(told) | Message::Gone(told)) => {
+                assert_ne!(told.dialled, told.backend);
+                assert_eq!(told.dialled.is_ipv4(), told.backend.is_ipv4());
+            }
+            Ok(Message::Other | Message::Done | Message::Refused(_)) | Err(message::Malformed) => {}
+        }
+    }
+    // A header takes so much.
+    assert!(read <= bytes.len().div_ceil(16), "{read} of {} bytes", bytes.len());
 }

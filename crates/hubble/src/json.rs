@@ -63,6 +63,14 @@ pub fn filters(text: &str) -> Result<Vec<FlowFilter>, Error> {
     objects.map(|object| read("flow.FlowFilter", &object.map_err(Error::new)?, true)).collect()
 }
 
+/// A message of this full name (`observer.Node`) as one line, without its end.
+///
+/// # Errors
+/// There is no message of that name, or something of a type that we do not know is in it.
+pub fn line(name: &str, message: &impl Message) -> Result<String, Error> {
+    serialize(&dynamic(name, message)?)
+}
+
 fn flow_mut(response: &mut GetFlowsResponse) -> Option<&mut crate::proto::flow::Flow> {
     match response.response_types.as_mut()? {
         crate::proto::observer::get_flows_response::ResponseTypes::Flow(flow) => Some(flow),

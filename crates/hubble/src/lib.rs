@@ -3,6 +3,17 @@
 //! This crate is pure: no kernel, no sockets, no unsafe code. An agent makes [`flow::Flow`]s; a server
 //! tells them as the messages and services of [`proto`].
 //!
+//! | module | what |
+//! |---|---|
+//! | [`proto`] | the messages and services, written from Hubble's wire contract |
+//! | [`flow`] | a flow as it is kept, and as a message |
+//! | [`ring`] | the latest flows, within a budget of bytes |
+//! | [`filter`] | which flows are asked for |
+//! | [`mask`] | which fields of them |
+//! | [`query`] | what a request gives, step by step |
+//! | [`print`](mod@print) | flows as text |
+//! | [`json`] | flows and filters as JSON, and back |
+//!
 //! An agent makes a flow. What many flows have alike is made once and shared:
 //!
 //! ```
@@ -38,6 +49,22 @@
 //! assert_eq!(message.node_name, "default/worker-1");
 //! # #[allow(deprecated)]
 //! # { assert_eq!(message.summary, "TCP Flags: SYN"); }
+//!
+//! // The agent keeps it, and a server gives it to who asks; a stream is stepped until it is done.
+//! use chandra_hubble::filter::Limits;
+//! use chandra_hubble::proto::observer::GetFlowsRequest;
+//! use chandra_hubble::query::{Query, Step};
+//! use chandra_hubble::ring::{DEFAULT_BUDGET_BYTES, Ring};
+//!
+//! let ring = Ring::with_notice(DEFAULT_BUDGET_BYTES, || { /* wake who follows */ });
+//! ring.push(flow);
+//! let request = GetFlowsRequest { number: 20, ..Default::default() };
+//! let mut query = Query::new(&request, &Limits::default())?;
+//! let (now_ns, mut responses) = (1_700_000_001_000_000_000, Vec::new());
+//! // A follower gets `Step::Wait`, with the number to wait for.
+//! while query.step(&ring, &node, now_ns, &mut responses) != Step::Done {}
+//! assert_eq!(responses.len(), 1);
+//! # Ok::<(), chandra_hubble::query::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 

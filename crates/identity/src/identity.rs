@@ -5,10 +5,13 @@
 //! values. What is asked for most is found by small numbers: [`Place`]s keep what a container's id
 //! stands for, and are looked up anew only when something was described since.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chandra_event::dns::{Answer, Data, Dns};
 use chandra_event::record::{Event, Record};
+use chandra_event::socket::Part;
 use chandra_event::time::{Clock, Timestamp};
 
 use crate::cidr::CidrNames;
@@ -17,8 +20,9 @@ use crate::cluster::{
 };
 use crate::container::{Cgroups, Container, Number, Runtime};
 use crate::description::{Change, ContainerDescription, Descriptions, Pairs, PodDescription, Text};
-use crate::dns::DnsNames;
+use crate::dns::{DnsNames, Scope};
 use crate::process::ProcessTable;
+use crate::translation::Translations;
 use crate::workload::Marks;
 
 mod own_pods;
@@ -45,8 +49,12 @@ pub struct Identity {
     pub own_cluster: Option<ClusterKey>,
     /// Names that were resolved to addresses.
     pub dns: DnsNames,
+    /// A name that is being learnt; kept for its memory.
+    spelled_name: String,
     /// Ranges of addresses that were given names.
     pub ranges: CidrNames,
+    /// Where connections went that were dialled at the address of a service.
+    pub translations: Translations,
     /// Pods of this node, as the cluster's API tells of them.
     own_pods: OwnPods,
     here: OwnNode,
@@ -132,6 +140,9 @@ impl Identity {
             match event {
                 Event::Exec(_) | Event::Fork(_) | Event::Exit(_) => self.processes.apply(&event),
                 _ => {
+                    if let Event::Dns(dns) = event {
+                        self.learn_name(dns, record);
+                    }
                     if let Some(process) = record.process() {
                         self.processes.sight(process, record.time());
                     }
@@ -151,6 +162,31 @@ impl Identity {
         let (id, since_boottime_ns) = (container.id.clone(), now_boottime_ns);
         *place = Place { id, since_boottime_ns, ..Place::default() };
         Some(container)
+    }
+
+    /// Keeps which name the addresses of an answer were resolved from, for whoever asked. An answer that
+    /// nobody was seen to ask for is not believed.
+    fn learn_name(&mut self, dns: &Dns<'_>, record: &dyn Record) {
+        let is_answer = dns.ends.part == Part::Client && dns.latency_ns.is_some();
+        let Some(question) = dns.message.question.filter(|_| is_answer) else { return };
+        let address = |answer: Answer<'_>| match answer.data {
+            Data::Address(address) => Some((address, answer.ttl_seconds)),
+            Data::Target(_) | Data::Other => None,
+        };
+        let addresses = dns.message.answers.iter().filter_map(address);
+        let Some(ttl_seconds) = addresses.clone().map(|(_, ttl_seconds)| ttl_seconds).min() else {
+            return;
+        };
+        self.spelled_name.clear();
+        let _ = write!(self.spelled_name, "{}", question.name);
+        let scope = view::scope(self.container_of(record), record).unwrap_or(Scope::Node);
+        self.dns.resolved(
+            scope,
+            self.spelled_name.as_bytes(),
+            addresses.map(|(address, _)| address),
+            u64::from(ttl_seconds) * 1_000_000_000,
+            self.processes.boottime_ns_of(dns.time),
+        );
     }
 
     /// Takes in what the runtime said.
@@ -213,6 +249,7 @@ impl Identity {
         self.cgroups.advance(drained_until);
         self.descriptions.expire(drained_until_boottime_ns);
         self.own_pods.expire(drained_until_boottime_ns);
+        self.translations.advance(drained_until_boottime_ns);
         // One step each: what is left is forgotten next time.
         self.clusters.advance(drained_until_boottime_ns);
         self.dns.advance(drained_until_boottime_ns);

@@ -17,6 +17,7 @@ pub mod names;
 pub mod numbers;
 pub mod process;
 pub mod selector;
+pub mod translation;
 pub mod workload;
 
 pub use identity::{Identity, Spelled, Standing, subject};

@@ -53,6 +53,20 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
+/*
+ * include/uapi/linux/bpf.h: the context of programs on packets, whose layout is the kernel's ABI; a
+ * program reads it at fixed places.
+ */
+struct bpf_sock;
+struct __sk_buff {
+	__u32 len;
+	__u32 before_data[18];
+	__u32 data;
+	__u32 data_end;
+	__u32 before_socket[21];
+	__u64 sk; /* struct bpf_sock * */
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -395,23 +409,23 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-#define AF_INET           2
-#define AF_INET6          10
-#define AF_PACKET         17
-#define IPPROTO_HOPOPTS   0
-#define IPPROTO_ICMP      1
-#define IPPROTO_TCP       6
-#define IPPROTO_UDP       17
-#define IPPROTO_DCCP      33
-#define IPPROTO_ROUTING   43
-#define IPPROTO_FRAGMENT  44
-#define IPPROTO_AH        51
-#define IPPROTO_ICMPV6    58
-#define IPPROTO_DSTOPTS   60
-#define IPPROTO_SCTP      132
-#define IPPROTO_MH        135
-#define IPPROTO_UDPLITE   136
-#define IPPROTO_MPTCP     262
+#define AF_INET          2
+#define AF_INET6         10
+#define AF_PACKET        17
+#define IPPROTO_HOPOPTS  0
+#define IPPROTO_ICMP     1
+#define IPPROTO_TCP      6
+#define IPPROTO_UDP      17
+#define IPPROTO_DCCP     33
+#define IPPROTO_ROUTING  43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_AH       51
+#define IPPROTO_ICMPV6   58
+#define IPPROTO_DSTOPTS  60
+#define IPPROTO_SCTP     132
+#define IPPROTO_MH       135
+#define IPPROTO_UDPLITE  136
+#define IPPROTO_MPTCP    262
 /* include/uapi/linux/if_ether.h */
 #define ETH_P_IP          0x0800
 #define ETH_P_8021Q       0x8100

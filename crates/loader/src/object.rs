@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use libbpf_rs::{AsRawLibbpf, Link, MapType, Object, ObjectBuilder, OpenObject, ProgramMut};
 
+use crate::cgroup_root;
 use crate::kernel_log;
 use crate::ladder::Candidate;
 use crate::load::{LoadError, Request};
@@ -135,28 +136,14 @@ pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     let program = object.progs_mut().find(|program| program.name() == name);
     let program =
         program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
-    let link = match tracepoint_of(&program) {
-        Some((category, tracepoint)) => {
-            let event = tracefs::open(category, tracepoint).map_err(|error| {
-                let words = format!("tracepoint {category}/{tracepoint}: {error}");
-                (error.raw_os_error().unwrap_or(libc::ENOENT), words)
-            })?;
-            // SAFETY: a program of a loaded object and an open event, which outlive the call.
-            let link = unsafe {
-                libbpf_sys::bpf_program__attach_perf_event(
-                    program.as_libbpf_object().as_ptr(),
-                    event.as_raw_fd(),
-                )
-            };
-            if !link.is_null() {
-                // The link closes it.
-                let _ = event.into_raw_fd();
-            }
-            link
-        }
+    let link = if let Some((category, tracepoint)) = tracepoint_of(&program) {
+        attach_to_tracepoint(&program, category, tracepoint)?
+    } else if is_on_packets(&program) {
+        attach_to_all_sockets(&program)?
+    } else {
         // As `ProgramMut::attach`, which keeps of the errno only what std has an `ErrorKind` for.
         // SAFETY: a program of a loaded object, which outlives the call.
-        None => unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) },
+        unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) }
     };
     let Some(link) = NonNull::new(link) else {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
@@ -165,6 +152,47 @@ pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     };
     // SAFETY: a link just made and owned by no one else.
     Ok(unsafe { Link::from_ptr(link) })
+}
+
+type NewLink = *mut libbpf_sys::bpf_link;
+
+fn attach_to_tracepoint(
+    program: &ProgramMut<'_>,
+    category: &str,
+    tracepoint: &str,
+) -> Result<NewLink, (i32, String)> {
+    let event = tracefs::open(category, tracepoint).map_err(|error| {
+        let words = format!("tracepoint {category}/{tracepoint}: {error}");
+        (error.raw_os_error().unwrap_or(libc::ENOENT), words)
+    })?;
+    // SAFETY: a program of a loaded object and an open event, which outlive the call.
+    let link = unsafe {
+        libbpf_sys::bpf_program__attach_perf_event(
+            program.as_libbpf_object().as_ptr(),
+            event.as_raw_fd(),
+        )
+    };
+    if !link.is_null() {
+        // The link closes it.
+        let _ = event.into_raw_fd();
+    }
+    Ok(link)
+}
+
+/// To the root of the unified cgroup hierarchy, beside whatever is attached there already.
+fn attach_to_all_sockets(program: &ProgramMut<'_>) -> Result<NewLink, (i32, String)> {
+    let root = cgroup_root::open().map_err(|error| {
+        let words = format!("the root of the unified cgroup hierarchy: {error}");
+        (error.raw_os_error().unwrap_or(libc::ENOENT), words)
+    })?;
+    let program = program.as_libbpf_object().as_ptr();
+    // SAFETY: a program of a loaded object and an open directory; the link keeps the cgroup, not the
+    // descriptor.
+    Ok(unsafe { libbpf_sys::bpf_program__attach_cgroup(program, root.as_raw_fd()) })
+}
+
+fn is_on_packets(program: &ProgramMut<'_>) -> bool {
+    program.section().to_str().is_some_and(|section| section.starts_with("cgroup_skb/"))
 }
 
 /// Category and name of the tracepoint that a program's section names.

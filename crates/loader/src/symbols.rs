@@ -1,10 +1,11 @@
 //! Names of places in the kernel's code, from `/proc/kallsyms`.
 //!
-//! The list is several megabytes and changes as modules come and go, so it is not kept: each time that
-//! places are asked for it is read once, from beginning to end, for all of them.
+//! Making and reading that list takes the kernel and us some 100 ms, so it is kept: functions only, a few
+//! megabytes. The core's never change; those of modules come and go, see [`Symbols::is_lasting`].
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 
 /// Where the kernel lists its symbols. It shows addresses to CAP_SYSLOG only, and to nobody where
 /// `kernel.kptr_restrict` is 2.
@@ -13,38 +14,77 @@ pub const SYMBOLS: &str = "/proc/kallsyms";
 /// Symbols are shorter (KSYM_NAME_LEN of `include/linux/kallsyms.h`), a module's name beside them too.
 const LINE_BYTES: u64 = 1024;
 
-/// The place as `FUNCTION+0xOFFSET` for each of these addresses, in their order; `None` for those that
-/// no function lies below, which is all of them where the kernel hides addresses.
-pub fn places(addresses: &[u64]) -> io::Result<Vec<Option<String>>> {
-    find(BufReader::with_capacity(64 << 10, File::open(SYMBOLS)?), addresses)
+/// So many functions are kept: several times those of a kernel with all its modules.
+const MAX_FUNCTIONS: usize = 1 << 20;
+
+/// The kernel's functions as they were listed.
+#[derive(Debug, Clone, Default)]
+pub struct Symbols {
+    /// By address, each with the place of its name in `names`.
+    functions: Vec<(u64, u32)>,
+    /// One after another, each with a line's end behind it.
+    names: String,
+    core: Range<u64>,
 }
 
-/// The same, from a list as the kernel writes it.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn find(mut list: impl BufRead, addresses: &[u64]) -> io::Result<Vec<Option<String>>> {
-    let mut nearest: Vec<(u64, String)> = vec![(0, String::new()); addresses.len()];
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = io::Read::take(&mut list, LINE_BYTES).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        let Some((start, name)) = function(&line) else { continue };
-        for (address, (nearest, nearest_name)) in addresses.iter().zip(&mut nearest) {
-            if start <= *address && start > *nearest {
-                *nearest = start;
-                name.clone_into(nearest_name);
+impl Symbols {
+    /// Those of the running kernel.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn read() -> io::Result<Self> {
+        Self::parse(BufReader::with_capacity(64 << 10, File::open(SYMBOLS)?))
+    }
+
+    /// Those of a list as the kernel writes it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn parse(mut list: impl BufRead) -> io::Result<Self> {
+        let mut symbols = Self::default();
+        let mut line = Vec::new();
+        while symbols.functions.len() < MAX_FUNCTIONS {
+            line.clear();
+            if Read::take(&mut list, LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if let Some((start, name)) = function(&line) {
+                symbols.add(start, name);
             }
         }
+        // Of two names of one function the first that is listed.
+        symbols.functions.sort_by_key(|(start, _)| *start);
+        symbols.functions.dedup_by_key(|(start, _)| *start);
+        Ok(symbols)
     }
-    let places = addresses.iter().zip(nearest);
-    let places = places.map(|(address, (start, name))| {
-        (!name.is_empty()).then(|| format!("{name}+{:#x}", address.wrapping_sub(start)))
-    });
-    Ok(places.collect())
+
+    fn add(&mut self, start: u64, name: &str) {
+        match name {
+            "_stext" => self.core.start = start,
+            "_etext" => self.core.end = start,
+            _ => {}
+        }
+        // Hidden addresses are all zero.
+        if let (1.., Ok(place)) = (start, u32::try_from(self.names.len())) {
+            self.functions.push((start, place));
+            self.names.push_str(name);
+            self.names.push('\n');
+        }
+    }
+
+    /// The place as `FUNCTION+0xOFFSET`; `None` when no function lies below, which is so for all
+    /// addresses where the kernel hides them.
+    pub fn place(&self, address: u64) -> Option<String> {
+        let next = self.functions.partition_point(|(start, _)| *start <= address);
+        let (start, place) = self.functions.get(next.checked_sub(1)?)?;
+        let name = self.names.get(usize::try_from(*place).ok()?..)?.lines().next()?;
+        Some(format!("{name}+{:#x}", address.wrapping_sub(*start)))
+    }
+
+    /// The address is the core's, so that what is known of it stays true.
+    pub fn is_lasting(&self, address: u64) -> bool {
+        self.core.contains(&address)
+    }
 }
 
 /// The address and the name of a line's function: `ffffffff81000000 T _text`, then perhaps `[module]`.
@@ -68,7 +108,7 @@ mod tests {
         ffffffffc0000040 t in_module\t[veth]\n";
 
     fn text(list: &[u8], address: u64) -> Option<String> {
-        find(list, &[address]).unwrap().remove(0)
+        Symbols::parse(list).unwrap().place(address)
     }
 
     #[test]
@@ -96,8 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn several_places_are_found_in_one_pass() {
-        let found = find(LIST, &[0xffff_ffff_c000_0040, 1, 0xffff_ffff_8100_0104]).unwrap();
-        assert_eq!(found, [Some("in_module+0x0".to_owned()), None, Some("before+0x4".to_owned())]);
+    fn only_the_cores_functions_stay_where_they_are() {
+        let list =
+            [&b"ffffffff81000000 T _stext\n"[..], LIST, b"ffffffff81001000 T _etext\n"].concat();
+        let symbols = Symbols::parse(&*list).unwrap();
+        assert!(symbols.is_lasting(0xffff_ffff_8100_0310));
+        assert!(!symbols.is_lasting(0xffff_ffff_c000_0050));
+        assert!(!Symbols::parse(LIST).unwrap().is_lasting(0xffff_ffff_8100_0310));
     }
 }

@@ -1,10 +1,12 @@
 //! Tracepoints by number, also where nobody mounted tracefs: then an instance of it is opened that
-//! is mounted nowhere, so that the machine stays as it is (needs CAP_SYS_ADMIN and kernel 5.2).
+//! is mounted nowhere ([`detached`]).
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
+
+use crate::detached::{self, owned};
 
 const MOUNT_POINTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
@@ -44,37 +46,11 @@ fn id(category: &str, name: &str) -> io::Result<u64> {
     let (root, _instance) = match mounted {
         Some(root) => (root, None),
         None => {
-            let instance = detached()?;
+            let instance = detached::mount(c"tracefs")?;
             (PathBuf::from(format!("/proc/self/fd/{}", instance.as_raw_fd())), Some(instance))
         }
     };
     let mut text = String::new();
     File::open(root.join(file))?.read_to_string(&mut text)?;
     text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
-}
-
-/// An instance of tracefs that is mounted nowhere (fsopen(2), fsconfig(2), fsmount(2)).
-fn detached() -> io::Result<OwnedFd> {
-    const FSCONFIG_CMD_CREATE: libc::c_long = 6;
-    let (none, no_flags) = (std::ptr::null::<libc::c_char>(), 0_i64);
-    // SAFETY: a string that ends in NUL and a number.
-    let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, c"tracefs".as_ptr(), no_flags) })?;
-    let context_fd = context.as_raw_fd();
-    // SAFETY: the command takes no key and no value.
-    let created = unsafe {
-        libc::syscall(libc::SYS_fsconfig, context_fd, FSCONFIG_CMD_CREATE, none, none, no_flags)
-    };
-    if created < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: numbers only.
-    owned(unsafe { libc::syscall(libc::SYS_fsmount, context_fd, no_flags, no_flags) })
-}
-
-fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
-    match i32::try_from(fd) {
-        // SAFETY: a descriptor just made and owned by no one else.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

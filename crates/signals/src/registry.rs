@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::Clock;
@@ -10,7 +11,7 @@ use chandra_loader::btf::{enum_names, enums};
 use chandra_loader::clock::wall_minus_boottime_ns;
 use chandra_loader::load::Loaded;
 use chandra_loader::spec::SignalSpec;
-use chandra_loader::symbols;
+use chandra_loader::symbols::Symbols;
 
 use crate::SIGNALS;
 
@@ -42,6 +43,8 @@ pub struct Signal {
     /// What the identity of processes and containers lives from: bits of kinds, each with the hook
     /// that emits it. Empty for most signals.
     pub identity: &'static [(u32, &'static str)],
+    /// Its records tell which names peers were resolved from.
+    pub names_peers: bool,
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
     /// Says what the `code` of a group means.
@@ -94,8 +97,12 @@ pub struct Context {
     drop_reasons: OnceCell<Vec<(u32, &'static str)>>,
     /// Places in the kernel's code that were met, by address: few of them ever are.
     places: RefCell<HashMap<u64, Option<&'static str>>>,
-    looks_for_places: bool,
+    /// The kernel's functions, with when they were read; `None` where nothing is asked of the kernel.
+    symbols: Option<RefCell<Option<(Instant, Symbols)>>>,
 }
+
+/// What is known of modules' functions may be so old.
+const SYMBOLS_AGE: Duration = Duration::from_secs(1);
 
 /// So many places are named; those met later are not.
 const MAX_PLACES: usize = 1024;
@@ -108,7 +115,7 @@ impl Context {
         Self {
             clock: clock.into(),
             btf: btf.map(Path::to_owned),
-            looks_for_places: true,
+            symbols: Some(RefCell::default()),
             ..Self::default()
         }
     }
@@ -139,29 +146,27 @@ impl Context {
     }
 
     /// A place in the kernel's code as `FUNCTION+0xOFFSET`, if the kernel shows where its functions
-    /// are. Each new place costs a look through all of its symbols, some 50 ms.
+    /// are. The first costs a look through all of its symbols, some 100 ms, and so does a new one that
+    /// is in a module, once a second.
     pub fn place(&self, address: u64) -> Option<&'static str> {
-        let known = self.places.borrow().get(&address).copied();
-        known.unwrap_or_else(|| {
-            self.find_places(&[address]);
-            self.places.borrow().get(&address).copied().flatten()
-        })
-    }
-
-    /// Finds many places at the cost of one; see [`place`](Self::place).
-    pub fn find_places(&self, addresses: &[u64]) {
         let mut places = self.places.borrow_mut();
-        let mut new: Vec<u64> = addresses.to_vec();
-        new.sort_unstable();
-        new.dedup();
-        new.retain(|address| !places.contains_key(address));
-        new.truncate(MAX_PLACES.saturating_sub(places.len()));
-        if new.is_empty() || !self.looks_for_places {
-            return;
+        if let Some(known) = places.get(&address) {
+            return *known;
         }
-        let found = symbols::places(&new).unwrap_or_else(|_| vec![None; new.len()]);
-        let found = found.into_iter().map(|place| place.map(|place| &*place.leak()));
-        places.extend(new.into_iter().zip(found));
+        let mut symbols = self.symbols.as_ref()?.borrow_mut();
+        let is_current = symbols.as_ref().is_some_and(|(read, symbols)| {
+            symbols.is_lasting(address) || read.elapsed() < SYMBOLS_AGE
+        });
+        if !is_current {
+            *symbols = Some((Instant::now(), Symbols::read().unwrap_or_default()));
+        }
+        let place = symbols.as_ref().and_then(|(_, symbols)| symbols.place(address));
+        if places.len() >= MAX_PLACES {
+            return None;
+        }
+        let place = place.map(|place| &*place.leak());
+        places.insert(address, place);
+        place
     }
 
     /// Follows the wall clock when it was set.

@@ -327,9 +327,7 @@ fn each_way_to_drops_tells_of_one() {
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = |end: &str, record: &Record| record.number(&format!("packet.{end}.port"));
     prove_each(signal, &["kfree_skb"], |_, rung, loaded| {
-        let act = || {
-            sender.send_to(b"to nobody", address).unwrap();
-        };
+        let act = || assert_eq!(sender.send_to(b"to nobody", address).unwrap(), 9);
         let ends = [sender.local_addr().unwrap(), address];
         let ends = ends.map(|end| Some(u64::from(end.port())));
         let record = tells(signal, loaded, act, |record| {

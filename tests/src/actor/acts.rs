@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use crate::launch::checked;
 use crate::socket;
 
+use super::{from_hex, to_hex};
+
 /// The actor's sockets: it has at most one of each.
 #[derive(Default)]
 struct Stage {
@@ -82,6 +84,26 @@ impl Stage {
             ("accept", []) => {
                 self.connection = Some(self.listener.as_ref().unwrap().accept().unwrap().0);
             }
+            ("bind-datagrams", [address]) => {
+                let socket = UdpSocket::bind(address).unwrap();
+                let address = socket.local_addr().unwrap().to_string();
+                self.datagrams = Some(socket);
+                return address;
+            }
+            ("connect-datagrams", [address]) => self.datagrams().connect(address).unwrap(),
+            ("datagram-cookie", []) => return socket::cookie(self.datagrams()).to_string(),
+            ("send-datagram", [digits]) => {
+                self.datagrams().send(&from_hex(digits)).unwrap();
+            }
+            ("send-datagram", [digits, address]) => {
+                self.datagrams().send_to(&from_hex(digits), address).unwrap();
+            }
+            ("receive-datagram", []) => {
+                let mut bytes = [0; 65_535];
+                let (length, sender) = self.datagrams().recv_from(&mut bytes).unwrap();
+                return format!("{} {sender}", to_hex(&bytes[..length]));
+            }
+            ("send-bytes", [digits]) => self.connection().write_all(&from_hex(digits)).unwrap(),
             ("send", [_]) => self.connection().write_all(&vec![b'x'; count()]).unwrap(),
             ("receive", [_]) => self.connection().read_exact(&mut vec![0; count()]).unwrap(),
             ("receive-end", []) => assert_eq!(self.connection().read(&mut [0]).unwrap(), 0),
@@ -102,6 +124,10 @@ impl Stage {
             }
         }
         self.ends()
+    }
+
+    fn datagrams(&mut self) -> &mut UdpSocket {
+        self.datagrams.as_mut().unwrap()
     }
 
     fn connection(&mut self) -> &mut TcpStream {

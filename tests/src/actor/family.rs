@@ -8,6 +8,8 @@ use std::os::unix::net::UnixStream;
 
 use crate::launch::checked;
 
+use super::from_hex;
+
 /// Answers to what no other part of the actor knows.
 pub(super) fn perform(command: &str, arguments: &[&str]) -> Option<String> {
     match (command, arguments) {
@@ -113,9 +115,4 @@ fn reap(pid: libc::pid_t) -> String {
     // SAFETY: `status` is written during the call.
     checked(unsafe { libc::waitpid(pid, &raw mut status, 0) }).unwrap();
     libc::WEXITSTATUS(status).to_string()
-}
-
-fn from_hex(digits: &str) -> Vec<u8> {
-    let bytes = digits.as_bytes().chunks(2);
-    bytes.map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }

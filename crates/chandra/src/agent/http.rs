@@ -11,6 +11,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
+use chandra_identity::translation;
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Format;
 use serde_json::{Value, json};
@@ -184,12 +185,24 @@ fn identity(figures: &IdentityFigures) -> Value {
             "stale": figures.stale,
         },
         "cluster": figures.cluster.as_ref().map(cluster),
+        "translations": translations(&tally.translations),
         "early_records": {
             "held": tally.held,
             "described": tally.described,
             "pending": tally.pending,
         },
         "sweeps": tally.sweeps,
+    })
+}
+
+/// Where connections went that were dialled at the address of a service, and what was missed of that.
+fn translations(stats: &translation::Stats) -> Value {
+    json!({
+        "connections": stats.connections,
+        "bytes": stats.bytes,
+        "evicted": stats.evicted,
+        "lost": stats.lost,
+        "malformed": stats.malformed,
     })
 }
 

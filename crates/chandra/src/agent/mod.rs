@@ -178,9 +178,10 @@ fn follow_all(
     let live: Vec<_> =
         live.filter_map(|signal| Some((signal, signal.loaded.as_ref().ok()?))).collect();
     let parts = live.iter().map(|(signal, loaded)| {
-        let learns = asks && !signal.signal.identity.is_empty();
+        let begins = asks && !signal.signal.identity.is_empty();
+        let learns = begins || asks && signal.signal.names_peers;
         let found = |loaded: &Loaded| (signal.signal.seed)(loaded, context, &mut |_| {});
-        if !learns && let Some(found) = signal.with_loaded(found) {
+        if !begins && let Some(found) = signal.with_loaded(found) {
             signal.found_at_start.store(found as u64, Ordering::Relaxed);
         }
         Part {
@@ -191,7 +192,7 @@ fn follow_all(
             told_kinds: signal.told_kinds,
             learns,
             selects: signal.selects,
-            seeding: learns.then_some(Seeding::Learn),
+            seeding: begins.then_some(Seeding::Learn),
         }
     });
     let parts: Vec<_> = parts.collect();

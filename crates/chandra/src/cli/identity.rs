@@ -74,7 +74,8 @@ impl IdentityArguments {
         let runtime = self.cri_socket.clone().map_or(RuntimeChoice::Found, RuntimeChoice::Socket);
         let node = node_name(self.node_name.as_ref());
         let kubernetes = self.kubernetes(&node).filter(|_| late.is_some());
-        let sources = Sources { runtime: late.map(|_| runtime), kubernetes };
+        let (runtime, translations) = (late.map(|_| runtime), late.is_some());
+        let sources = Sources { runtime, kubernetes, translations };
         IdentityOptions { late, sources, node }
     }
 

@@ -14,9 +14,14 @@ pub(crate) mod common;
 pub mod config_file;
 pub(crate) mod export;
 pub(crate) mod hubble;
+pub(crate) mod hubble_config;
+pub(crate) mod hubble_server;
 pub(crate) mod identity;
 pub(crate) mod list;
 pub(crate) mod metrics;
+pub(crate) mod observe;
+mod observe_filters;
+pub(crate) mod observe_others;
 pub(crate) mod selection;
 pub(crate) mod trace;
 
@@ -27,6 +32,10 @@ pub(crate) enum Verb {
     Trace(Box<trace::TraceOptions>),
     /// `chandra list …`
     List(Box<list::ListOptions>),
+    /// `chandra observe …`
+    Observe(Box<observe::ObserveOptions>),
+    /// `chandra status`, `chandra list nodes`, … of a server
+    OtherOfServer(Box<observe_others::OtherOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -51,7 +60,22 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
         Err(error) if !error.use_stderr() => return Ok(Verb::Shown(error.render().to_string())),
         Err(error) => return Err(problem(&error, &arguments)),
     };
+    let of_server = matches.subcommand().and_then(|(verb, matches)| {
+        let (what, matches) = matches.subcommand().unwrap_or(("", matches));
+        observe_others::OtherOptions::parse([verb, what], matches)
+    });
+    if let Some(options) = of_server {
+        let options = options.map_err(|error| problem(&error, &arguments))?;
+        return options.map(Box::new).map(Verb::OtherOfServer);
+    }
     match matches.subcommand() {
+        Some(("observe", matches)) => {
+            let typed = observe::parse(matches).map_err(|error| problem(&error, &arguments))?;
+            Ok(match typed? {
+                observe::Observe::Run(options) => Verb::Observe(options),
+                observe::Observe::Text(text) => Verb::Shown(text),
+            })
+        }
         Some(("trace", matches)) => {
             let (name, matches) = matches.subcommand().unwrap_or(("", matches));
             let arguments = trace::TraceArguments::from_arg_matches(matches)
@@ -105,12 +129,16 @@ fn command() -> Command {
         )
         .subcommand(
             Command::new("list")
-                .about("List what is there now: processes, containers")
+                .about("List what is there now: processes, containers, pods; nodes and namespaces")
                 .subcommand_required(true)
                 .arg_required_else_help(true)
                 .subcommands(lists)
+                .subcommands(observe_others::list_commands())
                 .after_help(list::EXAMPLES),
         )
+        .subcommand(observe::command())
+        .subcommand(observe_others::status_command())
+        .subcommand(observe_others::watch_command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -133,6 +161,9 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
     let help = match typed.first().map(AsRef::as_ref) {
         Some("trace") => "chandra trace --help",
         Some("list") => "chandra list --help",
+        Some("observe") => "chandra observe --help",
+        Some("status") => "chandra status --help",
+        Some("watch") => "chandra watch --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };

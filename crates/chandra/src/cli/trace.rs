@@ -184,9 +184,9 @@ impl TraceOptions {
         self.kinds & !sent != 0
     }
 
-    /// What identity need not ask for because it is traced: the signal and the bits of its kinds.
-    pub fn known(&self) -> (&'static str, u32) {
-        (self.signal.spec.name, if self.teaches() { self.kinds } else { 0 })
+    /// What identity need not ask for because it is traced: the bits of its kinds.
+    pub fn known(&self) -> u32 {
+        if self.teaches() { self.kinds } else { 0 }
     }
 }
 

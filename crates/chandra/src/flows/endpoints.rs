@@ -6,11 +6,13 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use chandra_event::record::Record;
 use chandra_event::who::{self, Who};
 use chandra_hubble::flow::{
     Endpoint, EventType, Flow, FlowType, L4, Service, TcpFlags, TraceObservationPoint,
     TrafficDirection, Verdict, Workload,
 };
+use chandra_hubble::proto::flow::SctpChunkType;
 use chandra_identity::cluster::PodView;
 use chandra_identity::container::Number;
 use chandra_identity::names::Peer;
@@ -26,10 +28,42 @@ pub struct Seen {
     pub is_sent: bool,
     /// It answers.
     pub is_reply: Option<bool>,
-    /// Flags of its segment.
-    pub flags: TcpFlags,
+    /// What IP carried.
+    pub carried: Carried,
     /// What became of it.
     pub verdict: Verdict,
+}
+
+/// What IP carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// A segment of TCP with these flags.
+    Tcp(TcpFlags),
+    /// A datagram of UDP.
+    Udp,
+    /// A packet of SCTP.
+    Sctp,
+    /// A message of ICMP: type and code.
+    Icmpv4(u8, u8),
+    /// A message of ICMPv6: type and code.
+    Icmpv6(u8, u8),
+    /// Something else.
+    Other,
+}
+
+impl Carried {
+    fn l4(self, source_port: u16, destination_port: u16) -> L4 {
+        match self {
+            Carried::Tcp(flags) => L4::Tcp { source_port, destination_port, flags },
+            Carried::Udp => L4::Udp { source_port, destination_port },
+            Carried::Sctp => {
+                L4::Sctp { source_port, destination_port, chunk_type: SctpChunkType::Unsupported }
+            }
+            Carried::Icmpv4(kind, code) => L4::Icmpv4 { kind, code },
+            Carried::Icmpv6(kind, code) => L4::Icmpv6 { kind, code },
+            Carried::Other => L4::Unknown,
+        }
+    }
 }
 
 /// Both ends of a connection.
@@ -57,14 +91,17 @@ impl Endpoints {
     pub fn ends(&mut self, told: &Told<'_>, local: SocketAddr, peer: SocketAddr) -> Ends {
         let [local, peer] = [local, peer].map(canonical);
         let who = told.known.who;
-        let local_endpoint = self.local(told, who);
+        let local_endpoint = match told.known.process() {
+            Some(_) => self.local(told, who),
+            None => self.at(local, told),
+        };
         // The loopback of a pod is the pod.
         let is_own = peer.ip().is_loopback() && who.pod.is_some();
         let named = told.identity.peer_of(told.known, told.container);
         let peer_endpoint = match named {
             Some(_) if is_own => Arc::clone(&local_endpoint),
-            Some(named) => self.peer(peer.ip(), &named),
-            None => Arc::default(),
+            Some(named) => self.peer(who.backend.unwrap_or(peer).ip(), &named),
+            None => self.at(peer, told),
         };
         let peer_service = who.peer.service.map(|service| {
             let is_same =
@@ -78,6 +115,17 @@ impl Endpoints {
             self.names.get(peer.ip(), is_same, || vec![name.to_owned()])
         });
         Ends { local, peer, local_endpoint, peer_endpoint, peer_service, peer_names }
+    }
+
+    /// Whoever is at an address, where it is not known whose doing it was.
+    fn at(&mut self, end: SocketAddr, told: &Told<'_>) -> Arc<Endpoint> {
+        if end.ip().is_loopback() {
+            // That of the host, or of any pod.
+            return Arc::default();
+        }
+        let record = told.known;
+        let named = told.identity.named(end, record.transport(), record.time());
+        self.peer(end.ip(), &named)
     }
 
     fn local(&mut self, told: &Told<'_>, who: &Who<'_>) -> Arc<Endpoint> {
@@ -134,10 +182,8 @@ impl Ends {
             Verdict::Forwarded => (observed.0, EventType::trace(observed.0)),
             _ => (TraceObservationPoint::UnknownPoint, EventType::default()),
         };
-        let l4 = |source: SocketAddr, destination: SocketAddr| L4::Tcp {
-            source_port: source.port(),
-            destination_port: destination.port(),
-            flags: seen.flags,
+        let l4 = |source: SocketAddr, destination: SocketAddr| {
+            seen.carried.l4(source.port(), destination.port())
         };
         let flow = Flow {
             verdict: seen.verdict,

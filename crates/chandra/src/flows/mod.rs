@@ -1,7 +1,7 @@
 //! From records to flows as Hubble has them.
 //!
 //! A record tells of one end of a connection; a flow tells of something that went from a source to a
-//! destination. Which way it went follows from what happened ([`tcp`]); who is at each end
+//! destination. Which way it went follows from what happened ([`tcp`], [`drops`], [`dns`]); who is at each end
 //! ([`endpoints`]) is what identity says at that time.
 //!
 //! Invariant: nothing is guessed. A record that says nothing of a packet makes no flow, and what is not
@@ -9,15 +9,20 @@
 
 mod cache;
 mod details;
+mod dns;
+mod drops;
 mod endpoints;
 mod tcp;
 
+use chandra_event::dns::Dns;
+use chandra_event::drop::Drop;
 use chandra_event::record::{Event, Record};
 use chandra_event::tcp::Tcp;
-use chandra_hubble::flow::{Flow, Uuids};
+use chandra_hubble::flow::{Details, EventType, Flow, FlowType, TraceObservationPoint, Uuids};
 
 use crate::follow::Told;
 use details::Whose;
+use drops::Drops;
 use endpoints::Endpoints;
 
 /// Names of the kinds of records that flows are made from.
@@ -29,6 +34,9 @@ pub const KINDS: &[&str] = &[
     "tcp_retransmit",
     "tcp_reset",
     "tcp_close",
+    "packet_drop",
+    "dns_query",
+    "dns_response",
 ];
 
 /// Makes flows, and keeps what many of them have alike.
@@ -37,14 +45,17 @@ pub struct Maker {
     uuids: Uuids,
     endpoints: Endpoints,
     whose: Whose,
+    drops: Drops,
 }
 
 impl Maker {
     /// Makes the flows that a record tells of, if it tells of any, in the order of their times.
     pub fn make(&mut self, told: &Told<'_>, each: &mut dyn FnMut(Flow)) {
-        let record = told.known;
-        if let Event::Tcp(event) = record.event() {
-            self.make_tcp(told, event, each);
+        match told.known.event() {
+            Event::Tcp(tcp) => self.make_tcp(told, tcp, each),
+            Event::Drop(drop) if !drop.is_ordinary => self.make_drop(told, drop, each),
+            Event::Dns(dns) => self.make_dns(told, dns, each),
+            _ => {}
         }
     }
 
@@ -53,22 +64,79 @@ impl Maker {
         let connection = &event.connection;
         let ends = self.endpoints.ends(told, connection.local, connection.peer);
         let details = self.whose.details(told);
-        let mut finish = |flow: Flow, time_ns, details| {
-            each(Flow {
-                time_ns,
-                uuid: self.uuids.make(),
-                cgroup_id: event.process.map_or(0, |process| process.cgroup_id),
-                socket_cookie: connection.socket_cookie,
-                details,
-                ..flow
-            });
-        };
         let time_ns = event.time.0;
         if let Some(before_ns) = tcp::opened_before_ns(event) {
-            let opened_ns = time_ns.saturating_sub(before_ns);
-            finish(ends.flow(&tcp::opening()), opened_ns, details.clone());
+            let time_ns = time_ns.saturating_sub(before_ns);
+            let flow = Flow {
+                socket_cookie: connection.socket_cookie,
+                details: details.clone(),
+                ..ends.flow(&tcp::opening())
+            };
+            each(Flow { time_ns, ..self.finish(told, flow) });
         }
-        let details = tcp::fill(event, details);
-        finish(ends.flow(&seen), time_ns, details);
+        let flow = Flow {
+            socket_cookie: connection.socket_cookie,
+            details: tcp::fill(event, details),
+            ..ends.flow(&seen)
+        };
+        each(self.finish(told, flow));
+    }
+
+    fn make_drop(&mut self, told: &Told<'_>, drop: &Drop, each: &mut dyn FnMut(Flow)) {
+        // Without addresses there is nobody to tell of.
+        let (Some(source), Some(destination)) = (drop.packet.source, drop.packet.destination)
+        else {
+            return;
+        };
+        let seen = drops::seen(drop);
+        let (local, peer) =
+            if seen.is_sent { (source, destination) } else { (destination, source) };
+        let ends = self.endpoints.ends(told, local, peer);
+        let reason = drops::hubble_reason(drop.reason);
+        let kernel = self.drops.kernel(drop);
+        let flow = Flow {
+            drop_reason: reason,
+            event_type: drops::event_type(reason),
+            interface: drop.interface.as_ref().map(|interface| self.drops.interface(interface)),
+            socket_cookie: drop.socket_cookie,
+            details: Details { drop: Some(kernel), ..self.whose.details(told) },
+            ..ends.flow(&seen)
+        };
+        each(self.finish(told, flow));
+    }
+
+    fn make_dns(&mut self, told: &Told<'_>, dns: &Dns<'_>, each: &mut dyn FnMut(Flow)) {
+        let Some(l7) = dns::l7(dns) else { return };
+        let peer = told.identity.peer_of(told.known, told.container);
+        if !dns::is_client(dns) && peer.is_some_and(|peer| told.identity.is_here(&peer)) {
+            return;
+        }
+        let ends = self.endpoints.ends(told, dns.ends.local, dns.ends.peer);
+        let details = Details {
+            latency_ns: dns.latency_ns.unwrap_or_default(),
+            dns_id: Some(dns.message.id),
+            ..self.whose.details(told)
+        };
+        let flow = Flow {
+            flow_type: FlowType::L7,
+            event_type: EventType::l7(),
+            trace_observation_point: TraceObservationPoint::UnknownPoint,
+            socket_cookie: dns.ends.cookie,
+            l7: Some(l7),
+            details,
+            ..ends.flow(&dns::seen(dns))
+        };
+        each(self.finish(told, flow));
+    }
+
+    /// With what every flow has.
+    fn finish(&mut self, told: &Told<'_>, flow: Flow) -> Flow {
+        let record = told.known;
+        Flow {
+            time_ns: record.time().0,
+            uuid: self.uuids.make(),
+            cgroup_id: record.process().map_or(0, |process| process.cgroup_id),
+            ..flow
+        }
     }
 }

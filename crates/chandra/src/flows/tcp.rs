@@ -18,7 +18,7 @@ use std::num::NonZeroU64;
 use chandra_event::tcp::{Happened, Role, State, Tcp, Totals};
 use chandra_hubble::flow::{Details, TcpFlags, Traffic, Verdict};
 
-use super::endpoints::Seen;
+use super::endpoints::{Carried, Seen};
 
 /// `ECONNREFUSED`, the same on all architectures that Linux runs on but MIPS, PA-RISC, SPARC and Alpha.
 const REFUSED: u32 = 111;
@@ -35,8 +35,8 @@ pub fn opened_before_ns(tcp: &Tcp) -> Option<u64> {
 
 /// The first SYN of a connection.
 pub fn opening() -> Seen {
-    let (is_reply, flags, verdict) = (Some(false), TcpFlags::SYN, Verdict::Forwarded);
-    Seen { is_sent: true, is_reply, flags, verdict }
+    let carried = Carried::Tcp(TcpFlags::SYN);
+    Seen { is_sent: true, is_reply: Some(false), carried, verdict: Verdict::Forwarded }
 }
 
 /// What went over the wire; `None` where the record tells of no packet.
@@ -61,7 +61,7 @@ pub fn seen(tcp: &Tcp) -> Option<Seen> {
     };
     // What the opener sends is no reply, and what it gets is one.
     let is_reply = tcp.connection.role.map(|role| (role == Role::Opener) != is_sent);
-    Some(Seen { is_sent, is_reply, flags, verdict })
+    Some(Seen { is_sent, is_reply, carried: Carried::Tcp(flags), verdict })
 }
 
 fn resent(state: State) -> TcpFlags {
@@ -99,6 +99,7 @@ fn fill_totals(totals: &Totals, details: &mut Details) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::net::SocketAddr;
 
@@ -182,7 +183,8 @@ mod tests {
         ] {
             let seen = seen(&tcp(role, happened)).unwrap();
             assert_eq!((seen.is_sent, seen.is_reply), (is_sent, is_reply), "{happened:?}");
-            assert_eq!(seen.flags.to_string(), flags, "{happened:?}");
+            let Carried::Tcp(seen_flags) = seen.carried else { panic!("{seen:?}") };
+            assert_eq!(seen_flags.to_string(), flags, "{happened:?}");
             assert_eq!(seen.verdict, verdict, "{happened:?}");
         }
         for happened in [Happened::Connect, reset(false, Some(State::SynSent))] {

@@ -11,9 +11,11 @@ use std::sync::mpsc::{Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::Problem;
+use chandra_identity::translation;
 use chandra_loader::ring::{Reader, wait_any};
 use chandra_loader::{clock, ledger};
 
+use super::translations::Translations;
 use super::{Part, Plan};
 use crate::session;
 
@@ -61,6 +63,8 @@ impl Chunk {
 pub struct Batch {
     /// A chunk for each part, in their order.
     pub chunks: Vec<Chunk>,
+    /// What connection tracking said before these records, and some of what it said since.
+    pub translations: Vec<translation::Change>,
     /// Everything that was sent before this moment (CLOCK_BOOTTIME) is in this batch or an earlier one.
     pub complete_until_boottime_ns: u64,
 }
@@ -68,7 +72,8 @@ pub struct Batch {
 impl Batch {
     /// What it takes of the bytes that may wait.
     pub fn bytes(&self) -> usize {
-        self.chunks.iter().map(Chunk::bytes).sum()
+        let translations = self.translations.len() * size_of::<translation::Change>();
+        self.chunks.iter().map(Chunk::bytes).sum::<usize>() + translations
     }
 }
 
@@ -99,14 +104,17 @@ pub struct Shared {
 pub fn run(
     plan: &Plan<'_>,
     shared: &Shared,
+    translations: Option<Translations>,
     ready: Sender<()>,
     messages: &SyncSender<Message>,
 ) -> Result<(), Problem> {
     let chunks: Vec<_> = plan.parts.iter().map(|_| RefCell::new(Chunk::default())).collect();
+    let translated = RefCell::new(Vec::new());
     let mut rings = Rings::open(plan.parts, &chunks)?;
+    rings.translations = translations.map(|translations| (translations, &translated));
     let hand_over = |complete_until_boottime_ns| {
         let chunks = chunks.iter().map(RefCell::take).collect();
-        let batch = Batch { chunks, complete_until_boottime_ns };
+        let batch = Batch { chunks, translations: translated.take(), complete_until_boottime_ns };
         shared.waiting_bytes.fetch_add(batch.bytes(), Ordering::Relaxed);
         // Nobody there to tell it: the end is near.
         let _ = messages.send(Message::Batch(batch));
@@ -137,8 +145,10 @@ pub fn run(
     rings.take_the_rest(plan.parts, &hand_over)
 }
 
-/// The readers of all parts that send records; those that identity lives from are the last.
+/// The readers of all parts that send records; those that identity lives from are the last. And behind
+/// them what connection tracking says.
 struct Rings<'a> {
+    translations: Option<(Translations, &'a RefCell<Vec<translation::Change>>)>,
     readers: Vec<Reader<'a>>,
     /// Of these, how many come before those.
     others: usize,
@@ -147,7 +157,7 @@ struct Rings<'a> {
 
 impl<'a> Rings<'a> {
     fn open(parts: &[Part<'_>], chunks: &'a [RefCell<Chunk>]) -> Result<Self, Problem> {
-        let mut rings = Self { readers: Vec::new(), others: 0, signal: "" };
+        let mut rings = Self { translations: None, readers: Vec::new(), others: 0, signal: "" };
         let both: Vec<_> = parts.iter().zip(chunks).collect();
         let (teaching, others): (Vec<_>, Vec<_>) =
             both.into_iter().partition(|(part, _)| part.learns);
@@ -182,6 +192,11 @@ impl<'a> Rings<'a> {
         // Anew, and with what a probe is just writing there: what the others' records stand on.
         for reader in self.readers.iter_mut().skip(self.others) {
             found |= reader.drain_all_sent().map_err(failed)?;
+        }
+        if let Some((translations, changes)) = &mut self.translations {
+            let mut changes = changes.borrow_mut();
+            translations.take(&mut changes);
+            found |= !changes.is_empty();
         }
         Ok((found, complete_until))
     }

@@ -24,7 +24,8 @@ impl Losses {
             return Vec::new();
         }
         let lost = |part: &Part<'_>| {
-            let loaded = part.loaded.read().ok().filter(|_| part.learns);
+            let matters = part.learns && !part.signal.identity.is_empty();
+            let loaded = part.loaded.read().ok().filter(|_| matters);
             loaded.map_or(0, |loaded| ledger::read(loaded.object()).lost)
         };
         let lost: Vec<u64> = parts.iter().map(lost).collect();

@@ -19,6 +19,7 @@ mod held;
 mod losses;
 mod sources;
 mod teller;
+mod translations;
 
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
@@ -32,6 +33,7 @@ use chandra_loader::load::Loaded;
 use chandra_signals::{Context, Signal};
 
 use crate::session::Received;
+use translations::Translations;
 
 pub use sources::{KubernetesChoice, RuntimeChoice, Sources};
 pub use teller::{Late, Sink, Tally, Told};
@@ -72,6 +74,12 @@ impl Part<'_> {
         let number = self.signal.kinds.iter().find(|(name, _)| *name == kind.name);
         number.is_some_and(|(_, number)| self.told_kinds >> number & 1 == 1)
     }
+
+    /// Records are told that have somebody at the other end.
+    fn tells_of_connections(&self) -> bool {
+        let kinds = self.signal.event_kinds;
+        kinds.iter().any(|kind| kind.has_connection() && self.tells(kind))
+    }
 }
 
 /// How to follow.
@@ -100,10 +108,14 @@ pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result
     let shared = drain::Shared::default();
     let (messages, received) = sync_channel(WAITING_MESSAGES);
     plan.sources.start(&messages);
+    let wants = plan.sources.translations && plan.parts.iter().any(Part::tells_of_connections);
+    let says_why_not = plan.sources.describe_containers();
+    let translations = wants.then(|| Translations::start(&messages, says_why_not));
     std::thread::scope(|scope| {
         let (ready, is_ready) = std::sync::mpsc::channel();
-        let drainer = scope.spawn(|| {
-            let drained = drain::run(plan, &shared, ready, &messages);
+        let (shared, messages) = (&shared, &messages);
+        let drainer = scope.spawn(move || {
+            let drained = drain::run(plan, shared, translations, ready, messages);
             let _ = messages.send(drain::Message::End);
             drained
         });
@@ -111,7 +123,7 @@ pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result
             (plan.on_listening)();
         }
         let teller = teller::Teller::new(plan, context, sink);
-        let tally = teller.run(&received, &shared);
+        let tally = teller.run(&received, shared);
         drainer.join().unwrap_or(Ok(())).map(|()| tally)
     })
 }

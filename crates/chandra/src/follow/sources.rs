@@ -1,12 +1,13 @@
-//! Those who describe containers, each in a thread of its own; what they find out reaches the teller
-//! as messages. Nothing waits for them: a runtime that is not there yet is looked for again and again.
+//! Those who describe containers and addresses, each in a thread of its own; what they find out reaches
+//! the teller as messages. Nothing waits for them: a runtime that is not there yet is looked for again and
+//! again.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use chandra_identity::cluster;
 use chandra_identity::description::Change;
+use chandra_identity::{cluster, translation};
 use chandra_kubernetes::{Access, RemotePods};
 use chandra_runtime::{Error, Handle, Options, Source, usual};
 
@@ -43,6 +44,8 @@ pub struct Sources {
     pub runtime: Option<RuntimeChoice>,
     /// The cluster's API; none is asked when absent.
     pub kubernetes: Option<KubernetesChoice>,
+    /// Connection tracking is asked where dialled addresses led to.
+    pub translations: bool,
 }
 
 /// What a source found out.
@@ -58,6 +61,8 @@ pub enum News {
     Cluster(chandra_kubernetes::Handle),
     /// The cluster's API says this.
     OfCluster(Box<cluster::Change>),
+    /// Connection tracking has this, of what it had before it was listened to.
+    Translations(Vec<translation::Change>),
 }
 
 impl Sources {

@@ -11,7 +11,7 @@ use chandra_event::who::{Described, Known, Who};
 use chandra_identity::container::Number;
 use chandra_identity::description::{Change, RuntimeId};
 use chandra_identity::selector::Verdict;
-use chandra_identity::{Identity, Spelled, Standing};
+use chandra_identity::{Identity, Spelled, Standing, translation};
 use chandra_loader::clock;
 use chandra_runtime::Handle;
 use chandra_signals::Context;
@@ -78,6 +78,8 @@ pub struct Tally {
     pub pending: u64,
     /// Times that what is there was looked at anew, because records that identity lives from were lost.
     pub sweeps: u64,
+    /// What connection tracking said of dialled addresses that led elsewhere.
+    pub translations: translation::Stats,
 }
 
 /// See the [module](self).
@@ -149,7 +151,7 @@ impl<'a> Teller<'a> {
         }
         self.release(u64::MAX);
         self.sink.flush();
-        self.sink.look(&self.identity, &self.tally);
+        self.look();
         if let Some(runtime) = self.runtime {
             runtime.stop();
         }
@@ -185,6 +187,7 @@ impl<'a> Teller<'a> {
 
     fn take(&mut self, batch: &Batch) {
         let now_ns = clock::boottime_ns();
+        self.translate(&batch.translations, now_ns);
         self.learn_and_tell(batch, now_ns);
         let drained_ns = batch.complete_until_boottime_ns;
         let drained = self.context.clock.get().event_time(drained_ns.saturating_sub(LINGER_NS));
@@ -193,8 +196,21 @@ impl<'a> Teller<'a> {
             self.looked_ns = now_ns;
             self.context.measure_clock();
             self.identity.processes.set_clock(self.context.clock.get());
-            self.sink.look(&self.identity, &self.tally);
+            self.look();
             self.sweep(now_ns);
+        }
+    }
+
+    /// Shows the sink what is known.
+    fn look(&mut self) {
+        self.tally.translations = self.identity.translations.stats();
+        self.sink.look(&self.identity, &self.tally);
+    }
+
+    /// Takes in what connection tracking said.
+    fn translate(&mut self, changes: &[translation::Change], now_ns: u64) {
+        for change in changes {
+            self.identity.translations.apply(*change, now_ns);
         }
     }
 
@@ -328,6 +344,7 @@ impl<'a> Teller<'a> {
                 self.choice.forget();
                 self.complete();
             }
+            News::Translations(changes) => self.translate(&changes, clock::boottime_ns()),
         }
     }
 

@@ -27,9 +27,6 @@ pub fn show(options: &TraceOptions, loaded: &Loaded, context: &Context) -> Resul
     });
     let limit = options.count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
     groups.truncate(limit);
-    if options.by.iter().any(|(_, bit)| *bit == group_field::GROUP_LOCATION) {
-        context.find_places(&groups.iter().map(|(key, _)| key.location).collect::<Vec<_>>());
-    }
     let rows = groups
         .iter()
         .map(|(key, count)| (fields(options.signal, &options.by, key, context), *count));

@@ -47,7 +47,7 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
     let (loaded, companions) = std::thread::scope(|scope| {
         let asks = if counted { selects } else { options.identity.late.is_some() };
         let companions = scope.spawn(move || match asks {
-            true => companions::load(options.known(), &options.load),
+            true => companions::load(options.signal, options.known(), &options.load),
             false => Vec::new(),
         });
         let loaded = session::start(&watch, &options.load);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chandra_doctor::Problem;
 use chandra_event::json;
-use chandra_event::record::{Kind, Record};
+use chandra_event::record::{Field, Kind, Record};
 use chandra_event::table::{Mode, Table};
-use chandra_event::who::{CONTAINER_DESCRIBED, WhoFields};
+use chandra_event::who::{BackendFields, CONTAINER_DESCRIBED, WhoFields};
 use chandra_loader::load::Loaded;
 use chandra_signals::Context;
 
@@ -111,8 +111,8 @@ impl<'a> Lines<'a> {
             kinds.push(&CONTAINER_DESCRIBED);
         }
         let describes = options.identity.sources.describe_containers();
-        let beside = if describes { WhoFields::FIELDS } else { &[] };
-        let new = |mode| Table::new(&kinds, beside, mode, terminal_width(options.format));
+        let beside = if describes { beside(&kinds) } else { Vec::new() };
+        let new = |mode| Table::new(&kinds, &beside, mode, terminal_width(options.format));
         let mut table = mode.map(new);
         let mut bytes = Vec::new();
         if let Some(table) = &mut table {
@@ -153,6 +153,13 @@ impl<'a> Lines<'a> {
             None => Ok(self),
         }
     }
+}
+
+/// The fields that records of these kinds may have beside their own.
+fn beside(kinds: &[&Kind]) -> Vec<Field> {
+    let connects = kinds.iter().any(|kind| kind.has_connection());
+    let backend = if connects { BackendFields::FIELDS } else { &[] };
+    [backend, WhoFields::FIELDS].concat()
 }
 
 impl Sink for Lines<'_> {

@@ -91,6 +91,11 @@ impl Summary {
             "not_selected": self.not_selected,
             "held": self.tally.held,
             "pending": self.tally.pending,
+            "translations": {
+                "lost": self.tally.translations.lost,
+                "malformed": self.tally.translations.malformed,
+                "evicted": self.tally.translations.evicted,
+            },
             "imbalance": self.imbalance(kernel),
         }})
     }
@@ -116,6 +121,15 @@ impl Summary {
         }
         if self.tally.sweeps > 0 {
             text += &format!(", what runs looked at anew after losses {} times", self.tally.sweeps);
+        }
+        let translations = &self.tally.translations;
+        if translations.lost > 0 {
+            let times = translations.lost;
+            text += &format!(", where services led to listed anew after losses {times} times");
+        }
+        let missed = translations.malformed + translations.evicted;
+        if missed > 0 {
+            text += &format!(", {missed} connections whose backend is not known");
         }
         let imbalance = self.imbalance(kernel);
         if imbalance != 0 {

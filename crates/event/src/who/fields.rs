@@ -1,5 +1,7 @@
 //! The fields that every record may have beside its own.
 
+use std::net::SocketAddr;
+
 use super::{Container, Described, Parent, Peer, Pod, Service, Who, Workload};
 
 crate::fields! {
@@ -15,6 +17,17 @@ crate::fields! {
         "Start of the parent, the same on every record of one run";
         "parent.start_boottime_ns", "PARENT_START_BOOTTIME", 20, Json, Big(parent.start_boottime_ns),
         "Start of the parent on CLOCK_BOOTTIME; with the pid it names one process";
+    }
+}
+
+crate::fields! {
+    /// Where a connection went, within the object of the connection.
+    pub struct BackendFields(backend: &SocketAddr) = [] {
+        "connection.backend.address", "BACKEND_ADDRESS", 15, Wide,
+        Address(backend.ip().to_canonical()),
+        "Address that the connection reached, where the dialled one was translated on the way";
+        "connection.backend.port", "BACKEND_PORT", 12, Wide, Number(backend.port()),
+        "Port that the connection reached there";
     }
 }
 

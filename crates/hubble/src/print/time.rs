@@ -58,7 +58,7 @@ impl FromStr for TimeFormat {
 
 impl TimeFormat {
     /// A moment; `N/A` where there is none, or one before 1970.
-    pub(super) fn write(self, time: Option<&Timestamp>) -> String {
+    pub fn write(self, time: Option<&Timestamp>) -> String {
         let not_a_moment = || "N/A".to_owned();
         let Some(time) = time else { return not_a_moment() };
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(time.seconds), u64::try_from(time.nanos))

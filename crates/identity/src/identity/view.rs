@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 
-use chandra_event::record::Record;
+use chandra_event::record::{Event, Record};
+use chandra_event::socket::Transport;
+use chandra_event::tcp::{Happened, Role, Tcp};
+use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
 use super::{Identity, OwnNode, Place};
-use crate::cluster::{PodView, Protocol};
+use crate::cluster::{PodView, Protocol, ServiceView};
 use crate::container::{self, Number};
 use crate::description::{ContainerDescription, Text};
 use crate::dns::Scope;
 use crate::names::{self, Here, Names, Question};
+use crate::numbers::Reserved;
 use crate::process::ProcessEntry;
 use crate::selector;
 
@@ -30,6 +34,7 @@ impl Identity {
 
     /// The container that the process of a record is in, with what was described of it until now.
     pub fn locate(&mut self, record: &dyn Record) -> Option<Number> {
+        self.note_end(record);
         self.container_of(record).filter(|number| self.look_up(*number).is_some())
     }
 
@@ -44,7 +49,8 @@ impl Identity {
         // together, so that it waits for memory once and not one after another.
         let boottime_ns = self.processes.boottime_ns_of(record.time());
         let entry = record.process().and_then(|process| self.processes.of(process));
-        let peer = self.peer_of(record, number);
+        let backend = self.backend_of(record);
+        let peer = self.peer_at(record, number, backend);
         let mut who = Who::default();
         if let Some(process) = record.process() {
             let ran = entry.and_then(|entry| entry.program_at(boottime_ns));
@@ -56,27 +62,71 @@ impl Identity {
             self.place(number, &mut who);
         }
         let is_loopback = record.peer().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-        who.peer = match peer {
-            // The loopback of a pod is the pod.
-            Some(_) if is_loopback && who.pod.is_some() => {
-                Peer { pod: who.pod, workload: who.workload, ..Peer::default() }
-            }
-            Some(peer) => peer_view(&peer, spelled),
-            None => Peer::default(),
-        };
+        // The loopback of a pod is the pod.
+        if is_loopback && who.pod.is_some() {
+            who.peer = Peer { pod: who.pod, workload: who.workload, ..Peer::default() };
+        } else {
+            who.backend = backend;
+            who.peer = peer.map(|peer| peer_view(&peer, spelled)).unwrap_or_default();
+        }
         who
     }
 
-    /// Who is at the other end of what a record of this container tells of.
+    /// Who is at the other end of what a record of this container tells of; of a connection that was
+    /// translated the backend, but the service and the name that were dialled.
     pub fn peer_of(&self, record: &dyn Record, number: Option<Number>) -> Option<names::Peer<'_>> {
-        let peer = record.peer()?;
-        let scope = match (number, record.process()) {
-            (Some(number), _) => Some(Scope::Container(number.get())),
-            (None, Some(process)) => Some(Scope::Process(process.pid)),
-            (None, None) => None,
-        };
+        self.peer_at(record, number, self.backend_of(record))
+    }
+
+    fn peer_at(
+        &self,
+        record: &dyn Record,
+        number: Option<Number>,
+        backend: Option<SocketAddr>,
+    ) -> Option<names::Peer<'_>> {
+        let dialled = record.peer()?;
         let boottime_ns = self.processes.boottime_ns_of(record.time());
-        Some(self.names().peer(&self.question(peer, scope, boottime_ns)))
+        let scope = scope(number, record);
+        let protocol = protocol(record.transport());
+        let ask = |end| {
+            self.names().peer(&Question { protocol, ..self.question(end, scope, boottime_ns) })
+        };
+        let peer = ask(dialled);
+        Some(match backend {
+            None => peer,
+            Some(backend) => {
+                let (service, dns_name) = (peer.service, peer.dns_name);
+                names::Peer { service, dns_name, ..ask(backend) }
+            }
+        })
+    }
+
+    /// Where the connection of a record went, if what its opener dialled was translated on the way.
+    fn backend_of(&self, record: &dyn Record) -> Option<SocketAddr> {
+        let tcp = opened(record)?;
+        self.translations.backend(tcp.connection.local, tcp.connection.peer)
+    }
+
+    /// What was translated of a connection that is closed is over, and stays for late records.
+    fn note_end(&mut self, record: &dyn Record) {
+        if let Some(tcp) = opened(record)
+            && matches!(tcp.happened, Happened::Close(_))
+        {
+            let boottime_ns = self.processes.boottime_ns_of(record.time());
+            self.translations.close(tcp.connection.local, tcp.connection.peer, boottime_ns);
+        }
+    }
+
+    /// Who is at an address, whoever asks.
+    pub fn named(&self, end: SocketAddr, transport: Transport, time: Timestamp) -> names::Peer<'_> {
+        let question = self.question(end, None, self.processes.boottime_ns_of(time));
+        self.names().peer(&Question { protocol: protocol(transport), ..question })
+    }
+
+    /// This node has it, or runs the pod that has it.
+    pub fn is_here(&self, peer: &names::Peer<'_>) -> bool {
+        let name = self.here.name.as_str();
+        peer.reserved == Some(Reserved::Host) || peer.node.is_some_and(|node| node == name)
     }
 
     /// A pod of the own cluster, by its name.
@@ -138,6 +188,30 @@ impl Identity {
     }
 }
 
+fn protocol(transport: Transport) -> Protocol {
+    match transport {
+        Transport::Tcp => Protocol::Tcp,
+        Transport::Udp => Protocol::Udp,
+    }
+}
+
+/// A record of TCP from another end than the acceptor's.
+fn opened<'r>(record: &'r dyn Record) -> Option<&'r Tcp> {
+    match record.event() {
+        Event::Tcp(tcp) if tcp.connection.role != Some(Role::Acceptor) => Some(tcp),
+        _ => None,
+    }
+}
+
+/// Whose names hold for a record.
+pub(super) fn scope(container: Option<Number>, record: &dyn Record) -> Option<Scope> {
+    match (container, record.process()) {
+        (Some(number), _) => Some(Scope::Container(number.get())),
+        (None, Some(process)) => Some(Scope::Process(process.pid)),
+        (None, None) => None,
+    }
+}
+
 impl Spelled {
     fn spell(&mut self, pod: Option<PodView<'_>>) {
         self.pod.clear();
@@ -164,11 +238,7 @@ fn peer_view<'a>(peer: &names::Peer<'a>, spelled: &'a mut Spelled) -> Peer<'a> {
     Peer {
         pod: peer.pod.map(pod),
         workload: peer.pod.map(workload).filter(|workload| !workload.name.is_empty()),
-        service: peer.service.map(|service| Service {
-            namespace: service.namespace,
-            name: service.name,
-            port: service.port_name.filter(|port| !port.is_empty()),
-        }),
+        service: peer.service.map(service_view),
         node: peer.node,
         name: peer.dns_name,
         entity: peer.reserved.map(|reserved| reserved.word()).filter(|word| *word != "unknown"),
@@ -214,6 +284,14 @@ fn container_view<'a>(container: &'a container::Container, place: &'a Place) -> 
         name: said(described.map(|it| &it.name)).or(said(told.map(|it| &it.name))),
         image: said(described.map(|it| &it.image)).or(said(told.map(|it| &it.image))),
         is_sandbox: place.container.is_none() && place.pod.is_some(),
+    }
+}
+
+fn service_view(service: ServiceView<'_>) -> Service<'_> {
+    Service {
+        namespace: service.namespace,
+        name: service.name,
+        port: service.port_name.filter(|port| !port.is_empty()),
     }
 }
 

@@ -22,15 +22,17 @@ static __always_inline bool is_no_drop(__u32 reason)
 	return IS_REASON(reason, SKB_CONSUMED) || IS_REASON(reason, SKB_NOT_DROPPED_YET);
 }
 
-static __always_inline bool has_ordinary_reason(const struct drop_record *record)
+static __always_inline bool is_ordinary_reason(__u32 reason)
 {
-	return IS(record, SKB_DROP_REASON_OTHERHOST) || IS(record, SKB_DROP_REASON_TCP_OLD_DATA) ||
-	       IS(record, SKB_DROP_REASON_TCP_OFOMERGE) ||
-	       IS(record, SKB_DROP_REASON_TCP_OLD_ACK) || IS(record, SKB_DROP_REASON_TCP_RESET) ||
-	       IS(record, SKB_DROP_REASON_IPV6_NDISC_NS_OTHERHOST) ||
-	       IS(record, SKB_DROP_REASON_QUEUE_PURGE) ||
-	       IS(record, SKB_DROP_REASON_PACKET_SOCK_ERROR) ||
-	       IS(record, SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL);
+	return IS_REASON(reason, SKB_DROP_REASON_OTHERHOST) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_OLD_DATA) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_OFOMERGE) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_OLD_ACK) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_RESET) ||
+	       IS_REASON(reason, SKB_DROP_REASON_IPV6_NDISC_NS_OTHERHOST) ||
+	       IS_REASON(reason, SKB_DROP_REASON_QUEUE_PURGE) ||
+	       IS_REASON(reason, SKB_DROP_REASON_PACKET_SOCK_ERROR) ||
+	       IS_REASON(reason, SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL);
 }
 
 static __always_inline bool is_for_a_group(const struct drop_record *record)
@@ -82,7 +84,7 @@ static __always_inline bool is_ordinary(const struct drop_record *record, const 
 	bool has_reason =
 		record->flags & DROP_REASON_KNOWN && !IS(record, SKB_DROP_REASON_NOT_SPECIFIED);
 
-	if (has_ordinary_reason(record))
+	if (record->flags & DROP_REASON_KNOWN && is_ordinary_reason(record->reason))
 		return true;
 	/* Frames of link-layer protocols that nobody here speaks. */
 	if (IS(record, SKB_DROP_REASON_UNHANDLED_PROTO) && !is_ip)

@@ -196,9 +196,6 @@ static __always_inline void on_drop(void *ctx, const struct sk_buff *skb, const 
 	struct drop_record *record = &out->record;
 
 	read_network(skb, &out->at, &out->headers, record);
-	/* Netlink and Unix sockets use the same buffers: no packets. */
-	if (!record->ethertype && !is_of_ip(sk))
-		return;
 	read_place(skb, sk, record);
 	record->kind = is_ordinary(record, &out->at, sk) ? KIND_PACKET_DISCARD : KIND_PACKET_DROP;
 	if (!wanted(record->kind))
@@ -250,10 +247,18 @@ static __always_inline const struct sock *socket_of(const struct sk_buff *skb,
 static __always_inline int on_kfree_skb(void *ctx, const struct sk_buff *skb, __u64 location,
 					__u32 reason, const struct sock *receiver, __u32 flags)
 {
+	bool has_reason = flags & DROP_REASON_KNOWN;
 	__u32 zero = 0, *used, mine;
+	const struct sock *sk;
 	struct scratch *out;
 
-	if (!listens() || (flags & DROP_REASON_KNOWN && is_no_drop(reason)))
+	if (!listens() || (has_reason && is_no_drop(reason)))
+		return 0;
+	if (has_reason && is_ordinary_reason(reason) && !wanted(KIND_PACKET_DISCARD))
+		return 0;
+	/* Netlink and Unix sockets use the same buffers: no packets. */
+	sk = socket_of(skb, receiver);
+	if (!BPF_CORE_READ(skb, protocol) && !is_of_ip(sk))
 		return 0;
 	used = bpf_map_lookup_elem(&level, &zero);
 	if (!used)
@@ -272,7 +277,7 @@ static __always_inline int on_kfree_skb(void *ctx, const struct sk_buff *skb, __
 	out->record.location = location;
 	out->record.reason = reason;
 	out->record.flags = flags;
-	on_drop(ctx, skb, socket_of(skb, receiver), out);
+	on_drop(ctx, skb, sk, out);
 	barrier();
 	*used = mine;
 	return 0;

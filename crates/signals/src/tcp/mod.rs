@@ -88,7 +88,8 @@ fn connection(record: &TcpRecord) -> Result<Connection, DecodeError> {
     })
 }
 
-fn address(family: u8, bytes: [u8; 16], port: u16) -> Result<SocketAddr, DecodeError> {
+/// An address of the kernel's family number.
+pub(crate) fn address(family: u8, bytes: [u8; 16], port: u16) -> Result<SocketAddr, DecodeError> {
     let [a, b, c, d, ..] = bytes;
     let address = match i32::from(family) {
         AF_INET => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),

@@ -20,6 +20,8 @@ const ALL: &[(&str, &str)] = &[
     ("tcp", "open"),
     ("drop", "kfree_skb"),
     ("drop", "owners"),
+    ("dns", "egress"),
+    ("dns", "ingress"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];

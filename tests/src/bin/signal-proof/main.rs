@@ -21,6 +21,7 @@ use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
 mod cgroup;
+mod dns;
 mod drops;
 mod file_io;
 mod hooks;
@@ -55,6 +56,8 @@ const PROOFS: &[Proof] = &[
     ("tcp-retransmit", tcp_losses::retransmit),
     ("tcp-reset", tcp_losses::reset),
     ("drops", drops::drops),
+    ("dns", dns::exchange),
+    ("dns tcp", dns::by_tcp),
     ("vfs-latency", file_io::latency),
 ];
 

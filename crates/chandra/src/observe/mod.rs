@@ -1,0 +1,105 @@
+//! `chandra observe`, `status`, `watch`, and the lists that a server has: a client of any server of
+//! Hubble's, as Hubble's own command line is one.
+//!
+//! Flows come from a [`source`], are chosen from once more where the server could not do it ([`choice`]),
+//! and end in a [`display`]. Waiting is done by one thread; what a server sends is taken as fast as it is
+//! shown, so that nothing piles up here.
+
+mod aggregate;
+mod choice;
+mod columns;
+pub mod details;
+mod display;
+mod events;
+pub mod filters;
+mod inventory;
+mod moment;
+mod peers;
+pub mod request;
+mod resume;
+mod server;
+mod source;
+mod status;
+mod stream;
+
+use std::future::Future;
+
+use chandra_doctor::{Check, Problem};
+
+pub use aggregate::Key;
+pub use display::DisplayOptions;
+
+use crate::cli::observe::{ObserveOptions, Origin, What};
+use crate::cli::observe_others::OtherOptions;
+use choice::{Choice, Step};
+use display::{Display, Ended};
+use server::Server;
+use source::Source;
+use stream::Until;
+
+/// Shows flows or events.
+pub fn run(options: &ObserveOptions) -> Result<(), Problem> {
+    block_on(async {
+        match &options.what {
+            What::Flows => flows(options).await,
+            What::AgentEvents => events::agent(options).await,
+            What::DebugEvents => events::debug(options).await,
+        }
+    })
+}
+
+/// Shows what else a server knows.
+pub fn run_other(options: &OtherOptions) -> Result<(), Problem> {
+    block_on(async {
+        match options {
+            OtherOptions::Status(options) => status::run(options).await,
+            OtherOptions::Nodes(options) => inventory::nodes(options).await,
+            OtherOptions::Namespaces(options) => inventory::namespaces(options).await,
+            OtherOptions::Peers(options) => peers::run(options).await,
+        }
+    })
+}
+
+fn block_on(work: impl Future<Output = Result<(), Problem>>) -> Result<(), Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Problem::new(Check::HUBBLE, "cannot wait for a server", error, "start it again")
+    })?;
+    runtime.block_on(work)
+}
+
+async fn flows(options: &ObserveOptions) -> Result<(), Problem> {
+    let mut until = Until::signals()?;
+    let mut display = Display::new(&options.display);
+    let (request, details) = (options.request.clone(), options.details.clone());
+    let origin = match &options.origin {
+        Origin::File(path) => {
+            let mut choice = Choice::of_file(&request, details)?;
+            let source = Source::open(path, options.display.is_silent)?;
+            display.all(source, &mut choice, &mut until).await?;
+            return display.finish();
+        }
+        Origin::Server(origin) => origin,
+    };
+    let mut step = Some(Step::first(request, details)?);
+    let Some(server) = until.stopped(Server::connect(origin)).await else { return Ok(()) };
+    let server = server?;
+    while let Some(mut now) = step.take() {
+        let asked = Source::ask(&server, now.request.clone());
+        let Some(source) = until.stopped(asked).await else { break };
+        if display.all(source?, &mut now.choice, &mut until).await? == Ended::Source {
+            step = now.next();
+        }
+    }
+    display.finish()
+}
+
+/// A message that cannot be said as JSON.
+fn unprintable(error: &chandra_hubble::json::Error) -> Problem {
+    Problem::new(
+        Check::HUBBLE,
+        "cannot show what the server sent",
+        error,
+        "show it in another format: -o compact",
+    )
+}

@@ -1,0 +1,159 @@
+//! A server of Hubble's that is being asked, and what its refusals mean.
+
+use std::future::Future;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chandra_doctor::{Check, Problem};
+use chandra_hubble::proto::observer::observer_client::ObserverClient;
+use chandra_hubble::proto::peer::peer_client::PeerClient;
+use chandra_hubble_grpc::client::{self, Address};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::cli::hubble_server::{BasicAuth, ServerOptions};
+
+/// The connection, with who asks.
+pub type Connection = InterceptedService<Channel, Authorization>;
+
+/// Says with every request who asks.
+#[derive(Debug, Clone)]
+pub struct Authorization(Option<MetadataValue<Ascii>>);
+
+impl Authorization {
+    fn new(auth: Option<&BasicAuth>) -> Self {
+        let value = auth.and_then(|BasicAuth { username, password }| {
+            let encoded = STANDARD.encode(format!("{username}:{password}"));
+            let mut value: MetadataValue<Ascii> = format!("Basic {encoded}").parse().ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        Self(value)
+    }
+}
+
+impl Interceptor for Authorization {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Server<'a> {
+    options: &'a ServerOptions,
+    connection: Connection,
+}
+
+impl<'a> Server<'a> {
+    /// Connects.
+    pub async fn connect(options: &'a ServerOptions) -> Result<Self, Problem> {
+        let channel = client::connect(&options.connect)
+            .await
+            .map_err(|error| unreachable(options, &error))?;
+        let authorization = Authorization::new(options.basic_auth.as_ref());
+        Ok(Self { options, connection: InterceptedService::new(channel, authorization) })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.options.connect.address
+    }
+
+    /// The service for flows.
+    pub fn observer(&self) -> ObserverClient<Connection> {
+        ObserverClient::new(self.connection.clone())
+    }
+
+    /// The service for peers.
+    pub fn peer(&self) -> PeerClient<Connection> {
+        PeerClient::new(self.connection.clone())
+    }
+
+    /// The service for health.
+    pub fn health(&self) -> HealthClient<Connection> {
+        HealthClient::new(self.connection.clone())
+    }
+
+    /// The answer to a request, within the time that it may take.
+    pub async fn answer<T>(
+        &self,
+        what: &str,
+        answer: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Problem> {
+        let limit = self.options.request_timeout;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(self.refusal(what, &status)),
+            Err(_) => Err(Problem::new(
+                Check::HUBBLE,
+                what,
+                format!("{} did not answer within {limit:?}", self.address()),
+                "try again, or give it more time: --request-timeout 60s",
+            )),
+        }
+    }
+
+    /// What a refusal means.
+    pub fn refusal(&self, what: &str, status: &Status) -> Problem {
+        let (address, said) = (self.address(), status.message());
+        let said = chandra_event::text::escape(said.as_bytes());
+        let status_command = format!("chandra status --server {address}");
+        let (why, next) = match status.code() {
+            Code::InvalidArgument | Code::Unknown | Code::OutOfRange => (
+                format!("{address} refuses what is asked: {said}"),
+                "correct it; chandra observe --print-raw-filters shows the filters that are asked"
+                    .to_owned(),
+            ),
+            Code::Unimplemented => (
+                format!("{address} does not know of it: {said}"),
+                "ask another server: a relay knows of nodes, a node of its own events".to_owned(),
+            ),
+            Code::Unauthenticated | Code::PermissionDenied => (
+                format!("{address} does not let you: {said}"),
+                "say who you are: --basic-auth-username, or --tls-client-cert-file".to_owned(),
+            ),
+            Code::ResourceExhausted => (
+                format!("{address} cannot give so much: {said}"),
+                "ask for less, or later".to_owned(),
+            ),
+            Code::DeadlineExceeded => (format!("{address} took too long: {said}"), status_command),
+            Code::Unavailable | Code::Cancelled | Code::Aborted | Code::DataLoss => {
+                (format!("the connection to {address} broke: {said}"), status_command)
+            }
+            _ => (format!("{address} failed: {said}"), status_command),
+        };
+        Problem::new(Check::HUBBLE, what, why, next)
+    }
+}
+
+fn unreachable(options: &ServerOptions, error: &client::Error) -> Problem {
+    let address = &options.connect.address;
+    let next = match (error, address) {
+        (client::Error::Tls(_) | client::Error::ServerName(_), _) => {
+            "name files that fit: --tls-ca-cert-files ca.crt --tls-server-name NAME".to_owned()
+        }
+        (client::Error::Unreachable { .. }, _) if options.is_usual => {
+            "start the agent here: chandra agent; or say which server: --server HOST:PORT"
+                .to_owned()
+        }
+        (client::Error::Unreachable { reason, .. }, _) if reason.contains("TLS") => {
+            "say what to trust: --tls-ca-cert-files ca.crt, and --tls-server-name where the name \
+             in the certificate is another one"
+                .to_owned()
+        }
+        (_, Address::Unix(path)) => format!("see whether it is there: ls -l {}", path.display()),
+        (_, Address::Tcp { tls: false, .. }) => {
+            "see whether it listens there, and whether it wants TLS: --tls".to_owned()
+        }
+        (_, Address::Tcp { tls: true, .. }) => "see whether it listens there, with TLS".to_owned(),
+    };
+    Problem::new(Check::HUBBLE, format!("cannot reach the server {address}"), error, next)
+}
