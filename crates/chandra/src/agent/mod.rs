@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
 use chandra_hubble::flow::Node;
+use chandra_hubble_grpc::server::Bound;
 use chandra_loader::load::Loaded;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
@@ -29,7 +30,6 @@ use chandra_signals::{Context, SIGNALS, Signal};
 use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
-use chandra_hubble_grpc::server::Bound;
 use export::Exporting;
 use flows::Flowing;
 use printer::Queue;
