@@ -109,10 +109,12 @@ impl Flowing {
         }
     }
 
-    /// Counts, writes and keeps the flow that a record tells of, if it tells of one.
-    pub fn take(&mut self, told: &Told<'_>) {
+    /// Counts, writes and keeps the flows that a record tells of. Whether it told of any.
+    pub fn take(&mut self, told: &Told<'_>) -> bool {
+        let mut tells = false;
         let Self { state, maker, metrics, exporting, is_served, seen, cluster, has_new, .. } = self;
         maker.make(told, &mut |flow| {
+            tells = true;
             metrics.observe(&flow);
             if let Some(exporting) = exporting {
                 exporting.take(&flow);
@@ -130,6 +132,7 @@ impl Flowing {
             state.ring.push(flow);
             *has_new = true;
         });
+        tells
     }
 
     /// All that was there for now has been taken: whoever waits for flows is woken, once for all.

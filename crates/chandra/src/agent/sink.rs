@@ -66,14 +66,12 @@ impl Sink for Delivering<'_> {
         if !self.state.canary.is_done() {
             self.state.canary.look_at(record, self.own_port);
         }
-        if let Some(flows) = &mut self.flows {
-            flows.take(told);
-        }
+        let is_flow = self.flows.as_mut().is_some_and(|flows| flows.take(told));
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
         if !self.queue.is_open() || !prints(signal, record) {
-            if self.flows.is_some() && is_sent {
+            if is_flow {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;

@@ -86,7 +86,10 @@ pub(super) async fn tell(
             return;
         }
     }
-    while request.follow {
+    if !request.follow {
+        return;
+    }
+    loop {
         state.agent_events.reached(next).await;
         let (events, later) = state.agent_events.from(next);
         next = later;

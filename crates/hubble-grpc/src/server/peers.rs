@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(tell(&[two.clone(), one.clone()]), []);
         let moved = node("two", "10.0.0.3:4244");
         assert_eq!(
-            tell(&[moved.clone()]),
+            tell(std::slice::from_ref(&moved)),
             [("PEER_DELETED", "one".to_owned()), ("PEER_UPDATED", "two".to_owned()),]
         );
         assert_eq!(tell(&[moved, one]), [added("one")]);

@@ -196,7 +196,7 @@ fn protocol(transport: Transport) -> Protocol {
 }
 
 /// A record of TCP from another end than the acceptor's.
-fn opened<'r>(record: &'r dyn Record) -> Option<&'r Tcp> {
+fn opened(record: &dyn Record) -> Option<&Tcp> {
     match record.event() {
         Event::Tcp(tcp) if tcp.connection.role != Some(Role::Acceptor) => Some(tcp),
         _ => None,
