@@ -81,6 +81,11 @@ impl Running {
         Self { child, out }
     }
 
+    /// What it has printed so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.out.since(0)
+    }
+
     /// Waits until it has printed so many lines.
     ///
     /// # Panics

@@ -92,7 +92,7 @@ fn a_page_is_a_question_an_answer_a_handshake_bytes_and_an_end() {
     let network = Network::new();
     let observed = Observed::start(&["--signals", "process,tcp,dns"]);
     assert!(network.fetch(&format!("http://web.example.test:{PORT}/page")));
-    let asked = observed.wait_for_flows(2, &["--to-ip", NAME_SERVER, "--from-ip", NAME_SERVER]);
+    let asked = observed.wait_for_flows(2, &["--protocol", "dns", "--process", "wget"]);
     // The opener tells of its SYN and of the answer, the acceptor of the SYN; both of their end.
     let flows = observed.wait_for_flows(5, &["--port", PORT]);
     let (mut questions, mut answers) = (Vec::new(), Vec::new());

@@ -41,8 +41,7 @@ fn the_newest_flow_is_told_at_once() {
     // Nothing else happens on that port, so that no later flow could push this one out.
     let told = wait_for("a reader", || {
         connect(&listener);
-        let lines = following.wait_for_lines(1);
-        (!lines.is_empty()).then_some(lines)
+        Some(following.lines()).filter(|lines| !lines.is_empty())
     });
     assert!(told[0].contains("TCP Flags: SYN"), "{told:?}");
     following.interrupt();
@@ -87,7 +86,7 @@ fn who_stops_reading_is_told_what_was_missed_and_holds_back_nobody() {
     let slow_messages = Lines::of(slow.stderr.take().unwrap());
     wait_for("both readers", || {
         connect(&listener);
-        (reader.wait_for_lines(1).len() > 10).then_some(())
+        (reader.lines().len() > 10).then_some(())
     });
     // Nobody reads what the slow one prints: a pipe and some buffers take the beginning.
     let before = observed.agent.signal("tcp").number("ledger.seen").unwrap();
@@ -110,7 +109,7 @@ fn who_stops_reading_is_told_what_was_missed_and_holds_back_nobody() {
         |line: &String| Record::parse(line).text("flow.extensions.event") == Some("tcp_close");
     // The other reader kept up, or was told what it missed: none of it waited for the slow one.
     let told = wait_for("what the reader is told", || {
-        let lines = reader.wait_for_lines(1);
+        let lines = reader.lines();
         (lines.iter().filter(|line| closes(line)).count() > 100).then_some(lines)
     });
     assert!(!told.is_empty());

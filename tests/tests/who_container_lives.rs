@@ -51,6 +51,7 @@ fn a_container_made_again_has_the_same_name_and_another_id() {
         is_named(&exec, &ids[attempt as usize], "app", &pod);
         if attempt == 1 {
             // The next is there while the first is forgotten.
+            wait_for("the first one's end", || cri.exit_code(&ids[0]));
             cri.remove(&ids[0]);
         }
         let pid = exec.number("process.pid").unwrap().try_into().unwrap();

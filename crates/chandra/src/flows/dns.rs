@@ -1,8 +1,8 @@
 //! Questions and answers of DNS, as flows of the application's layer.
 //!
-//! An exchange within this node is seen twice, by the client's socket and by the server's; it is told as
-//! the client saw it, because that is how Hubble counts. What strangers ask a server here is told as the
-//! server saw it.
+//! An exchange within this node is seen twice, by the client's socket and by the server's. Where the
+//! client's address is known to be of this node it is told as the client saw it, because that is how Hubble
+//! counts; what others ask a server here is told as the server saw it.
 
 use std::sync::Arc;
 

@@ -40,6 +40,13 @@ impl Chunk {
         self.0.extend_from_slice(record);
     }
 
+    /// These records.
+    pub fn of<'r>(records: impl Iterator<Item = &'r [u8]>) -> Self {
+        let mut chunk = Self::default();
+        records.for_each(|record| chunk.push(record));
+        chunk
+    }
+
     /// The records.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.0.as_slice();
@@ -120,7 +127,7 @@ pub fn run(
         let _ = messages.send(Message::Batch(batch));
     };
     let _ = ready.send(());
-    let mut last_news = Instant::now();
+    let (mut last_news, mut was_found) = (Instant::now(), false);
     let patience = || {
         let goes_on = !shared.is_over.load(Ordering::Relaxed);
         let unseeded = (!shared.is_seeded.load(Ordering::Relaxed)).then_some(PAUSE);
@@ -132,10 +139,12 @@ pub fn run(
             continue;
         }
         let (found, complete_until) = rings.take(patience)?;
-        if found || last_news.elapsed() >= NEWS {
+        // Behind what was found follows up to when it was all, though nothing more was.
+        if found || was_found || last_news.elapsed() >= NEWS {
             last_news = Instant::now();
             hand_over(complete_until);
         }
+        was_found = found;
     }
     for part in plan.parts {
         if let Ok(mut loaded) = part.loaded.write() {
@@ -150,14 +159,12 @@ pub fn run(
 struct Rings<'a> {
     translations: Option<(Translations, &'a RefCell<Vec<translation::Change>>)>,
     readers: Vec<Reader<'a>>,
-    /// Of these, how many come before those.
-    others: usize,
     signal: &'static str,
 }
 
 impl<'a> Rings<'a> {
     fn open(parts: &[Part<'_>], chunks: &'a [RefCell<Chunk>]) -> Result<Self, Problem> {
-        let mut rings = Self { translations: None, readers: Vec::new(), others: 0, signal: "" };
+        let mut rings = Self { translations: None, readers: Vec::new(), signal: "" };
         let both: Vec<_> = parts.iter().zip(chunks).collect();
         let (teaching, others): (Vec<_>, Vec<_>) =
             both.into_iter().partition(|(part, _)| part.learns);
@@ -177,7 +184,6 @@ impl<'a> Rings<'a> {
                 }
                 Err(problem) => return Err(problem),
             }
-            rings.others += usize::from(!part.learns);
             rings.signal = part.signal.spec.name;
         }
         Ok(rings)
@@ -187,10 +193,10 @@ impl<'a> Rings<'a> {
     fn take(&mut self, patience: Duration) -> Result<(bool, u64), Problem> {
         let signal = self.signal;
         let failed = |error: std::io::Error| session::ring_problem(signal, &error);
-        let complete_until = clock::boottime_ns();
         let mut found = wait_any(&mut self.readers, patience).map_err(failed)?;
-        // Anew, and with what a probe is just writing there: what the others' records stand on.
-        for reader in self.readers.iter_mut().skip(self.others) {
+        let complete_until = clock::boottime_ns();
+        // What was sent by then, with what a probe is just writing; last what the others' records stand on.
+        for reader in &mut self.readers {
             found |= reader.drain_all_sent().map_err(failed)?;
         }
         if let Some((translations, changes)) = &mut self.translations {

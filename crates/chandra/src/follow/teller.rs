@@ -17,7 +17,7 @@ use chandra_runtime::Handle;
 use chandra_signals::Context;
 
 use super::choice::Choice;
-use super::drain::{Batch, Message, Shared};
+use super::drain::{Batch, Chunk, Message, Shared};
 use super::held::Held;
 use super::losses::Losses;
 use super::sources::News;
@@ -92,6 +92,8 @@ pub struct Teller<'a> {
     cluster: Option<chandra_kubernetes::Handle>,
     choice: Choice<'a>,
     held: Held,
+    /// Records that were taken before it was sure that nothing before them is missing, by part.
+    early: Vec<Chunk>,
     spelled: Spelled,
     /// Records that were told as pending, of containers that may be described yet.
     pending: HashMap<Number, u64>,
@@ -118,6 +120,7 @@ impl<'a> Teller<'a> {
             cluster: None,
             choice: Choice::new(plan.selector, plan.node, kernel.collect()),
             held: Held::default(),
+            early: Vec::new(),
             spelled: Spelled::default(),
             pending: HashMap::new(),
             tally: Tally::default(),
@@ -149,6 +152,8 @@ impl<'a> Teller<'a> {
             self.sink.flush();
             shared.is_over.store(self.sink.is_over(), Ordering::Relaxed);
         }
+        let rest = Batch { complete_until_boottime_ns: u64::MAX, ..Batch::default() };
+        self.learn_and_tell(&rest, clock::boottime_ns());
         self.release(u64::MAX);
         self.sink.flush();
         self.look();
@@ -248,19 +253,30 @@ impl<'a> Teller<'a> {
     }
 
     /// Learns from and tells the records of all chunks in the order of their times, with which each
-    /// begins: so each is told by what was so then, not by what came to be later in the same batch.
+    /// begins: so each is told by what was so then, not by what came to be later in the same batch. What
+    /// was sent while the batch was taken waits for the next one: something before it may not be here.
     fn learn_and_tell(&mut self, batch: &Batch, now_ns: u64) {
-        let mut chunks: Vec<_> = batch.chunks.iter().map(|chunk| chunk.iter().peekable()).collect();
+        let early = std::mem::take(&mut self.early);
+        let of_part = |part: usize| early.get(part).map(Chunk::iter).into_iter().flatten();
+        let parts = 0..early.len().max(batch.chunks.len());
+        let chunk = |part: usize| batch.chunks.get(part).map(Chunk::iter).into_iter().flatten();
+        let mut records: Vec<_> =
+            parts.map(|part| of_part(part).chain(chunk(part)).peekable()).collect();
         loop {
-            let next = chunks.iter_mut().enumerate().filter_map(|(index, chunk)| {
-                let time = chunk.peek()?.first_chunk().map_or(0, |time| u64::from_ne_bytes(*time));
-                Some((time, index))
+            let next = records.iter_mut().enumerate().filter_map(|(part, records)| {
+                let time =
+                    records.peek()?.first_chunk().map_or(0, |time| u64::from_ne_bytes(*time));
+                Some((time, part))
             });
-            let Some((_, index)) = next.min() else { return };
-            if let Some(bytes) = chunks.get_mut(index).and_then(Iterator::next) {
-                self.learn_and_tell_one(index, bytes, now_ns);
+            let Some((time, part)) = next.min() else { break };
+            if time > batch.complete_until_boottime_ns {
+                break;
+            }
+            if let Some(bytes) = records.get_mut(part).and_then(Iterator::next) {
+                self.learn_and_tell_one(part, bytes, now_ns);
             }
         }
+        self.early = records.into_iter().map(Chunk::of).collect();
     }
 
     fn learn_and_tell_one(&mut self, index: usize, bytes: &[u8], now_ns: u64) {
