@@ -22,7 +22,7 @@ mod teller;
 mod translations;
 
 use std::sync::RwLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ pub struct Plan<'a> {
     pub late: Late,
     /// How long to wait at most before asking again; `None` when it is over.
     pub patience: &'a (dyn Fn() -> Option<Duration> + Sync),
-    /// Called when all signals are listened to.
+    /// Called when all signals are listened to, and what was there before is known.
     pub on_listening: &'a (dyn Fn() + Sync),
 }
 
@@ -119,10 +119,13 @@ pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result
             let _ = messages.send(drain::Message::End);
             drained
         });
-        if is_ready.recv().is_ok() {
+        let listens = is_ready.recv().is_ok();
+        let mut teller = teller::Teller::new(plan, context, sink);
+        teller.seed();
+        shared.is_seeded.store(true, Ordering::Relaxed);
+        if listens {
             (plan.on_listening)();
         }
-        let teller = teller::Teller::new(plan, context, sink);
         let tally = teller.run(&received, shared);
         drainer.join().unwrap_or(Ok(())).map(|()| tally)
     })

@@ -131,8 +131,6 @@ impl<'a> Teller<'a> {
 
     /// Learns and tells until the end.
     pub fn run(mut self, messages: &Receiver<Message>, shared: &Shared) -> Tally {
-        self.seed();
-        shared.is_seeded.store(true, Ordering::Relaxed);
         self.sink.flush();
         loop {
             let is_quiet = self.held.is_empty() && !self.choice.is_due();
@@ -167,7 +165,7 @@ impl<'a> Teller<'a> {
     }
 
     /// What is there already. It is looked at after the hooks began to send, so nothing is missed.
-    fn seed(&mut self) {
+    pub fn seed(&mut self) {
         for seeding in [Seeding::Learn, Seeding::Tell] {
             let parts = self.plan.parts.iter().enumerate();
             for (index, part) in parts.filter(|(_, part)| part.seeding == Some(seeding)) {
