@@ -72,7 +72,7 @@ pub struct Identity {
 #[derive(Debug, Default)]
 struct Place {
     /// Its id, which tells it from the one that had the number before.
-    id: Box<str>,
+    id: Arc<str>,
     /// When it was first heard of, on CLOCK_BOOTTIME.
     since_boottime_ns: u64,
     /// [`Identity::described`] when it was looked up.
@@ -156,7 +156,7 @@ impl Identity {
         self.cgroups.apply(cgroup);
         let container = self.cgroups.container(cgroup.hierarchy, cgroup.id)?;
         let place = place_of(&mut self.places, container);
-        if *place.id == *container.id {
+        if Arc::ptr_eq(&place.id, &container.id) {
             return None;
         }
         let (id, since_boottime_ns) = (container.id.clone(), now_boottime_ns);
@@ -295,7 +295,7 @@ impl Identity {
     fn look_up(&mut self, number: Number) -> Option<&Place> {
         let container = self.cgroups.by_number(number)?;
         let place = place_of(&mut self.places, container);
-        if *place.id != *container.id {
+        if !Arc::ptr_eq(&place.id, &container.id) {
             // Its cgroup was there before anyone told of it here: nothing is waited for.
             *place = Place { id: container.id.clone(), ..Place::default() };
         }

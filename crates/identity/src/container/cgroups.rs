@@ -18,6 +18,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use chandra_event::cgroup::{Cgroup as Record, Happened};
 use chandra_event::time::Timestamp;
@@ -80,8 +81,8 @@ pub struct Container {
     pub number: Number,
     /// Who made it, as far as the path says.
     pub runtime: Runtime,
-    /// The runtime's id of it.
-    pub id: Box<str>,
+    /// The runtime's id of it; of one that comes again it is another one.
+    pub id: Arc<str>,
     /// The pod that it belongs to.
     pub pod_uid: Option<PodUid>,
     /// The container that it runs within.
@@ -158,7 +159,7 @@ impl Container {
     }
 }
 
-type ContainerKey = (Option<Number>, Runtime, Box<str>);
+type ContainerKey = (Option<Number>, Runtime, Arc<str>);
 
 /// All cgroups, by hierarchy and id.
 #[derive(Debug, Default)]
@@ -449,7 +450,8 @@ impl Cgroups {
     /// one rather than `outer`.
     fn intern(&mut self, outer: Option<Number>, named: Named<'_>) -> (Option<Number>, bool) {
         let (runtime, id, pod_uid) = named;
-        let key = (outer, runtime, Box::from(id));
+        let id: Arc<str> = id.into();
+        let key = (outer, runtime, Arc::clone(&id));
         if let Some(number) = self.numbers.get(&key) {
             return (Some(*number), true);
         }
@@ -472,14 +474,14 @@ impl Cgroups {
         let container = Container {
             number,
             runtime,
-            id: id.into(),
+            id: Arc::clone(&id),
             pod_uid,
             outer,
             outermost,
             nesting,
             references: 0,
         };
-        self.bytes += Container::bytes(id);
+        self.bytes += Container::bytes(&id);
         if let Some(slot) = self.containers.get_mut(number.index()) {
             *slot = Some(container);
         }

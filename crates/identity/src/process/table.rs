@@ -102,8 +102,12 @@ impl ProcessTable {
         let known = entry.into_iter();
         let known = known.flat_map(|entry| [entry.parent(), entry.original_parent()]);
         let named = known.filter(|parent| parent.pid == process.ppid).find_map(Parent::id);
+        // Mostly who forked it, to whom a link leads.
+        let linked = entry.and_then(|entry| self.linked(entry.links.lineage));
+        let linked = linked.map(|(_, parent)| parent).filter(|it| Some(it.id()) == named);
+        let found = || named.and_then(|id| self.get(id));
         let holder = || self.entries.get(self.holder(process.ppid, ProcessId::of(process))?);
-        named.and_then(|id| self.get(id)).or_else(holder)
+        linked.or_else(found).or_else(holder)
     }
 
     /// The moment of a record on the clock of process starts: records carry wall-clock time, which
