@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chandra_tests::patience::wait_for;
 use chandra_tests::trace::Trace;
 use chandra_tests::wall_clock::now;
 
@@ -27,7 +28,10 @@ pub fn retransmit(chandra: &Path, hooks: &mut Hooks) {
     scene.opener.ask("settle");
     let measured = scene.opener.ask("measure");
     let truth: usize = measured.split(' ').nth(2).unwrap().parse().unwrap();
-    trace.wait_for_lines(truth);
+    // Others on this machine send again, too.
+    wait_for("all of them", || {
+        (trace.records().iter().filter(|it| of_opener(it)).count() >= truth).then_some(())
+    });
     let outcome = trace.stop();
     hooks.served(&outcome);
     let told = outcome.records.iter().filter(|record| of_opener(record)).count();
