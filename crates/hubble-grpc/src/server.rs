@@ -14,7 +14,7 @@ mod observer;
 mod peers;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chandra_hubble::flow::Node;
 use chandra_hubble::proto::FILE_DESCRIPTOR_SET;
@@ -126,4 +126,10 @@ pub fn serve(mut bound: Bound, state: &Arc<State>) -> std::io::Result<()> {
             () = async { state.over().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
         }
     })
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -106,11 +106,14 @@ impl Maker {
     }
 
     fn make_dns(&mut self, told: &Told<'_>, dns: &Dns<'_>, each: &mut dyn FnMut(Flow)) {
-        let Some(l7) = dns::l7(dns) else { return };
-        let peer = told.identity.peer_of(told.known, told.container);
-        if !dns::is_client(dns) && peer.is_some_and(|peer| told.identity.is_here(&peer)) {
+        let asks_from_here = || {
+            let peer = told.identity.peer_of(told.known, told.container);
+            peer.is_some_and(|peer| told.identity.is_here(&peer))
+        };
+        if !dns::is_client(dns) && asks_from_here() {
             return;
         }
+        let Some(l7) = dns::l7(dns) else { return };
         let ends = self.endpoints.ends(told, dns.ends.local, dns.ends.peer);
         let details = Details {
             latency_ns: dns.latency_ns.unwrap_or_default(),

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chandra_hubble::flow::timestamp;
 use chandra_hubble::proto::flow::agent_event::Notification;
@@ -14,7 +13,7 @@ use prost_types::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
-use super::State;
+use super::{State, now_ns};
 
 /// Events that are kept.
 const MOST: usize = 1024;
@@ -37,7 +36,7 @@ struct Kept {
 impl AgentEvents {
     /// The agent began.
     pub fn started(&self) {
-        let time = now();
+        let time = timestamp(now_ns());
         let notification = Notification::AgentStart(TimeNotification { time: Some(time) });
         self.add(time, AgentEventType::AgentStarted, notification);
     }
@@ -45,7 +44,11 @@ impl AgentEvents {
     /// Something happened that Hubble has no type for; a word, and JSON that says more.
     pub fn happened(&self, kind: &str, notification: String) {
         let unknown = AgentEventUnknown { r#type: kind.to_owned(), notification };
-        self.add(now(), AgentEventType::AgentEventUnknown, Notification::Unknown(unknown));
+        self.add(
+            timestamp(now_ns()),
+            AgentEventType::AgentEventUnknown,
+            Notification::Unknown(unknown),
+        );
     }
 
     fn add(&self, time: Timestamp, kind: AgentEventType, notification: Notification) {
@@ -127,11 +130,6 @@ fn asked(
 fn response((time, event): (Timestamp, AgentEvent), node_name: &str) -> GetAgentEventsResponse {
     let (agent_event, node_name) = (Some(event), node_name.to_owned());
     GetAgentEventsResponse { agent_event, node_name, time: Some(time) }
-}
-
-fn now() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    timestamp(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! as a number. Looking for flows yields after each batch, so that a search through everything holds up
 //! nobody else.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chandra_hubble::filter::Limits;
 use chandra_hubble::proto::observer::{GetFlowsRequest, GetFlowsResponse};
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tonic::Status;
 
-use super::State;
+use super::{State, now_ns};
 
 /// Wakes those who wait for flows.
 #[derive(Debug, Default)]
@@ -67,9 +67,4 @@ pub async fn tell(
             }
         }
     }
-}
-
-fn now_ns() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chandra_hubble::proto::observer::{
     GetAgentEventsRequest, GetAgentEventsResponse, GetDebugEventsRequest, GetDebugEventsResponse,
@@ -14,7 +13,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{State, agent_events, flows};
+use super::{State, agent_events, flows, now_ns};
 
 /// Answers that may wait for a client.
 const WAITING: usize = 64;
@@ -109,8 +108,7 @@ impl observer_server::Observer for Observer {
         &self,
         _: Request<ServerStatusRequest>,
     ) -> Result<Response<ServerStatusResponse>, Status> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let stats = self.0.ring.stats(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        let stats = self.0.ring.stats(now_ns());
         let uptime = self.0.started.elapsed().as_nanos();
         Ok(Response::new(ServerStatusResponse {
             num_flows: stats.flows,
