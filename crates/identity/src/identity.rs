@@ -25,9 +25,11 @@ use crate::process::ProcessTable;
 use crate::translation::Translations;
 use crate::workload::Marks;
 
+mod kept;
 mod own_pods;
 mod view;
 
+pub use kept::Kept;
 use own_pods::OwnPods;
 pub use view::{Spelled, subject};
 
