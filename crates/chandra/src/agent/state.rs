@@ -198,7 +198,8 @@ impl SignalState {
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
         let selects = signal.identity.is_empty() && options.selector.asks_for_container();
-        let filter = Filter { selects_cgroups: selects, ..Filter::default() };
+        let ports = if signal.names_peers { options.dns_ports.clone() } else { Vec::new() };
+        let filter = Filter { ports, selects_cgroups: selects, ..Filter::default() };
         let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         Self {

@@ -15,6 +15,7 @@ use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
+use chandra_signals::filter::FILTER_VALUES;
 use chandra_signals::{SIGNALS, Signal};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
@@ -53,6 +54,9 @@ pub struct AgentArguments {
     /// Signals to load, by name [default: those that are on by default]
     #[arg(long, env = "CHANDRA_SIGNALS", value_name = "SIGNAL", value_delimiter = ',')]
     signals: Option<Vec<String>>,
+    /// Ports that DNS is spoken on [default: 53]
+    #[arg(long, env = "CHANDRA_DNS_PORTS", value_name = "PORT", value_delimiter = ',')]
+    dns_ports: Option<Vec<u16>>,
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
@@ -78,6 +82,8 @@ pub struct AgentOptions {
     pub format: Format,
     /// Signals that are on.
     pub signals: Vec<&'static Signal>,
+    /// Ports that DNS is spoken on; none stands for the probe's own choice.
+    pub dns_ports: Vec<u16>,
     /// Of whom records are shown.
     pub selector: Selector,
     /// Who did it.
@@ -156,6 +162,7 @@ impl AgentOptions {
             print: arguments.print.or(file.print).unwrap_or(false),
             format: arguments.output.or(file.output).unwrap_or_default(),
             signals: signals(arguments.signals.or(file.signals))?,
+            dns_ports: dns_ports(arguments.dns_ports.or(file.dns_ports))?,
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
@@ -176,6 +183,20 @@ fn address(text: &str) -> Result<SocketAddr, Problem> {
         return Err(bad_value("--http", text, why, "--http 127.0.0.1:9965"));
     }
     Ok(address)
+}
+
+fn dns_ports(ports: Option<Vec<u16>>) -> Result<Vec<u16>, Problem> {
+    let ports = ports.unwrap_or_default();
+    let refused = match ports.as_slice() {
+        ports if ports.contains(&0) => Some("no name server has port 0"),
+        ports if ports.len() > FILTER_VALUES => Some("a probe compares with eight at most"),
+        _ => None,
+    };
+    let said = || ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    match refused {
+        Some(why) => Err(bad_value("--dns-ports", &said(), why, "--dns-ports 53,5353")),
+        None => Ok(ports),
+    }
 }
 
 fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> {

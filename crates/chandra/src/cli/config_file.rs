@@ -20,6 +20,8 @@ pub struct File {
     pub output: Option<Format>,
     /// Signals to load.
     pub signals: Option<Vec<String>>,
+    /// Ports that DNS is spoken on.
+    pub dns_ports: Option<Vec<u16>>,
     /// What happens to records whose container is not described yet.
     pub identity: Option<IdentityKind>,
     /// Socket of the container runtime.
