@@ -98,6 +98,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("status", "GROUP_CODE"),
     ("reason", "GROUP_CODE"),
     ("rcode", "GROUP_CODE"),
+    ("error", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -151,10 +152,18 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     compile::compile(&probe, &[folder.to_owned(), headers, libbpf_headers], &arch, &object)?;
     let mut exports = btf::exports(&std::fs::read(&object)?)?;
     exports.structs.retain(|item| {
-        !["cgroup_key", "config", "counters", "group_key", "histogram", "process"]
-            .contains(&item.name.as_str())
+        let shared = [
+            "cgroup_key",
+            "config",
+            "counters",
+            "group_key",
+            "histogram",
+            "path_prefix",
+            "process",
+        ];
+        !shared.contains(&item.name.as_str())
     });
-    exports.enums.retain(|item| item.name != "group_field");
+    exports.enums.retain(|item| !["group_field", "path_access"].contains(&item.name.as_str()));
     std::fs::write(out.join(format!("{name}.rs")), generate::rust(&exports))?;
     Ok(exports)
 }

@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::cgroup::{self, Cgroup};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
+use crate::file::{FileOpen, FileType, Opened};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::samples::{QUERY, RESPONSE};
@@ -267,6 +268,24 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     });
     each(&random.tcp());
     each(&dropped(random));
+    each(&FileOpen {
+        time: Timestamp(random.u64()),
+        process: random.process(),
+        path,
+        path_truncated: random.flag(),
+        name: filename,
+        flags: random.u32(),
+        mode: random.u32(),
+        opened: random.any(|random| Opened {
+            file_type: FileType::of_mode(random.u32()),
+            permissions: random.u32(),
+            device: random.u32(),
+            inode: random.u64(),
+            is_created: random.flag(),
+        }),
+        error: random.u32(),
+        descriptor: random.any(Random::u32),
+    });
     let message = message(random);
     each(&Dns {
         time: Timestamp(random.u64()),

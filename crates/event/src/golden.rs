@@ -13,7 +13,7 @@ use crate::{json, samples};
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<resolver>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 23] = [
+const JSON: [&str; 24] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -97,6 +97,13 @@ const JSON: [&str; 23] = [
         {"name":"www.example.com","type":"CNAME","ttl_seconds":60,"target":"a\\.b.example.com"},
         {"name":"a\\.b.example.com","type":"AAAA","ttl_seconds":30,"address":"2001:db8::1"},
         {"name":"www.example.com","type":"TXT","ttl_seconds":0}]}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"file_open","type":"file_open","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"file":{"flags":["O_WRONLY","O_CREAT","O_TRUNC"],"mode":"0644",
+        "type":"regular","permissions":"4755","device":"8:1","inode":"123456","is_created":true,
+        "descriptor":3,"is_resolved":true,"path_truncated":false,"name":"link",
+        "path":"/etc/cron.d/\u001b[2J"}}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];

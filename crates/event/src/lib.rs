@@ -13,6 +13,7 @@ pub mod dns;
 pub mod drop;
 pub mod feed;
 pub mod fields;
+pub mod file;
 pub mod histogram;
 pub mod json;
 pub mod process;
@@ -37,7 +38,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 23] = [
+pub static KINDS: [&Kind; 24] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -60,5 +61,6 @@ pub static KINDS: [&Kind; 23] = [
     &drop::PACKET_DISCARD,
     &dns::DNS_QUERY,
     &dns::DNS_RESPONSE,
+    &file::FILE_OPEN,
     &who::CONTAINER_DESCRIBED,
 ];

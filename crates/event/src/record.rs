@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use crate::cgroup::Cgroup;
 use crate::dns::Dns;
 use crate::drop::Drop;
+use crate::file::FileOpen;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
 use crate::tcp::Tcp;
@@ -144,6 +145,8 @@ pub enum Event<'a> {
     Drop(&'a Drop),
     /// A DNS message was sent or received.
     Dns(&'a Dns<'a>),
+    /// A file was opened, or could not be.
+    FileOpen(&'a FileOpen<'a>),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -186,6 +189,7 @@ pub trait Record {
             Event::Tcp(tcp) => tcp.process.as_ref(),
             Event::Drop(drop) => drop.process.as_ref(),
             Event::Dns(dns) => dns.process.as_ref(),
+            Event::FileOpen(open) => Some(&open.process),
             Event::Other => None,
         }
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::cgroup::{self, Cgroup};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
+use crate::file::{FileOpen, FileType, Opened};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::socket::{Ends, Part, Transport};
@@ -226,6 +227,28 @@ pub fn dns(message: &[u8], latency_ns: Option<u64>) -> Dns<'_> {
     }
 }
 
+/// A shell writes where a link leads.
+pub fn file_open() -> FileOpen<'static> {
+    FileOpen {
+        time: NOW,
+        process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        path: b"/etc/cron.d/\x1b[2J",
+        path_truncated: false,
+        name: b"link",
+        flags: 0o1101,
+        mode: 0o100_644,
+        opened: Some(Opened {
+            file_type: FileType::Regular,
+            permissions: 0o4755,
+            device: 8 << 20 | 1,
+            inode: 123_456,
+            is_created: true,
+        }),
+        error: 0,
+        descriptor: Some(3),
+    }
+}
+
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
 pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&exec());
@@ -259,5 +282,6 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&unknown_drop());
     each(&dns(QUERY, None));
     each(&dns(RESPONSE, Some(1_234_567)));
+    each(&file_open());
     each(&Described { time: NOW, pending_records: 3 });
 }

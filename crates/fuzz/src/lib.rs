@@ -35,6 +35,7 @@ pub static TARGETS: &[Target] = &[
     ("record_process", record_process),
     ("record_tcp", record_tcp),
     ("record_drop", record_drop),
+    ("record_file_open", record_file_open),
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
     ("config_file", config_file),
@@ -66,6 +67,11 @@ pub fn record_tcp(bytes: &[u8]) {
 /// Bytes from the ring of the signal `drop`.
 pub fn record_drop(bytes: &[u8]) {
     record("drop", bytes);
+}
+
+/// Bytes from the ring of the signal `file_open`.
+pub fn record_file_open(bytes: &[u8]) {
+    record("file_open", bytes);
 }
 
 /// The kernel's list of its symbols.

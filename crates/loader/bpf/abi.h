@@ -30,7 +30,7 @@ struct config {
 	__u32 kinds;          /* bit n: records of kind n are wanted */
 	__u32 group_by;       /* bits of enum group_field; 0: records go to the ring */
 	__u32 sends_records;  /* it has a ring, and does not only count; the loader says */
-	__u32 padding;
+	__u32 selects_paths;  /* the map path_prefixes says which paths pass */
 };
 
 /* A cgroup, as the key of what user space decided of it. */

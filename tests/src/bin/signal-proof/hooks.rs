@@ -22,6 +22,7 @@ const ALL: &[(&str, &str)] = &[
     ("drop", "owners"),
     ("dns", "egress"),
     ("dns", "ingress"),
+    ("file_open", "file_open"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];

@@ -24,6 +24,7 @@ mod cgroup;
 mod dns;
 mod drops;
 mod file_io;
+mod file_open;
 mod hooks;
 mod process;
 mod tcp;
@@ -58,6 +59,7 @@ const PROOFS: &[Proof] = &[
     ("drops", drops::drops),
     ("dns", dns::exchange),
     ("dns tcp", dns::by_tcp),
+    ("open", file_open::opens),
     ("vfs-latency", file_io::latency),
 ];
 
