@@ -27,6 +27,9 @@ struct SignalToml {
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
+    /// It has maps to fill by the filter, before it is listened to.
+    #[serde(default)]
+    prepares: bool,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -99,6 +102,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("reason", "GROUP_CODE"),
     ("rcode", "GROUP_CODE"),
     ("error", "GROUP_CODE"),
+    ("call", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -258,8 +262,9 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}], names_peers: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {}, prepare: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         signal.names_peers,
+        if signal.prepares { format!("Some({name}::prepare)") } else { "None".to_owned() },
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

@@ -49,6 +49,17 @@ pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
             Problem::usage(Check::FILTERS, "the paths do not fit into a probe", error, next)
         })?;
     }
+    if let Some(prepare) = watch.signal.prepare {
+        prepare(&loaded, watch.filter).map_err(|error| {
+            let what = format!("cannot tell signal {} what is wanted", loaded.name);
+            Problem::new(
+                Check::VERIFIER,
+                what,
+                error,
+                "report this with the kernel's version (uname -r)",
+            )
+        })?;
+    }
     Ok(loaded)
 }
 

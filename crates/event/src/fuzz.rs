@@ -14,6 +14,7 @@ use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, 
 use crate::record::Record;
 use crate::samples::{QUERY, RESPONSE};
 use crate::socket::{Ends, Part, Transport};
+use crate::system_call::{self, SystemCall};
 use crate::table::{Mode, Table};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
@@ -285,6 +286,21 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         }),
         error: random.u32(),
         descriptor: random.any(Random::u32),
+    });
+    let given = system_call::Path { path, name: filename };
+    each(&SystemCall {
+        time: Timestamp(random.u64()),
+        process: random.process(),
+        effective_uid: random.u32(),
+        name: random.any(|_| "setns"),
+        number: random.u32(),
+        arguments: std::array::from_fn(|_| random.u64()),
+        argument_count: random.below(9) as u8,
+        path: random.any(|_| given),
+        second_path: random.any(|_| given),
+        path_truncated: random.flag(),
+        descriptor_type: random.any(|random| FileType::of_mode(random.u32())),
+        result: random.next() as i64,
     });
     let message = message(random);
     each(&Dns {

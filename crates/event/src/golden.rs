@@ -13,7 +13,7 @@ use crate::{json, samples};
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<resolver>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 24] = [
+const JSON: [&str; 25] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -104,6 +104,14 @@ const JSON: [&str; 24] = [
         "type":"regular","permissions":"4755","device":"8:1","inode":"123456","is_created":true,
         "descriptor":3,"is_resolved":true,"path_truncated":false,"name":"link",
         "path":"/etc/cron.d/\u001b[2J"}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"system_call","type":"system_call","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"system_call":{"name":"symlinkat","number":266,
+        "arguments":["0x7ffd00001000","0xffffff9c","0x7ffd00002000"],"effective_uid":0,
+        "path_truncated":false,"path_given":"../\u001b[2J","path":"../\u001b[2J",
+        "second_path_given":"link","second_path":"/etc/link"},"result":-13,"error":"EACCES",
+        "error_number":13}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];

@@ -137,6 +137,9 @@ fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Capabilities(set) => write_array(names::capabilities(set), write_quoted, out),
         Value::TcpFlags(flags) => write_array(names::tcp_flags(flags), write_quoted, out),
         Value::OpenFlags(flags) => write_array(names::open_flags(flags), write_quoted, out),
+        Value::HexList(numbers) => {
+            write_array(numbers.iter().map(names::hexadecimal), write_quoted, out);
+        }
         Value::Mode(mode) => write_quoted(format_args!("{mode:04o}"), out),
         Value::Signal(number) => write_quoted(names::signal(number), out),
         Value::Errno(number) => write_quoted(names::errno(number), out),

@@ -20,6 +20,7 @@ pub mod process;
 pub mod record;
 pub mod reference;
 pub mod socket;
+pub mod system_call;
 pub mod table;
 pub mod tcp;
 pub mod text;
@@ -38,7 +39,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 24] = [
+pub static KINDS: [&Kind; 25] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -62,5 +63,6 @@ pub static KINDS: [&Kind; 24] = [
     &dns::DNS_QUERY,
     &dns::DNS_RESPONSE,
     &file::FILE_OPEN,
+    &system_call::SYSTEM_CALL,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -136,6 +136,12 @@ pub(crate) fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
     std::iter::once(access).chain(set).chain(dsync)
 }
 
+/// A number as C writes it: `0x1f`.
+pub(crate) fn hexadecimal(number: &u64) -> impl fmt::Display + use<> {
+    let number = *number;
+    fmt::from_fn(move |f| write!(f, "{number:#x}"))
+}
+
 /// A device as `/proc` writes it: `8:1`. Inside the kernel it is major << 20 | minor.
 pub(crate) fn device(device: u32) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{}:{}", device >> 20, device & 0xf_ffff))

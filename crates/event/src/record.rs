@@ -11,6 +11,7 @@ use crate::drop::Drop;
 use crate::file::FileOpen;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
+use crate::system_call::SystemCall;
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
 use crate::unit::Unit;
@@ -147,6 +148,8 @@ pub enum Event<'a> {
     Dns(&'a Dns<'a>),
     /// A file was opened, or could not be.
     FileOpen(&'a FileOpen<'a>),
+    /// A system call was done.
+    SystemCall(&'a SystemCall<'a>),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -190,6 +193,7 @@ pub trait Record {
             Event::Drop(drop) => drop.process.as_ref(),
             Event::Dns(dns) => dns.process.as_ref(),
             Event::FileOpen(open) => Some(&open.process),
+            Event::SystemCall(call) => Some(&call.process),
             Event::Other => None,
         }
     }

@@ -10,6 +10,7 @@ use crate::file::{FileOpen, FileType, Opened};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::socket::{Ends, Part, Transport};
+use crate::system_call::{self, SystemCall};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
 use crate::who::Described;
@@ -249,6 +250,24 @@ pub fn file_open() -> FileOpen<'static> {
     }
 }
 
+/// A link that cannot be made.
+pub fn system_call() -> SystemCall<'static> {
+    SystemCall {
+        time: NOW,
+        process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        effective_uid: 0,
+        name: Some("symlinkat"),
+        number: 266,
+        arguments: [0x7ffd_0000_1000, 0xffff_ff9c, 0x7ffd_0000_2000, 1, 2, 3],
+        argument_count: 3,
+        path: Some(system_call::Path { path: b"../\x1b[2J", name: b"../\x1b[2J" }),
+        second_path: Some(system_call::Path { path: b"/etc/link", name: b"link" }),
+        path_truncated: false,
+        descriptor_type: None,
+        result: -13,
+    }
+}
+
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
 pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&exec());
@@ -283,5 +302,6 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&dns(QUERY, None));
     each(&dns(RESPONSE, Some(1_234_567)));
     each(&file_open());
+    each(&system_call());
     each(&Described { time: NOW, pending_records: 3 });
 }

@@ -169,6 +169,9 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
                 write!(out, "{}{name}", if index > 0 { "|" } else { "" })
             })
         }
+        Value::HexList(numbers) => numbers.iter().enumerate().try_for_each(|(index, number)| {
+            write!(out, "{}{number:#x}", if index > 0 { "," } else { "" })
+        }),
         Value::Mode(mode) => write!(out, "{mode:04o}"),
         Value::Device(device) => write!(out, "{}", names::device(device)),
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
@@ -253,6 +256,7 @@ mod tests {
         assert_eq!(text(Value::TcpFlags(0)), "none");
         assert_eq!(text(Value::OpenFlags(0o1101)), "O_WRONLY|O_CREAT|O_TRUNC");
         assert_eq!(text(Value::Mode(0o644)), "0644");
+        assert_eq!(text(Value::HexList(&[0, 0x1f, u64::MAX])), "0x0,0x1f,0xffffffffffffffff");
         assert_eq!(text(Value::Bytes(b"")), "\"\"");
         assert_eq!(text(Value::Absent), "-");
     }

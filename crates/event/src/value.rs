@@ -44,6 +44,8 @@ pub enum Value<'a> {
     TcpFlags(u8),
     /// Flags of open(2), as this architecture numbers them: an array of names in JSON.
     OpenFlags(u32),
+    /// Numbers that may be addresses: an array of hexadecimal strings in JSON.
+    HexList(&'a [u64]),
     /// Permissions of a file: four octal digits, a string in JSON.
     Mode(u32),
     /// A device of the kernel's (major << 20 | minor): `8:1`.
@@ -131,6 +133,7 @@ pub enum Type {
     TcpFlags,
     OpenFlags,
     Mode,
+    HexList,
     Device,
     Signal,
     Errno,
@@ -178,6 +181,7 @@ impl Type {
             Type::Capabilities => "array of strings (capability names)",
             Type::TcpFlags | Type::OpenFlags => "array of strings (flag names)",
             Type::Mode => "string (octal)",
+            Type::HexList => "array of strings (hexadecimal)",
             Type::Device => "string (major:minor)",
             Type::Signal => "string (signal name)",
             Type::Errno => "string (errno name)",

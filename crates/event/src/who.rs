@@ -181,7 +181,8 @@ impl Known<'_> {
             | Event::Tcp(_)
             | Event::Drop(_)
             | Event::Dns(_)
-            | Event::FileOpen(_) => (false, false),
+            | Event::FileOpen(_)
+            | Event::SystemCall(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

@@ -36,6 +36,7 @@ pub static TARGETS: &[Target] = &[
     ("record_tcp", record_tcp),
     ("record_drop", record_drop),
     ("record_file_open", record_file_open),
+    ("record_system_call", record_system_call),
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
     ("config_file", config_file),
@@ -72,6 +73,11 @@ pub fn record_drop(bytes: &[u8]) {
 /// Bytes from the ring of the signal `file_open`.
 pub fn record_file_open(bytes: &[u8]) {
     record("file_open", bytes);
+}
+
+/// Bytes from the ring of the signal `system_call`.
+pub fn record_system_call(bytes: &[u8]) {
+    record("system_call", bytes);
 }
 
 /// The kernel's list of its symbols.

@@ -3,6 +3,8 @@
 use chandra_loader::abi::Config;
 use chandra_loader::path_selection::Prefix;
 
+use crate::system_call::calls::Call;
+
 /// How many values of one kind a probe compares with.
 pub const FILTER_VALUES: usize = 8;
 
@@ -25,6 +27,8 @@ pub struct Filter {
     pub ports: Vec<u16>,
     /// Beginnings of paths.
     pub paths: Vec<Prefix>,
+    /// System calls; none stands for the usual ones.
+    pub calls: Vec<&'static Call>,
     /// Cgroups are selected one by one while the probe runs; see [`chandra_loader::selection`].
     pub selects_cgroups: bool,
 }

@@ -11,6 +11,7 @@ use chandra_loader::path_selection::{PREFIX_BYTES, Prefix, path_access};
 use chandra_signals::Signal;
 use chandra_signals::filter::{COMM_BYTES, Filter};
 use chandra_signals::registry::{Trace, trace};
+use chandra_signals::system_call::calls::{self, Call};
 use clap::{Args, Command};
 
 use super::common::{Format, LoadArguments, bad_value, duration};
@@ -58,6 +59,9 @@ pub struct TraceArguments {
     /// Only files whose path begins so, as the kernel resolved it
     #[arg(long, value_name = "PATH")]
     path: Vec<PathBuf>,
+    /// Only these system calls
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    call: Vec<String>,
     /// Count by these fields in the kernel, and show counts instead of records
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     by: Vec<String>,
@@ -78,7 +82,7 @@ pub fn fit_help(command: Command, signal: &Signal, verb: &Trace) -> Command {
         |of: &[(&str, u32)]| of.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let by = format!("Count in the kernel by these fields: {}", names(signal.group_by));
     let types = format!("Show these types instead of the verb's own: {}", names(signal.kinds));
-    let filters = ["pid", "comm", "uid", "cgroup", "port", "path"].into_iter();
+    let filters = ["pid", "comm", "uid", "cgroup", "port", "path", "call"].into_iter();
     let mut command =
         command.mut_arg("by", |arg| arg.help(by)).mut_arg("types", |arg| arg.help(types));
     for filter in filters.filter(|filter| !signal.filters.contains(filter)) {
@@ -138,6 +142,7 @@ impl TraceOptions {
             ("cgroup", arguments.cgroup.is_empty()),
             ("port", arguments.port.is_empty()),
             ("path", arguments.path.is_empty()),
+            ("call", arguments.call.is_empty()),
         ];
         let foreign =
             given.iter().find(|(name, is_empty)| !is_empty && !signal.filters.contains(name));
@@ -232,7 +237,16 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
             "--port 443",
         )?,
         paths: arguments.path.iter().map(|path| prefix(path)).collect::<Result<_, _>>()?,
+        calls: arguments.call.iter().map(|name| call(name)).collect::<Result<_, _>>()?,
         selects_cgroups: false,
+    })
+}
+
+fn call(name: &str) -> Result<&'static Call, Problem> {
+    calls::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = calls::CALLS.iter().map(|call| call.name).collect();
+        let why = format!("no system call that can be watched; there are: {}", names.join(", "));
+        bad_value("--call", name, &why, "--call setns,unshare")
     })
 }
 

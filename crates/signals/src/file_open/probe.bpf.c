@@ -124,6 +124,10 @@ static __always_inline int on_open(void *ctx, const struct opening *opening, str
 		return 0;
 	record = &out->record;
 	COUNT(seen);
+	if (!pid_passes(bpf_get_current_pid_tgid() >> 32)) {
+		COUNT(filtered);
+		return 0;
+	}
 	read_process(task, &record->process);
 	if (!process_passes(task, &record->process)) {
 		COUNT(filtered);

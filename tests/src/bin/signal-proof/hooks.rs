@@ -23,6 +23,7 @@ const ALL: &[(&str, &str)] = &[
     ("dns", "egress"),
     ("dns", "ingress"),
     ("file_open", "file_open"),
+    ("system_call", "sys_exit"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];

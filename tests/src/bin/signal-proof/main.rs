@@ -27,6 +27,7 @@ mod file_io;
 mod file_open;
 mod hooks;
 mod process;
+mod system_call;
 mod tcp;
 mod tcp_losses;
 
@@ -60,6 +61,7 @@ const PROOFS: &[Proof] = &[
     ("dns", dns::exchange),
     ("dns tcp", dns::by_tcp),
     ("open", file_open::opens),
+    ("syscalls", system_call::calls),
     ("vfs-latency", file_io::latency),
 ];
 
