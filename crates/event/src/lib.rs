@@ -23,6 +23,7 @@ pub mod table;
 pub mod tcp;
 pub mod text;
 pub mod time;
+pub mod udp;
 pub mod unit;
 pub mod value;
 pub mod who;
@@ -37,7 +38,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 23] = [
+pub static KINDS: [&Kind; 27] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -60,5 +61,9 @@ pub static KINDS: [&Kind; 23] = [
     &drop::PACKET_DISCARD,
     &dns::DNS_QUERY,
     &dns::DNS_RESPONSE,
+    &udp::UDP_OPEN,
+    &udp::UDP_REPLY,
+    &udp::UDP_UPDATE,
+    &udp::UDP_CLOSE,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -12,6 +12,7 @@ use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
+use crate::udp::Udp;
 use crate::unit::Unit;
 use crate::value::{Type, Value};
 
@@ -144,6 +145,8 @@ pub enum Event<'a> {
     Drop(&'a Drop),
     /// A DNS message was sent or received.
     Dns(&'a Dns<'a>),
+    /// Something happened to a UDP conversation.
+    Udp(&'a Udp),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -166,6 +169,7 @@ pub trait Record {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
             Event::Drop(drop) => drop.peer(),
             Event::Dns(dns) => Some(dns.ends.peer),
+            Event::Udp(udp) => Some(udp.ends.peer),
             _ => None,
         }
     }
@@ -173,6 +177,7 @@ pub trait Record {
     fn transport(&self) -> Transport {
         match self.event() {
             Event::Dns(dns) => dns.ends.transport,
+            Event::Udp(udp) => udp.ends.transport,
             _ => Transport::Tcp,
         }
     }
@@ -186,6 +191,7 @@ pub trait Record {
             Event::Tcp(tcp) => tcp.process.as_ref(),
             Event::Drop(drop) => drop.process.as_ref(),
             Event::Dns(dns) => dns.process.as_ref(),
+            Event::Udp(udp) => udp.process.as_ref(),
             Event::Other => None,
         }
     }

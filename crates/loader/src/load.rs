@@ -10,6 +10,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use libbpf_rs::{Iter, Link, Map, MapCore, MapType, Object};
 
@@ -33,7 +34,12 @@ pub struct Options {
     pub ring: RingChoice,
     /// Bytes of the ring (of all perf buffers together); scaled to the machine when absent.
     pub ring_bytes: Option<usize>,
+    /// How often probes tell of what goes on, where they do; [`INTERVAL`] when absent.
+    pub interval: Option<Duration>,
 }
+
+/// How often probes tell of what goes on.
+pub const INTERVAL: Duration = Duration::from_secs(30);
 
 /// What is asked of one signal.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How often, and how many times, to look for what probes were sending when they were detached.
 const LAST_LOOK: Duration = Duration::from_millis(2);
 const LAST_LOOKS: u32 = 50;
+/// What probes remember is gone through so often.
+const SWEEP: Duration = Duration::from_secs(1);
 /// The teller hears at least so often up to when everything was taken.
 const NEWS: Duration = Duration::from_secs(1);
 
@@ -127,7 +129,7 @@ pub fn run(
         let _ = messages.send(Message::Batch(batch));
     };
     let _ = ready.send(());
-    let (mut last_news, mut was_found) = (Instant::now(), false);
+    let (mut last_news, mut last_sweep, mut was_found) = (Instant::now(), Instant::now(), false);
     let patience = || {
         let goes_on = !shared.is_over.load(Ordering::Relaxed);
         let unseeded = (!shared.is_seeded.load(Ordering::Relaxed)).then_some(PAUSE);
@@ -137,6 +139,10 @@ pub fn run(
         if shared.waiting_bytes.load(Ordering::Relaxed) > WAITING_BYTES {
             std::thread::sleep(PAUSE);
             continue;
+        }
+        if last_sweep.elapsed() >= SWEEP {
+            last_sweep = Instant::now();
+            plan.parts.iter().for_each(sweep);
         }
         let (found, complete_until) = rings.take(patience)?;
         // Behind what was found follows up to when it was all, though nothing more was.
@@ -152,6 +158,15 @@ pub fn run(
         }
     }
     rings.take_the_rest(plan.parts, &hand_over)
+}
+
+/// Lets a probe send what is due of what it remembers. Where it cannot, what is over is told when its place is
+/// needed.
+fn sweep(part: &Part<'_>) {
+    if let (Some(hook), Ok(loaded)) = (part.signal.sweep, part.loaded.read()) {
+        // It writes nothing: what it has to say goes through the ring.
+        let _ = loaded.iterate(hook, &mut Vec::new());
+    }
 }
 
 /// The readers of all parts that send records; those that identity lives from are the last. And behind
