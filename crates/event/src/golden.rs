@@ -240,6 +240,10 @@ fn conversations_from_their_first_datagram_to_their_end() {
     assert_eq!(
         show(&[&UDP_OPEN, &UDP_REPLY, &UDP_CLOSE], Mode::Table, None),
         "
+TIME         TYPE          PID COMM            LOCAL                 PEER                  ROLE     OUT    IN    SENT RECEIVED DURATION END           LATENCY
+09:10:11.123 udp_open       99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -                   -
+09:10:11.123 udp_reply      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -               1.2ms
+09:10:11.123 udp_close      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB    1.2ms idle                -
 "
     );
 }

@@ -339,7 +339,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 11);
+        assert_eq!(connections, 15);
     }
 
     #[test]

@@ -22,6 +22,13 @@ const ALL: &[(&str, &str)] = &[
     ("drop", "owners"),
     ("dns", "egress"),
     ("dns", "ingress"),
+    ("udp", "datagram_sent"),
+    ("udp", "datagram_received"),
+    ("udp", "socket_bind"),
+    ("udp", "socket_release"),
+    ("udp", "receive_queue_full"),
+    ("udp", "open_sockets"),
+    ("udp", "conversations"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];

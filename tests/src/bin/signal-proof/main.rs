@@ -28,6 +28,7 @@ mod hooks;
 mod process;
 mod tcp;
 mod tcp_losses;
+mod udp;
 
 use hooks::Hooks;
 
@@ -58,6 +59,7 @@ const PROOFS: &[Proof] = &[
     ("drops", drops::drops),
     ("dns", dns::exchange),
     ("dns tcp", dns::by_tcp),
+    ("udp", udp::conversations),
     ("vfs-latency", file_io::latency),
 ];
 
