@@ -27,7 +27,7 @@ struct SignalToml {
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
-    /// The hook that goes through what the probe remembers, once a second.
+    /// The hook that goes through what the probe remembers, now and then.
     sweep: Option<String>,
     /// What the identity of processes and containers lives from.
     #[serde(default)]

@@ -12,7 +12,7 @@ use libbpf_rs::{
 use crate::cgroup_root;
 use crate::kernel_log;
 use crate::ladder::Candidate;
-use crate::load::{INTERVAL, LoadError, Request};
+use crate::load::{LoadError, Request};
 use crate::memory;
 use crate::ring::WAKE_INTERVAL;
 use crate::selection;
@@ -64,8 +64,7 @@ pub fn configure(
     config.use_perf_buffer = u8::from(perf);
     config.wake_interval_ns = u64::try_from(WAKE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
     config.wake_bytes = (ring_bytes / 4) as u64;
-    let interval = request.options.interval.unwrap_or(INTERVAL);
-    config.interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    config.interval_ns = u64::try_from(request.options.interval().as_nanos()).unwrap_or(u64::MAX);
     config.sends_records = u32::from(spec.sends_records);
     if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
         return Err(refused("its probes send records but it has no map `events`".to_owned()));

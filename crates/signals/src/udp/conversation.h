@@ -14,7 +14,7 @@
 #define WAYS    8     /* so many are looked at for the one that has to go */
 #define NO_SLOT ((__u32)-1)
 
-/* Of a socket with more conversations than this, the others are told a second later. */
+/* Of a socket with more conversations than this, the others are told by the next look through the table. */
 #define CLOSED_AT_ONCE 16
 
 struct conversation {

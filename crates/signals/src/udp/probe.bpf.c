@@ -219,7 +219,7 @@ int open_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* Once a second, for each conversation: what goes on is told of now and then, what is quiet is over. */
+/* Now and then, for each conversation: what goes on is told of now and then, what is quiet is over. */
 SEC("iter/bpf_map_elem")
 int conversations_iter(struct bpf_iter__bpf_map_elem *ctx)
 {
