@@ -235,6 +235,39 @@ fn what_goes_on_is_told_of_once_an_interval_and_what_is_quiet_is_over() {
 }
 
 #[test]
+fn threads_that_share_a_socket_lose_no_count_and_what_did_not_fit_is_told() {
+    needs!("root", "ip");
+    const THREADS: u64 = 4;
+    const EACH: u64 = 20_000;
+    let namespace = Namespace::new("flood");
+    let trace = Trace::start(&["udp"]);
+    // It never reads.
+    let deaf = bind(&namespace, "127.0.0.1:0");
+    socket::limit_receive_buffer(&deaf, 1);
+    let client = bind(&namespace, "127.0.0.1:0");
+    client.connect(deaf.local_addr().unwrap()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let send = || assert_eq!(client.send(b"four").unwrap(), 4);
+            scope.spawn(move || (0..EACH).for_each(|_| send()));
+        }
+    });
+    let sent = THREADS * EACH;
+    assert_eq!(namespace.counter("Udp", "OutDatagrams"), sent);
+    let dropped = namespace.counter("Udp", "RcvbufErrors");
+    assert!((1..sent).contains(&dropped), "{dropped} of {sent}");
+    let ends = [&client, &deaf].map(|socket| socket.local_addr().unwrap().port());
+    drop((client, deaf));
+    let outcome = ended(trace, &namespace, 2);
+    let at_client = only(&outcome, "udp_close", ends);
+    assert_eq!(went(at_client), [sent, 4 * sent, 0, 0]);
+    assert_eq!(at_client.number("socket_drops"), Some(0));
+    let at_deaf = only(&outcome, "udp_close", [ends[1], ends[0]]);
+    assert_eq!(went(at_deaf), [0, 0, sent, 4 * sent]);
+    assert_eq!(at_deaf.number("socket_drops"), Some(dropped));
+}
+
+#[test]
 fn who_sends_is_who_it_was_also_through_a_socket_that_another_bound() {
     needs!("root", "ip", "busybox");
     let namespace = Namespace::new("given");

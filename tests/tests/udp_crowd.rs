@@ -19,7 +19,9 @@ fn where_the_table_is_full_the_quiet_ones_are_ended_and_none_is_lost() {
     let trace = Trace::start(&["udp", "--ring-size", "32m"]);
     let client = bind(&namespace, "127.0.0.1:0");
     let peers = (0..PEERS).map(|peer| SocketAddr::from(([127, 0, 0, 2], 1000 + peer as u16)));
-    peers.clone().for_each(|peer| drop(client.send_to(b"x", peer).unwrap()));
+    for peer in peers.clone() {
+        client.send_to(b"x", peer).unwrap();
+    }
     assert_eq!(namespace.counter("Udp", "OutDatagrams"), PEERS as u64);
     drop(client);
     let outcome = ended(trace, &namespace, PEERS);
