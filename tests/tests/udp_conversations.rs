@@ -31,13 +31,14 @@ struct Way {
     truth: [&'static str; 2],
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     way("127.0.0.1:0", "127.0.0.1", "127.0.0.1:0", true, ["127.0.0.1"; 2]),
     way("0.0.0.0:0", "127.0.0.1", "0.0.0.0:0", false, ["127.0.0.1"; 2]),
     way("[::1]:0", "::1", "[::1]:0", true, ["::1"; 2]),
     way("[::]:0", "::1", "[::]:0", false, ["::1"; 2]),
     // IPv4 between sockets of IPv6, and to one from a socket of IPv4.
     way("[::]:0", "::ffff:127.0.0.1", "[::]:0", true, ["127.0.0.1"; 2]),
+    way("[::]:0", "::ffff:127.0.0.1", "[::]:0", false, ["127.0.0.1"; 2]),
     way("[::]:0", "127.0.0.1", "127.0.0.1:0", false, ["127.0.0.1"; 2]),
 ];
 
@@ -316,14 +317,49 @@ fn a_translated_address_is_the_peer_as_the_client_dials_it() {
     let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
     server.send_to(b"hello, too", from).unwrap();
     receive(&client, 1);
-    let port = client.local_addr().unwrap().port();
-    drop((client, server));
-    let outcome = ended(trace, &namespace, 2);
-    let at_client = only(&outcome, "udp_close", [port, 5000]);
-    assert_eq!(at_client.text("connection.peer.address"), Some("10.96.0.10"));
-    assert_eq!(went(at_client), [1, 5, 1, 10]);
-    let at_server = only(&outcome, "udp_close", [6000, port]);
-    assert_eq!(went(at_server), [1, 10, 1, 5]);
+    // The same without a connection: each call names the address.
+    let other = bind(&namespace, "0.0.0.0:0");
+    other.send_to(b"hello", "10.96.0.10:5000").unwrap();
+    let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+    server.send_to(b"hello, too", from).unwrap();
+    let (_, from) = other.recv_from(&mut [0; 10]).unwrap();
+    assert_eq!(from, "10.96.0.10:5000".parse().unwrap());
+    let ports = [&client, &other].map(|socket| socket.local_addr().unwrap().port());
+    drop((client, other, server));
+    let outcome = ended(trace, &namespace, 4);
+    for port in ports {
+        let at_client = only(&outcome, "udp_close", [port, 5000]);
+        assert_eq!(at_client.text("connection.peer.address"), Some("10.96.0.10"));
+        assert_eq!(at_client.text("connection.local.address"), Some("10.53.0.1"));
+        assert_eq!(went(at_client), [1, 5, 1, 10]);
+        let at_server = only(&outcome, "udp_close", [6000, port]);
+        assert_eq!(went(at_server), [1, 10, 1, 5]);
+    }
+}
+
+#[test]
+fn a_connected_socket_may_send_elsewhere() {
+    needs!("root", "ip");
+    let namespace = Namespace::new("elsewhere");
+    let trace = Trace::start(&["udp"]);
+    let [client, peer, other] = [(); 3].map(|()| bind(&namespace, "127.0.0.1:0"));
+    client.connect(peer.local_addr().unwrap()).unwrap();
+    for (count, bytes) in [(1, b"to the peer"), (2, b"to another.")] {
+        for _ in 0..count {
+            match count {
+                1 => client.send(bytes).unwrap(),
+                _ => client.send_to(bytes, other.local_addr().unwrap()).unwrap(),
+            };
+        }
+    }
+    // What is named once is not meant the next time.
+    client.send(b"to the peer").unwrap();
+    let [from, peer_port, other_port] =
+        [&client, &peer, &other].map(|socket| socket.local_addr().unwrap().port());
+    drop((client, peer, other));
+    let outcome = ended(trace, &namespace, 4);
+    assert_eq!(went(only(&outcome, "udp_close", [from, peer_port])), [2, 22, 0, 0]);
+    assert_eq!(went(only(&outcome, "udp_close", [from, other_port])), [2, 22, 0, 0]);
 }
 
 #[test]

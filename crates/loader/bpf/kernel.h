@@ -80,6 +80,16 @@ struct __sk_buff {
 	__u32 gso_segs;
 	__u64 sk; /* struct bpf_sock * */
 };
+/* Of a call that names an address. */
+struct bpf_sock_addr {
+	__u32 user_family;
+	__u32 user_ip4; /* addresses and port: network byte order */
+	__u32 user_ip6[4];
+	__u32 user_port;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+};
 /* A lock within a map's value. */
 struct bpf_spin_lock {
 	__u32 val;

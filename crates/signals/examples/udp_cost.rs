@@ -60,7 +60,8 @@ fn tcp_round_trips() -> u64 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let mut far = listener.accept().unwrap().0;
-    [&near, &far].map(|end| end.set_nodelay(true).unwrap());
+    near.set_nodelay(true).unwrap();
+    far.set_nodelay(true).unwrap();
     let started = Instant::now();
     for _ in 0..MESSAGES {
         near.write_all(b"x").unwrap();
@@ -100,16 +101,19 @@ fn median(mut figures: Vec<u64>) -> u64 {
     figures[figures.len() / 2]
 }
 
+/// What is done, with what it is called.
+type Case = (&'static str, fn() -> u64);
+
 /// Nanoseconds a run of the egress and the ingress program, for each thing that is done.
 fn programs() {
     let _statistics = Statistics::enable().unwrap();
-    let cases: [(&str, fn() -> u64); 4] = [
+    let cases: [Case; 4] = [
         ("a packet of TCP", tcp_round_trips),
         ("a datagram of a known conversation", udp_round_trips),
         ("a datagram that begins a conversation", || to_strangers(CONVERSATIONS / 2)),
         ("and for which another has to go", || to_strangers(CONVERSATIONS * 4)),
     ];
-    let mut figures = vec![[Vec::new(), Vec::new()]; cases.len()];
+    let mut figures: Vec<[Vec<u64>; 2]> = vec![Default::default(); cases.len()];
     let (mut sweeps, mut idle_sweeps) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS / 3 {
         let loaded = start("udp");
@@ -143,8 +147,8 @@ fn sweep(loaded: &Loaded) -> u64 {
 
 fn round_trips() {
     let sets: [&[&str]; 4] = [&[], &["dns"], &["udp"], &["dns", "udp"]];
-    let kinds: [(&str, fn() -> u64); 2] = [("TCP", tcp_round_trips), ("UDP", udp_round_trips)];
-    let mut figures = vec![vec![Vec::new(); sets.len()]; kinds.len()];
+    let kinds: [Case; 2] = [("TCP", tcp_round_trips), ("UDP", udp_round_trips)];
+    let mut figures: Vec<[Vec<u64>; 4]> = vec![Default::default(); kinds.len()];
     for _ in 0..ROUNDS {
         for (set, names) in sets.iter().enumerate() {
             let loaded: Vec<_> = names.iter().map(|name| start(name)).collect();

@@ -394,6 +394,33 @@ fn each_way_to_datagrams_tells_of_one() {
     }
 }
 
+/// A connected socket that sends elsewhere: the socket says its peer, the call whom it means.
+#[test]
+fn each_way_to_named_addresses_tells_of_one() {
+    needs!("root");
+    let signal = signal("udp");
+    let [sent, named] = ["datagram_sent", "address_named"].map(|name| hook(signal, name));
+    for rung in named.ladder {
+        for (address, hooks) in [
+            ("127.0.0.1:0", vec![lone(sent, &sent.ladder[0]), lone(named, rung)]),
+            ("[::1]:0", vec![lone(sent, &sent.ladder[0]), lone(named, rung)]),
+            // Without it, it is taken for its peer's.
+            ("127.0.0.1:0", vec![lone(sent, &sent.ladder[0])]),
+        ] {
+            let knows = hooks.len() == 2;
+            let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+            let [near, peer, far] = [(); 3].map(|()| UdpSocket::bind(address).unwrap());
+            let [from, to_peer, to_far] = [&near, &peer, &far].map(|it| it.local_addr().unwrap());
+            near.connect(to_peer).unwrap();
+            let act = || assert_eq!(near.send_to(b"elsewhere", to_far).unwrap(), 9);
+            let to = if knows { to_far } else { to_peer };
+            let ends = [from.port(), to.port()];
+            let record = tells(signal, &loaded, act, |record| is_of(record, "udp_open", ends));
+            assert_eq!(record.text("connection.role"), Some("client"), "{record:?}");
+        }
+    }
+}
+
 /// How many entries of this process one of the tables of `udp` has. They begin with the owner.
 fn owned(loaded: &Loaded, table: &str) -> usize {
     let entries = batch::lookup(&map(loaded, table)).unwrap();

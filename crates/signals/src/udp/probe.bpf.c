@@ -74,8 +74,8 @@ static __always_inline int on_packet(struct __sk_buff *skb, enum direction direc
 	/* A raw socket may send datagrams, too, and has no conversations. */
 	if (!sk || sk->protocol != IPPROTO_UDP)
 		return PASS;
-	ask_socket(sk, &packet);
 	key.socket_cookie = bpf_get_socket_cookie(skb);
+	ask_socket(sk, key.socket_cookie, &packet);
 	__builtin_memcpy(key.peer_address, packet.peer_address, 16);
 	key.peer_port = packet.peer_port;
 	key.family = packet.family;
@@ -112,6 +112,42 @@ SEC("cgroup_skb/ingress")
 int udp_ingress(struct __sk_buff *skb)
 {
 	return on_packet(skb, INGRESS);
+}
+
+static __always_inline void remember_name(struct bpf_sock_addr *call, struct named *named)
+{
+	__u32 thread = current_thread();
+
+	named->socket_cookie = bpf_get_socket_cookie(call);
+	named->place.port = bpf_ntohs((__be16)call->user_port);
+	bpf_map_update_elem(&names, &thread, named, BPF_ANY);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *call)
+{
+	struct named named = { .place.family = AF_INET };
+	__be32 address = call->user_ip4;
+
+	if (call->protocol != IPPROTO_UDP)
+		return PASS;
+	__builtin_memcpy(named.place.address, &address, 4);
+	remember_name(call, &named);
+	return PASS;
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *call)
+{
+	struct named named = { .place.family = AF_INET6 };
+	__be32 address[4] = { call->user_ip6[0], call->user_ip6[1], call->user_ip6[2],
+			      call->user_ip6[3] };
+
+	if (call->protocol != IPPROTO_UDP)
+		return PASS;
+	__builtin_memcpy(named.place.address, address, 16);
+	remember_name(call, &named);
+	return PASS;
 }
 
 static __always_inline bool is_udp_socket(const struct bpf_sock *sk)

@@ -24,6 +24,7 @@ const ALL: &[(&str, &str)] = &[
     ("dns", "ingress"),
     ("udp", "datagram_sent"),
     ("udp", "datagram_received"),
+    ("udp", "address_named"),
     ("udp", "socket_bind"),
     ("udp", "socket_release"),
     ("udp", "receive_queue_full"),

@@ -217,12 +217,28 @@ fn prove_overflow(trace: &mut Trace, hooks: &mut Hooks, deaf: &mut Actor, at_dea
     hooks.compared("receive_queue_full", fields.finish());
 }
 
+/// A connected socket that sends to another address than its peer's: only the call says which.
+fn prove_name(trace: &mut Trace, hooks: &mut Hooks) {
+    let [mut client, mut peer, mut other] = [(); 3].map(|()| new_actor());
+    let [from, to_peer, to_other] =
+        [&mut client, &mut peer, &mut other].map(|actor| bind(actor, "127.0.0.1:0"));
+    client.ask(&format!("connect-datagrams {to_peer}"));
+    let before = now();
+    client.ask(&format!("send-datagram {} {to_other}", to_hex(QUESTION)));
+    let truth = end(&mut client, Some("client"), from, to_other);
+    let record = trace.wait_for("what is sent elsewhere", |record| truth.is_in(record, "udp_open"));
+    let mut fields = truth.begin(&record, "udp_open", [ASKED, NOTHING], before..=now());
+    fields.is_big("socket_drops", 0);
+    hooks.compared("address_named", fields.finish());
+}
+
 /// All of it.
 pub fn conversations(chandra: &Path, hooks: &mut Hooks) {
     let mut deaf = new_actor();
     let at_deaf = deaf.ask("bind 127.0.0.1:0").parse().unwrap();
     let mut trace = Trace::start_program(chandra, &["udp", "--interval", INTERVAL]);
     prove_overflow(&mut trace, hooks, &mut deaf, at_deaf);
+    prove_name(&mut trace, hooks);
     let mut talks = [("127.0.0.1:0", false), ("[::1]:0", true)].map(|(any, is_connected)| {
         let mut talk = talk(any, is_connected);
         prove_beginning(&mut trace, hooks, &talk);
