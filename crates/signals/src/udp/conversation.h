@@ -118,7 +118,7 @@ static __noinline __u32 make_room(void *ctx)
 {
 	__u32 zero = 0, first, chosen = NO_SLOT;
 	struct hand *hand = bpf_map_lookup_elem(&hands, &zero);
-	struct conversation_key oldest = {};
+	const struct conversation_key *key;
 	struct conversation *conversation;
 	__u64 oldest_ns = ~0ULL;
 
@@ -130,8 +130,8 @@ static __noinline __u32 make_room(void *ctx)
 	bpf_spin_unlock(&hand->lock);
 	for (__u32 i = 0; i < WAYS; i++) {
 		__u32 slot = (first + i) & (SLOTS - 1);
-		const struct conversation_key *key = bpf_map_lookup_elem(&slots, &slot);
 
+		key = bpf_map_lookup_elem(&slots, &slot);
 		if (!key)
 			return NO_SLOT;
 		conversation = bpf_map_lookup_elem(&conversations, key);
@@ -139,13 +139,13 @@ static __noinline __u32 make_room(void *ctx)
 			return slot;
 		if (conversation->record.last_ns < oldest_ns) {
 			oldest_ns = conversation->record.last_ns;
-			oldest = *key;
 			chosen = slot;
 		}
 	}
-	conversation = bpf_map_lookup_elem(&conversations, &oldest);
+	key = bpf_map_lookup_elem(&slots, &chosen);
+	conversation = key ? bpf_map_lookup_elem(&conversations, key) : NULL;
 	if (conversation)
-		tell(ctx, &oldest, conversation, KIND_UDP_CLOSE, END_EVICTED);
+		tell(ctx, key, conversation, KIND_UDP_CLOSE, END_EVICTED);
 	return chosen;
 }
 

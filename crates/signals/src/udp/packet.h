@@ -144,8 +144,7 @@ static __always_inline bool ask_call(__u64 cookie, bool is_connected, struct pac
  * Addresses as the socket's owner knows them, where the socket says them: below it, NAT may have changed the
  * packet's already.
  */
-static __always_inline void ask_socket(const struct bpf_sock *sk, __u64 cookie,
-				       struct packet *packet)
+static __noinline void ask_socket(const struct bpf_sock *sk, __u64 cookie, struct packet *packet)
 {
 	__u16 peer_port = bpf_ntohs((__be16)sk->dst_port);
 	struct place place = {};
