@@ -30,6 +30,8 @@ struct SignalToml {
     /// It has maps to fill by the filter, before it is listened to.
     #[serde(default)]
     prepares: bool,
+    /// The hook that goes through what the probe remembers, now and then.
+    sweep: Option<String>,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -189,7 +191,8 @@ fn write_entry(
         known.map(|(_, value)| *value).ok_or_else(|| format!("no kind {kind} in enum {name}_kind"))
     };
     let identity = signal.identity.iter().map(|source| &source.hook);
-    for hook in signal.trace.iter().flat_map(|trace| &trace.hooks).chain(identity) {
+    let named = signal.trace.iter().flat_map(|trace| &trace.hooks);
+    for hook in named.chain(identity).chain(&signal.sweep) {
         if !signal.hook.iter().any(|known| known.name == *hook) {
             return Err(format!("no hook {hook}").into());
         }
@@ -262,9 +265,10 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}], names_peers: {}, prepare: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {}, prepare: {}, sweep: {:?},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         signal.names_peers,
         if signal.prepares { format!("Some({name}::prepare)") } else { "None".to_owned() },
+        signal.sweep,
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

@@ -17,6 +17,7 @@ pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
 pub mod conversation;
+pub mod datagrams;
 pub mod dns;
 pub mod drops;
 pub mod endpoint;

@@ -86,6 +86,12 @@ pub fn limit_receive_buffer(socket: &impl AsRawFd, bytes: i32) {
     set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes).unwrap();
 }
 
+/// What is sent at once goes out as datagrams of so many bytes (UDP_SEGMENT, kernel 4.18).
+pub fn send_in_segments(socket: &std::net::UdpSocket, bytes: i32) {
+    const UDP_SEGMENT: i32 = 103;
+    set(socket, libc::IPPROTO_UDP, UDP_SEGMENT, &bytes).unwrap();
+}
+
 /// A raw socket: what is sent is this protocol's, header and all; IPv6 where `address` is.
 pub fn raw(address: std::net::IpAddr, protocol: i32) -> std::net::UdpSocket {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };

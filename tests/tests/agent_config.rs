@@ -151,6 +151,18 @@ fn ports_that_cannot_be_are_refused() {
     fails(&mut agent::command(&["--dns-ports", "domain"]), 2, "usage", &["domain"]);
 }
 
+#[test]
+fn interval() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"udp\"]\ninterval = \"45s\"",
+        ("CHANDRA_INTERVAL", "2m"),
+        &["--interval", "7"],
+        [45_000_000_000, 120_000_000_000, 7_000_000_000],
+        |agent| agent.signal("udp").number("interval_ns").unwrap(),
+    );
+}
+
 /// Hubble's families that it has.
 fn hubble_families(agent: &Agent) -> Vec<String> {
     let (_, text) = get_as(agent.address(), "/metrics", "text/plain");

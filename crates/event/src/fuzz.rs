@@ -18,6 +18,7 @@ use crate::system_call::{self, SystemCall};
 use crate::table::{Mode, Table};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
+use crate::udp::{self, Udp};
 use crate::{KINDS, json, text};
 
 /// A small deterministic generator: each state is hashed by multiplying and folding.
@@ -112,6 +113,42 @@ impl Random {
             0 => SocketAddr::from((self.u32().to_be_bytes(), port)),
             1 => SocketAddr::from(([0, 0, 0, 0, 0, 0xffff, self.next() as u16, 1], port)),
             _ => SocketAddr::from(((u128::from(self.next()) << 64 | 1).to_be_bytes(), port)),
+        }
+    }
+
+    fn ends(&mut self) -> Ends {
+        Ends {
+            transport: [Transport::Tcp, Transport::Udp][self.below(2) as usize],
+            part: [Some(Part::Client), Some(Part::Server), None][self.below(3) as usize],
+            local: self.end(),
+            peer: self.end(),
+            net_namespace: self.u32(),
+            cookie: self.u64(),
+        }
+    }
+
+    fn udp(&mut self) -> Udp {
+        let ends = [udp::End::SocketClosed, udp::End::Idle, udp::End::Evicted];
+        Udp {
+            time: Timestamp(self.u64()),
+            process: self.any(Random::process),
+            ends: self.ends(),
+            opened_before_start: self.flag(),
+            received_first: self.flag(),
+            totals: udp::Totals {
+                datagrams_sent: self.u64(),
+                datagrams_received: self.u64(),
+                bytes_sent: self.u64(),
+                bytes_received: self.u64(),
+                socket_drops: self.u64(),
+            },
+            duration_ns: self.u64(),
+            happened: match self.below(4) {
+                0 => udp::Happened::Open,
+                1 => udp::Happened::Reply,
+                2 => udp::Happened::Update,
+                _ => udp::Happened::Close(ends[self.below(3) as usize]),
+            },
         }
     }
 
@@ -306,19 +343,13 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     each(&Dns {
         time: Timestamp(random.u64()),
         process: random.any(Random::process),
-        ends: Ends {
-            transport: [Transport::Tcp, Transport::Udp][random.below(2) as usize],
-            part: [Part::Client, Part::Server][random.below(2) as usize],
-            local: random.end(),
-            peer: random.end(),
-            net_namespace: random.u32(),
-            cookie: random.u64(),
-        },
+        ends: random.ends(),
         message: Message::read(&message).unwrap(),
         message_bytes: random.u32(),
         is_cut: random.flag(),
         latency_ns: random.any(Random::u64),
     });
+    each(&random.udp());
 }
 
 #[test]

@@ -8,12 +8,13 @@ use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
 use crate::record::Kind;
 use crate::table::{Mode, Table};
 use crate::tcp::{TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED, TCP_RETRANSMIT};
+use crate::udp::{UDP_CLOSE, UDP_OPEN, UDP_REPLY};
 use crate::{json, samples};
 
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
-/// `<resolver>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
+/// `<resolver>`, `<talker>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 25] = [
+const JSON: [&str; 29] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -112,6 +113,21 @@ const JSON: [&str; 25] = [
         "path_truncated":false,"path_given":"../\u001b[2J","path":"../\u001b[2J",
         "second_path_given":"link","second_path":"/etc/link"},"result":-13,"error":"EACCES",
         "error_number":13}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_open",<talker>,
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_reply",<talker>,
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3","latency_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_update","node":"n1",
+        "connection":{"family":"ipv4","protocol":"udp",
+        "local":{"address":"10.0.0.1","port":40000},"peer":{"address":"10.0.0.53","port":53},
+        "net_namespace":4026531840,"socket_cookie":"12","opened_before_start":true},
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3","duration_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_close",<talker>,
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3","duration_ns":1234567,"end":"idle"}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];
@@ -138,6 +154,8 @@ const CURL: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":
 
 #[test]
 fn json_of_each_kind() {
+    // The same socket, of which this signal says one thing more.
+    let talker = RESOLVER.replace(r#""12"}"#, r#""12","opened_before_start":false}"#);
     let mut expected = JSON.iter();
     let mut kinds = crate::KINDS.iter();
     samples::each(&mut |record| {
@@ -147,6 +165,7 @@ fn json_of_each_kind() {
         let expected = expected.next().unwrap().replace("<curl>", CURL);
         let expected = expected
             .replace("<resolver>", RESOLVER)
+            .replace("<talker>", &talker)
             .replace("<runc>", RUNC)
             .replace("<docker>", DOCKER);
         let expected: String = expected.lines().map(str::trim_start).collect();
@@ -227,6 +246,19 @@ fn names_that_are_asked_for_and_what_they_lead_to() {
 TIME         TYPE             PID COMM            LOCAL                 PEER                  ROLE   LATENCY NAME                           QTYPE  RCODE    ANSWERS
 09:10:11.123 dns_query         99 curl            10.0.0.1:40000        10.0.0.53:53          client       - www.example.com                AAAA   -        -
 09:10:11.123 dns_response      99 curl            10.0.0.1:40000        10.0.0.53:53          client   1.2ms www.example.com                AAAA   NOERROR  a\.b.example.com,2001:db8::1,TXT
+"
+    );
+}
+
+#[test]
+fn conversations_from_their_first_datagram_to_their_end() {
+    assert_eq!(
+        show(&[&UDP_OPEN, &UDP_REPLY, &UDP_CLOSE], Mode::Table, None),
+        "
+TIME         TYPE          PID COMM            LOCAL                 PEER                  ROLE     OUT    IN    SENT RECEIVED DURATION END           LATENCY
+09:10:11.123 udp_open       99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -                   -
+09:10:11.123 udp_reply      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -               1.2ms
+09:10:11.123 udp_close      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB    1.2ms idle                -
 "
     );
 }

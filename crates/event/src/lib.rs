@@ -25,6 +25,7 @@ pub mod table;
 pub mod tcp;
 pub mod text;
 pub mod time;
+pub mod udp;
 pub mod unit;
 pub mod value;
 pub mod who;
@@ -39,7 +40,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 25] = [
+pub static KINDS: [&Kind; 29] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -64,5 +65,9 @@ pub static KINDS: [&Kind; 25] = [
     &dns::DNS_RESPONSE,
     &file::FILE_OPEN,
     &system_call::SYSTEM_CALL,
+    &udp::UDP_OPEN,
+    &udp::UDP_REPLY,
+    &udp::UDP_UPDATE,
+    &udp::UDP_CLOSE,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -14,6 +14,7 @@ use crate::socket::Transport;
 use crate::system_call::SystemCall;
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
+use crate::udp::Udp;
 use crate::unit::Unit;
 use crate::value::{Type, Value};
 
@@ -150,6 +151,8 @@ pub enum Event<'a> {
     FileOpen(&'a FileOpen<'a>),
     /// A system call was done.
     SystemCall(&'a SystemCall<'a>),
+    /// Something happened to a UDP conversation.
+    Udp(&'a Udp),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -172,6 +175,7 @@ pub trait Record {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
             Event::Drop(drop) => drop.peer(),
             Event::Dns(dns) => Some(dns.ends.peer),
+            Event::Udp(udp) => Some(udp.ends.peer),
             _ => None,
         }
     }
@@ -179,6 +183,7 @@ pub trait Record {
     fn transport(&self) -> Transport {
         match self.event() {
             Event::Dns(dns) => dns.ends.transport,
+            Event::Udp(udp) => udp.ends.transport,
             _ => Transport::Tcp,
         }
     }
@@ -194,6 +199,7 @@ pub trait Record {
             Event::Dns(dns) => dns.process.as_ref(),
             Event::FileOpen(open) => Some(&open.process),
             Event::SystemCall(call) => Some(&call.process),
+            Event::Udp(udp) => udp.process.as_ref(),
             Event::Other => None,
         }
     }

@@ -13,6 +13,7 @@ use crate::socket::{Ends, Part, Transport};
 use crate::system_call::{self, SystemCall};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
+use crate::udp::{self, Udp};
 use crate::who::Described;
 
 /// 2026-11-22T09:10:11.123456789Z
@@ -215,7 +216,7 @@ pub fn dns(message: &[u8], latency_ns: Option<u64>) -> Dns<'_> {
         process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         ends: Ends {
             transport: Transport::Udp,
-            part: Part::Client,
+            part: Some(Part::Client),
             local: SocketAddr::from(([10, 0, 0, 1], 40_000)),
             peer: SocketAddr::from(([10, 0, 0, 53], 53)),
             net_namespace: 4_026_531_840,
@@ -268,6 +269,32 @@ pub fn system_call() -> SystemCall<'static> {
     }
 }
 
+/// At a client.
+pub fn udp(happened: udp::Happened) -> Udp {
+    Udp {
+        time: NOW,
+        process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        ends: dns(QUERY, None).ends,
+        opened_before_start: false,
+        received_first: false,
+        totals: udp::Totals {
+            datagrams_sent: 1,
+            datagrams_received: 2,
+            bytes_sent: 44,
+            bytes_received: 2_600,
+            socket_drops: 3,
+        },
+        duration_ns: 1_234_567,
+        happened,
+    }
+}
+
+/// As little as can be known of a conversation.
+pub fn unknown_udp(happened: udp::Happened) -> Udp {
+    let ends = Ends { part: None, ..dns(QUERY, None).ends };
+    Udp { process: None, ends, opened_before_start: true, ..udp(happened) }
+}
+
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
 pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&exec());
@@ -303,5 +330,9 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&dns(RESPONSE, Some(1_234_567)));
     each(&file_open());
     each(&system_call());
+    each(&udp(udp::Happened::Open));
+    each(&udp(udp::Happened::Reply));
+    each(&unknown_udp(udp::Happened::Update));
+    each(&udp(udp::Happened::Close(udp::End::Idle)));
     each(&Described { time: NOW, pending_records: 3 });
 }

@@ -182,7 +182,8 @@ impl Known<'_> {
             | Event::Drop(_)
             | Event::Dns(_)
             | Event::FileOpen(_)
-            | Event::SystemCall(_) => (false, false),
+            | Event::SystemCall(_)
+            | Event::Udp(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))
@@ -340,7 +341,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 11);
+        assert_eq!(connections, 15);
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn capture(signal: &'static Signal) {
 }
 
 fn main() {
-    for name in ["process", "tcp", "drop", "dns"] {
+    for name in ["process", "tcp", "drop", "dns", "udp"] {
         capture(registry::signal(name).unwrap());
     }
 }

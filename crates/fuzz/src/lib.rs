@@ -39,6 +39,7 @@ pub static TARGETS: &[Target] = &[
     ("record_system_call", record_system_call),
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
+    ("record_udp", record_udp),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -94,6 +95,11 @@ pub fn kernel_symbols(bytes: &[u8]) {
 /// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
 pub fn record_dns(bytes: &[u8]) {
     record("dns", bytes);
+}
+
+/// Bytes from the ring of the signal `udp`.
+pub fn record_udp(bytes: &[u8]) {
+    record("udp", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {

@@ -169,7 +169,7 @@ impl Identity {
     /// Keeps which name the addresses of an answer were resolved from, for whoever asked. An answer that
     /// nobody was seen to ask for is not believed.
     fn learn_name(&mut self, dns: &Dns<'_>, record: &dyn Record) {
-        let is_answer = dns.ends.part == Part::Client && dns.latency_ns.is_some();
+        let is_answer = dns.ends.part == Some(Part::Client) && dns.latency_ns.is_some();
         let Some(question) = dns.message.question.filter(|_| is_answer) else { return };
         let address = |answer: Answer<'_>| match answer.data {
             Data::Address(address) => Some((address, answer.ttl_seconds)),

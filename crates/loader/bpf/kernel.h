@@ -59,14 +59,42 @@ enum { BPF_RB_AVAIL_DATA = 0 };
  * include/uapi/linux/bpf.h: the context of programs on packets, whose layout is the kernel's ABI; a
  * program reads it at fixed places.
  */
-struct bpf_sock;
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__u32 src_ip4; /* addresses and dst_port: network byte order */
+	__u32 src_ip6[4];
+	__u32 src_port;
+	__u32 dst_port; /* read whole it is the port, whatever its declared size */
+	__u32 dst_ip4;
+	__u32 dst_ip6[4];
+};
 struct __sk_buff {
 	__u32 len;
 	__u32 before_data[18];
 	__u32 data;
 	__u32 data_end;
-	__u32 before_socket[21];
+	__u32 before_gso[20];
+	__u32 gso_segs;
 	__u64 sk; /* struct bpf_sock * */
+};
+/* Of a call that names an address. */
+struct bpf_sock_addr {
+	__u32 user_family;
+	__u32 user_ip4; /* addresses and port: network byte order */
+	__u32 user_ip6[4];
+	__u32 user_port;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+};
+/* A lock within a map's value. */
+struct bpf_spin_lock {
+	__u32 val;
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -391,6 +419,11 @@ struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 };
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
@@ -442,6 +475,7 @@ struct pt_regs {
 #define ETH_P_8021AD      0x88a8
 #define S_IFMT            0170000
 #define S_IFSOCK          0140000
+#define SOCK_DGRAM        2
 #define SIGNAL_GROUP_EXIT 0x00000004
 #define PF_KTHREAD        0x00200000
 #define EEXIST            17

@@ -10,6 +10,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use libbpf_rs::{Iter, Link, Map, MapCore, MapType, Object};
 
@@ -33,6 +34,18 @@ pub struct Options {
     pub ring: RingChoice,
     /// Bytes of the ring (of all perf buffers together); scaled to the machine when absent.
     pub ring_bytes: Option<usize>,
+    /// How often probes tell of what goes on, where they do; 30 seconds when absent.
+    pub interval: Option<Duration>,
+}
+
+/// How often probes tell of what goes on.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+impl Options {
+    /// How often probes tell of what goes on.
+    pub fn interval(&self) -> Duration {
+        self.interval.unwrap_or(INTERVAL)
+    }
 }
 
 /// What is asked of one signal.
@@ -93,6 +106,8 @@ pub struct Loaded {
     pub hooks: Vec<HookVerdict>,
     /// Bytes of its ring.
     pub ring_bytes: usize,
+    /// How often its probes tell of what goes on.
+    pub interval: Duration,
     selection: Option<Selection>,
     // Links go before the object they hold on to.
     links: Vec<(&'static str, Link)>,
@@ -190,6 +205,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 name: spec.name,
                 hooks: hooks.collect(),
                 ring_bytes,
+                interval: request.options.interval(),
                 selection: if selects { selection::of(&object)? } else { None },
                 links,
                 object,

@@ -50,6 +50,8 @@ pub struct Signal {
     pub prepare: Option<Prepare>,
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
+    /// The hook that goes through what its probe remembers, now and then, and sends what is due.
+    pub sweep: Option<&'static str>,
     /// Says what the `code` of a group means.
     pub code_text: fn(u32, &Context) -> String,
     /// The kinds of records it decodes to.

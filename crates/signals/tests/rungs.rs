@@ -360,6 +360,175 @@ fn each_way_to_owners_of_sockets_finds_one() {
     });
 }
 
+/// A datagram between two sockets, of which the first sent it.
+fn datagram() -> [UdpSocket; 2] {
+    let [near, far] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    near.send_to(b"hello", far.local_addr().unwrap()).unwrap();
+    [near, far]
+}
+
+#[test]
+fn each_way_to_datagrams_tells_of_one() {
+    needs!("root");
+    let signal = signal("udp");
+    for (hook, end) in [("datagram_sent", 0), ("datagram_received", 1)] {
+        prove_each(signal, &[hook], |_, rung, loaded| {
+            let sockets = RefCell::new(None);
+            let act = || *sockets.borrow_mut() = Some(datagram());
+            let record = tells(signal, loaded, act, |record| {
+                let sockets = sockets.borrow();
+                let mut ends = sockets
+                    .as_ref()
+                    .unwrap()
+                    .each_ref()
+                    .map(|socket| socket.local_addr().unwrap().port());
+                if end == 1 {
+                    ends.reverse();
+                }
+                is_of(record, "udp_open", ends)
+            });
+            // Who sends is known; who only receives is not, where nobody watches sockets being bound.
+            let own = (end == 0).then_some(u64::from(std::process::id()));
+            assert_eq!(record.number("process.pid"), own, "{}", rung.name);
+        });
+    }
+}
+
+/// A connected socket that sends elsewhere: the socket says its peer, the call whom it means.
+#[test]
+fn each_way_to_named_addresses_tells_of_one() {
+    needs!("root");
+    let signal = signal("udp");
+    let [sent, named] = ["datagram_sent", "address_named"].map(|name| hook(signal, name));
+    for rung in named.ladder {
+        for (address, hooks) in [
+            ("127.0.0.1:0", vec![lone(sent, &sent.ladder[0]), lone(named, rung)]),
+            ("[::1]:0", vec![lone(sent, &sent.ladder[0]), lone(named, rung)]),
+            // Without it, it is taken for its peer's.
+            ("127.0.0.1:0", vec![lone(sent, &sent.ladder[0])]),
+        ] {
+            let knows = hooks.len() == 2;
+            let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+            let [near, peer, far] = [(); 3].map(|()| UdpSocket::bind(address).unwrap());
+            let [from, to_peer, to_far] = [&near, &peer, &far].map(|it| it.local_addr().unwrap());
+            near.connect(to_peer).unwrap();
+            let act = || assert_eq!(near.send_to(b"elsewhere", to_far).unwrap(), 9);
+            let to = if knows { to_far } else { to_peer };
+            let ends = [from.port(), to.port()];
+            let record = tells(signal, &loaded, act, |record| is_of(record, "udp_open", ends));
+            assert_eq!(record.text("connection.role"), Some("client"), "{record:?}");
+        }
+    }
+}
+
+/// How many entries of this process one of the tables of `udp` has. They begin with the owner.
+fn owned(loaded: &Loaded, table: &str) -> usize {
+    let entries = batch::lookup(&map(loaded, table)).unwrap();
+    let owner = |value| Process::read(value).unwrap().pid;
+    entries.iter().filter(|(_, value)| owner(value) == std::process::id()).count()
+}
+
+#[test]
+fn each_way_to_sockets_of_udp_remembers_and_forgets_them() {
+    needs!("root");
+    let signal = signal("udp");
+    let older = UdpSocket::bind("[::1]:0").unwrap();
+    prove_each(signal, &["open_sockets"], |hook, _, loaded| {
+        let mut places = Vec::new();
+        loaded.iterate(hook.name, &mut places).unwrap();
+        assert!(places.len() >= size_of::<u64>());
+        assert_eq!(owned(loaded, "older_sockets"), 1);
+    });
+    drop(older);
+    for (bind, address) in [("socket_bind", "127.0.0.1:0"), ("socket_bind", "[::1]:0")] {
+        let [bind, release] = [bind, "socket_release"].map(|name| hook(signal, name));
+        for (binds, releases) in bind.ladder.iter().zip(release.ladder) {
+            let hooks = vec![lone(bind, binds), lone(release, releases)];
+            let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+            assert!(loaded.hooks.iter().all(|hook| hook.verdict.is_active()), "{:?}", loaded.hooks);
+            listen(&loaded);
+            let socket = UdpSocket::bind(address).unwrap();
+            assert_eq!(owned(&loaded, "sockets"), 1);
+            drop(socket);
+            assert_eq!(owned(&loaded, "sockets"), 0);
+        }
+    }
+}
+
+/// The table is gone through without a word while nothing is due.
+#[test]
+fn each_way_through_conversations_tells_what_is_over() {
+    needs!("root");
+    let signal = signal("udp");
+    let [sent, sweep] = ["datagram_sent", "conversations"].map(|name| hook(signal, name));
+    for rung in sweep.ladder {
+        let spec = with_hooks(signal, vec![lone(sent, &sent.ladder[0]), lone(sweep, rung)]);
+        let config = Filter::default().config(u32::MAX, 0).unwrap();
+        let options = Options {
+            ring_bytes: Some(1 << 20),
+            interval: Some(Duration::from_millis(1)),
+            ..Options::default()
+        };
+        let hooks = ["datagram_sent", "conversations"];
+        let request = Request { spec, hooks: &hooks, config, map_entries: &[], options: &options };
+        let loaded = load(&request).unwrap();
+        let sockets = RefCell::new(None);
+        let act = || {
+            *sockets.borrow_mut() = Some(datagram());
+            let conversations = || batch::lookup(&map(&loaded, "conversations")).unwrap().len();
+            assert!(conversations() >= 1);
+            wait_for("an empty table", || {
+                loaded.iterate("conversations", &mut Vec::new()).unwrap();
+                (conversations() == 0).then_some(())
+            });
+        };
+        let record = tells(signal, &loaded, act, |record| {
+            let sockets = sockets.borrow();
+            let ends = sockets.as_ref().unwrap().each_ref();
+            let ends = ends.map(|socket| socket.local_addr().unwrap().port());
+            is_of(record, "udp_close", ends)
+        });
+        assert_eq!(record.text("end"), Some("idle"), "{}", rung.name);
+    }
+}
+
+/// A socket that is full: both ways, what is counted is what the kernel's own table says.
+#[test]
+fn each_way_to_full_sockets_counts_what_they_drop() {
+    needs!("root");
+    let signal = signal("udp");
+    let [received, full] =
+        ["datagram_received", "receive_queue_full"].map(|name| hook(signal, name));
+    for rung in full.ladder {
+        let spec = with_hooks(signal, vec![lone(received, &received.ladder[0]), lone(full, rung)]);
+        let loaded = load_all(signal, spec, &Filter::default());
+        listen(&loaded);
+        let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket::limit_receive_buffer(&deaf, 1);
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], deaf.local_addr().unwrap()).unwrap();
+        }
+        let cookie = socket::cookie(&deaf).to_ne_bytes();
+        let sockets = batch::lookup(&map(&loaded, "sockets")).unwrap();
+        let (_, value) = sockets.iter().find(|(key, _)| *key == cookie).unwrap();
+        // struct udp_socket: the drops are the last but two of its words.
+        let words: Vec<_> =
+            value.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+        let truth = drops_at(deaf.local_addr().unwrap().port());
+        assert!(truth > 0);
+        assert_eq!(words[words.len() - 3], truth, "{}", rung.name);
+    }
+}
+
+/// What the kernel has dropped at the UDP socket with this port.
+fn drops_at(port: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let local = format!(":{port:04X}");
+    let row = table.lines().find(|row| row.split_whitespace().nth(1).unwrap().ends_with(&local));
+    row.unwrap().split_whitespace().last().unwrap().parse().unwrap()
+}
+
 /// How many connections of this process the probe remembers.
 fn remembered(loaded: &Loaded) -> usize {
     let entries = batch::lookup(&map(loaded, "connections")).unwrap();

@@ -115,6 +115,7 @@ impl AgentOptions {
             ring: arguments.load.ring.or(file.ring),
             ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
             btf: arguments.load.btf.or(file.btf),
+            interval: arguments.load.interval.or(file.interval),
         };
         let identity = IdentityArguments {
             identity: arguments.identity.identity.or(file.identity),

@@ -47,6 +47,9 @@ pub struct LoadArguments {
     /// BTF file of this kernel, where it publishes none itself
     #[arg(long, env = "CHANDRA_BTF", value_name = "FILE")]
     pub btf: Option<PathBuf>,
+    /// How often what goes on is told of (udp) [default: 30s]
+    #[arg(long, env = "CHANDRA_INTERVAL", value_name = "TIME")]
+    pub interval: Option<String>,
 }
 
 impl LoadArguments {
@@ -58,8 +61,17 @@ impl LoadArguments {
                 bad_value("--ring-size", text, "not a size up to 1g", "--ring-size 256k")
             })
         });
+        let interval = self.interval.as_deref().map(|text| {
+            let interval = duration("--interval", text)?;
+            let why = "not a span of time from a second to a day";
+            let is_fit = (MINIMUM_INTERVAL..=MAXIMUM_INTERVAL).contains(&interval);
+            is_fit
+                .then_some(interval)
+                .ok_or_else(|| bad_value("--interval", text, why, "--interval 10s"))
+        });
         Ok(Options {
             btf: self.btf.clone(),
+            interval: interval.transpose()?,
             ring: match self.ring.unwrap_or_default() {
                 RingKind::Auto => RingChoice::Auto,
                 RingKind::Ring => RingChoice::Ring,
@@ -71,6 +83,8 @@ impl LoadArguments {
 }
 
 const MAXIMUM_RING_BYTES: usize = 1 << 30;
+const MINIMUM_INTERVAL: Duration = Duration::from_secs(1);
+const MAXIMUM_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The problem of a value that an option does not take; `example` is one that it does.
 pub fn bad_value(option: &str, value: &str, why: &str, example: &str) -> Problem {

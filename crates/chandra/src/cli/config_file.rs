@@ -50,6 +50,8 @@ pub struct File {
     pub ring_size: Option<Size>,
     /// BTF of this kernel.
     pub btf: Option<PathBuf>,
+    /// How often what goes on is told of.
+    pub interval: Option<String>,
     /// Socket to serve flows on.
     pub hubble_socket_path: Option<String>,
     /// Address to serve flows on.
@@ -110,7 +112,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 37] = [
+const KEYS: [&str; 38] = [
     "http",
     "print",
     "output",
@@ -129,6 +131,7 @@ const KEYS: [&str; 37] = [
     "ring",
     "ring_size",
     "btf",
+    "interval",
     "hubble_socket_path",
     "hubble_listen_address",
     "hubble_tls_cert_file",

@@ -25,7 +25,8 @@ fn bytes(call: &str, paths: &[(&[u8], &[u8])]) -> Vec<u8> {
 
 #[test]
 fn paths_are_made_absolute_and_texts_stay() {
-    let cases: [(&str, [(&[u8], &[u8]); 2], [&[u8]; 2]); 3] = [
+    type Given<'a> = [(&'a [u8], &'a [u8]); 2];
+    let cases: [(&str, Given<'_>, [&[u8]; 2]); 3] = [
         ("renameat2", [(b"/var", b"old"), (b"/", b"new")], [b"/var/old", b"/new"]),
         ("symlinkat", [(b"", b"../x"), (b"", b"/etc/x")], [b"../x", b"/etc/x"]),
         ("linkat", [(b"", b""), (b"/a", b"")], [b"", b"/a/"]),

@@ -30,6 +30,7 @@ mod process;
 mod system_call;
 mod tcp;
 mod tcp_losses;
+mod udp;
 
 use hooks::Hooks;
 
@@ -62,6 +63,7 @@ const PROOFS: &[Proof] = &[
     ("dns tcp", dns::by_tcp),
     ("open", file_open::opens),
     ("syscalls", system_call::calls),
+    ("udp", udp::conversations),
     ("vfs-latency", file_io::latency),
 ];
 
