@@ -55,6 +55,9 @@ struct HookToml {
 struct RungToml {
     rung: String,
     programs: Vec<String>,
+    /// It is on the path of every packet.
+    #[serde(default)]
+    per_packet: bool,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +101,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("status", "GROUP_CODE"),
     ("reason", "GROUP_CODE"),
     ("rcode", "GROUP_CODE"),
+    ("message", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -198,8 +202,8 @@ fn write_entry(
         for rung in &hook.ladder {
             writeln!(
                 out,
-                "                    Rung {{ name: {:?}, programs: &{:?} }},",
-                rung.rung, rung.programs
+                "                    Rung {{ name: {:?}, programs: &{:?}, per_packet: {} }},",
+                rung.rung, rung.programs, rung.per_packet
             )?;
         }
         writeln!(out, "                ] }},")?;

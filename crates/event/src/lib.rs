@@ -14,6 +14,7 @@ pub mod drop;
 pub mod feed;
 pub mod fields;
 pub mod histogram;
+pub mod icmp;
 pub mod json;
 pub mod process;
 pub mod record;
@@ -37,7 +38,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 23] = [
+pub static KINDS: [&Kind; 26] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -60,5 +61,8 @@ pub static KINDS: [&Kind; 23] = [
     &drop::PACKET_DISCARD,
     &dns::DNS_QUERY,
     &dns::DNS_RESPONSE,
+    &icmp::ICMP_ERROR,
+    &icmp::ICMP_ECHO,
+    &icmp::ICMP_OTHER,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use crate::cgroup::Cgroup;
 use crate::dns::Dns;
 use crate::drop::Drop;
+use crate::icmp::Icmp;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
 use crate::tcp::Tcp;
@@ -144,6 +145,8 @@ pub enum Event<'a> {
     Drop(&'a Drop),
     /// A DNS message was sent or received.
     Dns(&'a Dns<'a>),
+    /// A message of ICMP was sent or received.
+    Icmp(&'a Icmp),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -166,6 +169,7 @@ pub trait Record {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
             Event::Drop(drop) => drop.peer(),
             Event::Dns(dns) => Some(dns.ends.peer),
+            Event::Icmp(icmp) => icmp.peer(),
             _ => None,
         }
     }
@@ -186,6 +190,7 @@ pub trait Record {
             Event::Tcp(tcp) => tcp.process.as_ref(),
             Event::Drop(drop) => drop.process.as_ref(),
             Event::Dns(dns) => dns.process.as_ref(),
+            Event::Icmp(icmp) => icmp.process.as_ref(),
             Event::Other => None,
         }
     }

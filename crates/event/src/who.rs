@@ -176,9 +176,12 @@ impl Known<'_> {
         match self.event() {
             Event::Exec(_) => (true, false),
             Event::Fork(_) => (false, true),
-            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) | Event::Drop(_) | Event::Dns(_) => {
-                (false, false)
-            }
+            Event::Exit(_)
+            | Event::Cgroup(_)
+            | Event::Tcp(_)
+            | Event::Drop(_)
+            | Event::Dns(_)
+            | Event::Icmp(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

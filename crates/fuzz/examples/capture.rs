@@ -92,7 +92,7 @@ fn capture(signal: &'static Signal) {
 }
 
 fn main() {
-    for name in ["process", "tcp", "drop", "dns"] {
+    for name in ["process", "tcp", "drop", "dns", "icmp"] {
         capture(registry::signal(name).unwrap());
     }
 }

@@ -37,6 +37,7 @@ pub static TARGETS: &[Target] = &[
     ("record_drop", record_drop),
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
+    ("record_icmp", record_icmp),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -82,6 +83,11 @@ pub fn kernel_symbols(bytes: &[u8]) {
 /// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
 pub fn record_dns(bytes: &[u8]) {
     record("dns", bytes);
+}
+
+/// Bytes from the ring of the signal `icmp`, with a packet that anybody may have quoted.
+pub fn record_icmp(bytes: &[u8]) {
+    record("icmp", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {

@@ -33,6 +33,8 @@ pub struct Options {
     pub ring: RingChoice,
     /// Bytes of the ring (of all perf buffers together); scaled to the machine when absent.
     pub ring_bytes: Option<usize>,
+    /// Rungs on the path of every packet are tried, too.
+    pub packet_hooks: bool,
 }
 
 /// What is asked of one signal.
@@ -160,7 +162,8 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
         .map_or_else(|| memory::default_ring_bytes(cpus, memory_bytes), memory::ring_bytes);
     let perf = use_perf_buffer(request.options.ring);
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
-    let mut candidates: Vec<_> = wanted.map(Candidate::new).collect();
+    let mut candidates: Vec<_> =
+        wanted.map(|hook| Candidate::new(hook, request.options.packet_hooks)).collect();
 
     if !Path::new(btf::KERNEL_BTF).exists() {
         ladder::refuse_typed(&mut candidates);

@@ -24,8 +24,10 @@ use chandra_loader::{ledger, memory};
 
 use common::{is_root, load, map, spec, thread_id};
 
-static HOOKS: &[Hook] =
-    &[Hook { name: "numbers", ladder: &[Rung { name: "raw_tp", programs: &["send_number"] }] }];
+static HOOKS: &[Hook] = &[Hook {
+    name: "numbers",
+    ladder: &[Rung { name: "raw_tp", programs: &["send_number"], per_packet: false }],
+}];
 
 /// What a thread calls to have a record sent as every probe sends it.
 const SEND: libc::c_long = libc::SYS_getpgid;

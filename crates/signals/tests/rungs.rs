@@ -47,7 +47,7 @@ fn alone(signal: &Signal, hook: &'static Hook, rung: &'static Rung) -> &'static 
 }
 
 fn lone(hook: &'static Hook, rung: &'static Rung) -> Hook {
-    let rung = Rung { name: rung.name, programs: rung.programs };
+    let rung = Rung { per_packet: false, ..*rung };
     Hook { name: hook.name, ladder: Box::leak(Box::new([rung])) }
 }
 

@@ -48,6 +48,8 @@ pub struct File {
     pub ring_size: Option<Size>,
     /// BTF of this kernel.
     pub btf: Option<PathBuf>,
+    /// Ways on the path of every packet are used, too.
+    pub packet_hooks: Option<bool>,
     /// Socket to serve flows on.
     pub hubble_socket_path: Option<String>,
     /// Address to serve flows on.
@@ -108,7 +110,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 37] = [
+const KEYS: [&str; 38] = [
     "http",
     "print",
     "output",
@@ -127,6 +129,7 @@ const KEYS: [&str; 37] = [
     "ring",
     "ring_size",
     "btf",
+    "packet_hooks",
     "hubble_socket_path",
     "hubble_listen_address",
     "hubble_tls_cert_file",

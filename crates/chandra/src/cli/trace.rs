@@ -169,7 +169,7 @@ impl TraceOptions {
                 .transpose()?,
             count: arguments.count.as_deref().map(count).transpose()?,
             identity: arguments.identity.options(),
-            load: arguments.load.options()?,
+            load: arguments.load.options(true)?,
         })
     }
 

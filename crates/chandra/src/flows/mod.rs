@@ -1,7 +1,7 @@
 //! From records to flows as Hubble has them.
 //!
 //! A record tells of one end of a connection; a flow tells of something that went from a source to a
-//! destination. Which way it went follows from what happened ([`tcp`], [`drops`], [`dns`]); who is at each end
+//! destination. Which way it went follows from what happened ([`tcp`], [`drops`], [`dns`], [`icmp`]); who is at each end
 //! ([`endpoints`]) is what identity says at that time.
 //!
 //! Invariant: nothing is guessed. A record that says nothing of a packet makes no flow, and what is not
@@ -12,10 +12,12 @@ mod details;
 mod dns;
 mod drops;
 mod endpoints;
+mod icmp;
 mod tcp;
 
 use chandra_event::dns::Dns;
 use chandra_event::drop::Drop;
+use chandra_event::icmp::Icmp;
 use chandra_event::record::{Event, Record};
 use chandra_event::tcp::Tcp;
 use chandra_hubble::flow::{Details, EventType, Flow, FlowType, TraceObservationPoint, Uuids};
@@ -37,6 +39,8 @@ pub const KINDS: &[&str] = &[
     "packet_drop",
     "dns_query",
     "dns_response",
+    "icmp_error",
+    "icmp_echo",
 ];
 
 /// Makes flows, and keeps what many of them have alike.
@@ -55,6 +59,7 @@ impl Maker {
             Event::Tcp(tcp) => self.make_tcp(told, tcp, each),
             Event::Drop(drop) if !drop.is_ordinary => self.make_drop(told, drop, each),
             Event::Dns(dns) => self.make_dns(told, dns, each),
+            Event::Icmp(icmp) => self.make_icmp(told, icmp, each),
             _ => {}
         }
     }
@@ -128,6 +133,25 @@ impl Maker {
             l7: Some(l7),
             details,
             ..ends.flow(&dns::seen(dns))
+        };
+        each(self.finish(told, flow));
+    }
+
+    fn make_icmp(&mut self, told: &Told<'_>, icmp: &Icmp, each: &mut dyn FnMut(Flow)) {
+        let Some(seen) = icmp::seen(icmp) else { return };
+        // Whose address it is, is not known where only the kernel's tracepoint tells of it.
+        let Some((local, peer)) = icmp::ends(icmp) else { return };
+        let ends = self.endpoints.ends(told, local, peer);
+        let details = Details {
+            latency_ns: icmp.latency_ns.unwrap_or_default(),
+            icmp: Some(icmp::details(icmp)),
+            ..self.whose.details(told)
+        };
+        let flow = Flow {
+            interface: icmp.interface.as_ref().map(|interface| self.drops.interface(interface)),
+            socket_cookie: icmp.socket_cookie,
+            details,
+            ..ends.flow(&seen)
         };
         each(self.finish(told, flow));
     }
