@@ -234,6 +234,7 @@ static __always_inline void read_packet(struct __sk_buff *skb, struct icmp_recor
 					__u32 offset)
 {
 	__u32 bytes = skb->len > offset + ICMP_BYTES ? skb->len - offset - ICMP_BYTES : 0;
+	__u32 least = 1;
 
 	if (record->family == AF_INET) {
 		bpf_skb_load_bytes(skb, 12, record->source_address, 4);
@@ -250,8 +251,10 @@ static __always_inline void read_packet(struct __sk_buff *skb, struct icmp_recor
 		return;
 	if (bytes > DATA_BYTES)
 		bytes = DATA_BYTES;
+	/* Older verifiers learn nothing from a comparison with zero. */
 	barrier_on(bytes);
-	if (!bytes || bytes > DATA_BYTES)
+	barrier_on(least);
+	if (bytes < least || bytes > DATA_BYTES)
 		return;
 	if (!bpf_skb_load_bytes(skb, offset + ICMP_BYTES, record->data, bytes))
 		record->captured_bytes = bytes;

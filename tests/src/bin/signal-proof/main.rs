@@ -25,6 +25,7 @@ mod dns;
 mod drops;
 mod file_io;
 mod hooks;
+mod icmp;
 mod process;
 mod tcp;
 mod tcp_losses;
@@ -58,6 +59,8 @@ const PROOFS: &[Proof] = &[
     ("drops", drops::drops),
     ("dns", dns::exchange),
     ("dns tcp", dns::by_tcp),
+    ("icmp", icmp::messages),
+    ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
 ];
 
