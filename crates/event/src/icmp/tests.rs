@@ -99,7 +99,7 @@ fn what_is_no_packet_is_called_malformed() {
     packet[0] = 0x55;
     assert_eq!(Quoted::read(&packet), Err(Malformed::NotIp));
     packet[0] = 0x4f;
-    assert_eq!(Quoted::read(&packet).unwrap().has_ports, false);
+    assert!(!Quoted::read(&packet).unwrap().has_ports);
 }
 
 #[test]
