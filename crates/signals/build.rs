@@ -60,6 +60,9 @@ struct HookToml {
 struct RungToml {
     rung: String,
     programs: Vec<String>,
+    /// It is on the path of every packet.
+    #[serde(default)]
+    per_packet: bool,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +108,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("rcode", "GROUP_CODE"),
     ("error", "GROUP_CODE"),
     ("call", "GROUP_CODE"),
+    ("message", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -214,8 +218,8 @@ fn write_entry(
         for rung in &hook.ladder {
             writeln!(
                 out,
-                "                    Rung {{ name: {:?}, programs: &{:?} }},",
-                rung.rung, rung.programs
+                "                    Rung {{ name: {:?}, programs: &{:?}, per_packet: {} }},",
+                rung.rung, rung.programs, rung.per_packet
             )?;
         }
         writeln!(out, "                ] }},")?;

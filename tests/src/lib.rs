@@ -26,6 +26,7 @@ pub mod flows;
 pub mod handshake;
 pub mod http;
 pub mod hubble;
+pub mod icmp;
 pub mod launch;
 pub mod lines;
 pub mod loopback;

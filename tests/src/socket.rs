@@ -102,6 +102,39 @@ pub fn raw(address: std::net::IpAddr, protocol: i32) -> std::net::UdpSocket {
     std::net::UdpSocket::from(socket)
 }
 
+/// A socket that sends echo requests and gets their replies, and nothing else of ICMP.
+pub fn ping(is_ipv4: bool) -> std::net::UdpSocket {
+    let (family, protocol) = match is_ipv4 {
+        true => (libc::AF_INET, libc::IPPROTO_ICMP),
+        false => (libc::AF_INET6, libc::IPPROTO_ICMPV6),
+    };
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers only; the descriptor returned is new and nobody else's.
+    let socket =
+        unsafe { OwnedFd::from_raw_fd(checked(libc::socket(family, kind, protocol)).unwrap()) };
+    let socket = std::net::UdpSocket::from(socket);
+    socket.set_read_timeout(Some(crate::patience::PATIENCE)).unwrap();
+    socket
+}
+
+/// What is sent is never cut into fragments, whatever the kernel knows of the way.
+pub fn never_fragment(socket: &std::net::UdpSocket) {
+    let (level, option) = match socket.local_addr().unwrap().is_ipv4() {
+        true => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+        false => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    };
+    set(socket, level, option, &libc::IP_PMTUDISC_DO).unwrap();
+}
+
+/// So many routers may pass on what is sent.
+pub fn set_hops(socket: &impl AsRawFd, is_ipv4: bool, hops: i32) {
+    let (level, option) = match is_ipv4 {
+        true => (libc::IPPROTO_IP, libc::IP_TTL),
+        false => (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),
+    };
+    set(socket, level, option, &hops).unwrap();
+}
+
 /// What the kernel says of a connection's life (`struct tcp_info`).
 pub fn information(socket: &TcpStream) -> libc::tcp_info {
     // SAFETY: `tcp_info` is plain numbers, and the kernel writes at most its size.

@@ -163,6 +163,18 @@ fn interval() {
     );
 }
 
+#[test]
+fn packet_hooks() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"icmp\"]\npacket_hooks = true",
+        ("CHANDRA_PACKET_HOOKS", "false"),
+        &["--packet-hooks"],
+        [true, false, true],
+        |agent| agent.signal("icmp").at("programs").unwrap().to_string().contains("icmp_egress"),
+    );
+}
+
 /// Hubble's families that it has.
 fn hubble_families(agent: &Agent) -> Vec<String> {
     let (_, text) = get_as(agent.address(), "/metrics", "text/plain");

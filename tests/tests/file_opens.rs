@@ -117,7 +117,8 @@ fn what_could_not_be_opened_says_why() {
     let folder = scratch.path().canonicalize().unwrap();
     fs::write(folder.join("there"), "").unwrap();
     let trace = Trace::start(&["open", "--pid", &own_pid(), "--path", folder.to_str().unwrap()]);
-    let attempts: [(&str, fn(&Path), &str); 4] = [
+    type Attempt<'a> = (&'a str, fn(&Path), &'a str);
+    let attempts: [Attempt<'_>; 4] = [
         ("none", |path| drop(File::open(path)), "ENOENT"),
         ("there/below", |path| drop(File::open(path)), "ENOTDIR"),
         (".", |path| drop(OpenOptions::new().write(true).open(path)), "EISDIR"),

@@ -10,6 +10,7 @@ use crate::cgroup::{self, Cgroup};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
+use crate::icmp::{Class, Icmp, Quoted};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::samples::{QUERY, RESPONSE};
@@ -237,6 +238,33 @@ fn dropped(random: &mut Random) -> Drop {
     }
 }
 
+fn icmp(random: &mut Random) -> Icmp {
+    let quote =
+        [&[[0x45, 0x46, 0x60, 0x10][random.below(4) as usize]], &random.bytes()[..]].concat();
+    let quoted = Quoted::read(&quote);
+    Icmp {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        class: [Class::Error, Class::Echo, Class::Other][random.below(3) as usize],
+        direction: [Direction::Received, Direction::Sent][random.below(2) as usize],
+        source: random.any(|random| random.end().ip()),
+        destination: random.end().ip(),
+        type_number: random.next() as u8,
+        code: random.next() as u8,
+        word: random.any(|random| random.u32().to_be_bytes()),
+        message_bytes: random.any(Random::u32),
+        hop_limit: random.any(|random| random.next() as u8),
+        target: random.any(|random| random.end().ip()),
+        quoted: quoted.ok(),
+        malformed: quoted.err(),
+        latency_ns: random.any(Random::u64),
+        interface: random
+            .any(|random| Interface { index: random.u32(), name: sixteen(&random.bytes()) }),
+        net_namespace: random.u32(),
+        socket_cookie: random.u64(),
+    }
+}
+
 /// A message that was damaged in a few places, or is nothing but noise.
 fn message(random: &mut Random) -> Vec<u8> {
     let mut message = [QUERY, RESPONSE][random.below(2) as usize].to_vec();
@@ -339,6 +367,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         descriptor_type: random.any(|random| FileType::of_mode(random.u32())),
         result: random.next() as i64,
     });
+    each(&icmp(random));
     let message = message(random);
     each(&Dns {
         time: Timestamp(random.u64()),

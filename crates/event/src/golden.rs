@@ -4,6 +4,7 @@
 
 use crate::dns::{DNS_QUERY, DNS_RESPONSE};
 use crate::drop::{PACKET_DISCARD, PACKET_DROP};
+use crate::icmp::{ICMP_ECHO, ICMP_ERROR};
 use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
 use crate::record::Kind;
 use crate::table::{Mode, Table};
@@ -14,7 +15,7 @@ use crate::{json, samples};
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<resolver>`, `<talker>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 29] = [
+const JSON: [&str; 32] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -128,6 +129,27 @@ const JSON: [&str; 29] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_close",<talker>,
         "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
         "socket_drops":"3","duration_ns":1234567,"end":"idle"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_error","node":"n1",
+        "packet":{"source":{"address":"10.0.0.254"},"destination":{"address":"10.0.0.1"},
+        "protocol":"icmp","hop_limit":64},"interface":{"name":"eth0","index":2},
+        "icmp":{"type":"destination_unreachable","code":"fragmentation_needed","type_number":3,
+        "code_number":4,"mtu":1400,"message_bytes":556},
+        "quoted":{"protocol":"tcp","ip_protocol":6,"source":{"address":"10.0.0.1","port":40000},
+        "destination":{"address":"10.0.0.2","port":443},"length_bytes":1500},
+        "direction":"received","net_namespace":4026531840}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_echo","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"ping",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"packet":{"source":{"address":"2001:db8::1"},
+        "destination":{"address":"::1"},"protocol":"icmpv6","hop_limit":64},
+        "interface":{"name":"eth0","index":2},
+        "icmp":{"type":"echo_reply","type_number":129,"code_number":0,"id":4660,"sequence":7,
+        "message_bytes":64},"direction":"received","net_namespace":4026531840,
+        "latency_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_other","node":"n1",
+        "packet":{"destination":{"address":"10.0.0.1"},"protocol":"icmp"},
+        "icmp":{"type_number":200,"code_number":1,"malformed":"ends_too_soon"},
+        "direction":"sent"}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];
@@ -301,6 +323,18 @@ fn packets_that_were_dropped() {
 TIME         TYPE               PID COMM            SOURCE                DESTINATION           PROTOCOL REASON               LOCATION
 09:10:11.123 packet_drop         99 curl            10.0.0.2:443          10.0.0.1:40000        tcp      netfilter_drop       nf_hook_slow+0xc6
 09:10:11.123 packet_discard       - -               -                     -                     -        -                    -
+"
+    );
+}
+
+#[test]
+fn errors_of_icmp_and_the_connection_that_they_are_about() {
+    assert_eq!(
+        show(&[&ICMP_ERROR, &ICMP_ECHO], Mode::Table, None),
+        "
+TIME         TYPE           PID COMM            FROM            TO              MESSAGE                 REASON                 SEQ   MTU QUOTED   QUOTED_SOURCE         QUOTED_DESTINATION    DIRECTION LATENCY
+09:10:11.123 icmp_error       - -               10.0.0.254      10.0.0.1        destination_unreachable fragmentation_needed     -  1400 tcp      10.0.0.1:40000        10.0.0.2:443          received        -
+09:10:11.123 icmp_echo       99 ping            2001:db8::1     ::1             echo_reply              -                        7     - -        -                     -                     received    1.2ms
 "
     );
 }

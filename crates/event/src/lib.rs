@@ -15,6 +15,7 @@ pub mod feed;
 pub mod fields;
 pub mod file;
 pub mod histogram;
+pub mod icmp;
 pub mod json;
 pub mod process;
 pub mod record;
@@ -40,7 +41,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 29] = [
+pub static KINDS: [&Kind; 32] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -69,5 +70,8 @@ pub static KINDS: [&Kind; 29] = [
     &udp::UDP_REPLY,
     &udp::UDP_UPDATE,
     &udp::UDP_CLOSE,
+    &icmp::ICMP_ERROR,
+    &icmp::ICMP_ECHO,
+    &icmp::ICMP_OTHER,
     &who::CONTAINER_DESCRIBED,
 ];

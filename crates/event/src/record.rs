@@ -9,6 +9,7 @@ use crate::cgroup::Cgroup;
 use crate::dns::Dns;
 use crate::drop::Drop;
 use crate::file::FileOpen;
+use crate::icmp::Icmp;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
 use crate::system_call::SystemCall;
@@ -153,6 +154,8 @@ pub enum Event<'a> {
     SystemCall(&'a SystemCall<'a>),
     /// Something happened to a UDP conversation.
     Udp(&'a Udp),
+    /// A message of ICMP was sent or received.
+    Icmp(&'a Icmp),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -176,6 +179,7 @@ pub trait Record {
             Event::Drop(drop) => drop.peer(),
             Event::Dns(dns) => Some(dns.ends.peer),
             Event::Udp(udp) => Some(udp.ends.peer),
+            Event::Icmp(icmp) => icmp.peer(),
             _ => None,
         }
     }
@@ -200,6 +204,7 @@ pub trait Record {
             Event::FileOpen(open) => Some(&open.process),
             Event::SystemCall(call) => Some(&call.process),
             Event::Udp(udp) => udp.process.as_ref(),
+            Event::Icmp(icmp) => icmp.process.as_ref(),
             Event::Other => None,
         }
     }

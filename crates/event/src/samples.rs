@@ -1,12 +1,13 @@
 //! One record of each kind for the tests of every output.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::cgroup::{self, Cgroup};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
+use crate::icmp::{Class, Icmp, Malformed, Quoted};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::socket::{Ends, Part, Transport};
@@ -295,6 +296,75 @@ pub fn unknown_udp(happened: udp::Happened) -> Udp {
     Udp { process: None, ends, opened_before_start: true, ..udp(happened) }
 }
 
+/// A router says that a segment of curl's is too large.
+pub fn icmp_error() -> Icmp {
+    Icmp {
+        time: NOW,
+        process: None,
+        class: Class::Error,
+        direction: Direction::Received,
+        source: Some(IpAddr::from([10, 0, 0, 254])),
+        destination: IpAddr::from([10, 0, 0, 1]),
+        type_number: 3,
+        code: 4,
+        word: Some([0, 0, 0x05, 0x78]),
+        message_bytes: Some(556),
+        hop_limit: Some(64),
+        target: None,
+        quoted: Some(Quoted {
+            protocol: Some(6),
+            source: SocketAddr::from(([10, 0, 0, 1], 40_000)),
+            destination: SocketAddr::from(([10, 0, 0, 2], 443)),
+            has_ports: true,
+            icmp_type: None,
+            echo: None,
+            length_bytes: 1500,
+            is_fragment: false,
+        }),
+        malformed: None,
+        latency_ns: None,
+        interface: Some(Interface { index: 2, name: *b"eth0\0\0\0\0\0\0\0\0\0\0\0\0" }),
+        net_namespace: 4_026_531_840,
+        socket_cookie: 0,
+    }
+}
+
+/// The reply to a ping.
+pub fn icmp_echo() -> Icmp {
+    Icmp {
+        process: Some(process(99, 1, *b"ping\0\0\0\0\0\0\0\0\0\0\0\0")),
+        class: Class::Echo,
+        source: Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])),
+        destination: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        type_number: 129,
+        code: 0,
+        word: Some([0x12, 0x34, 0, 7]),
+        message_bytes: Some(64),
+        quoted: None,
+        latency_ns: Some(1_234_567),
+        ..icmp_error()
+    }
+}
+
+/// As little as can be known of a message, and that it is broken.
+pub fn unknown_icmp() -> Icmp {
+    Icmp {
+        class: Class::Other,
+        direction: Direction::Sent,
+        source: None,
+        type_number: 200,
+        code: 1,
+        word: None,
+        message_bytes: None,
+        hop_limit: None,
+        quoted: None,
+        malformed: Some(Malformed::EndsTooSoon),
+        interface: None,
+        net_namespace: 0,
+        ..icmp_error()
+    }
+}
+
 /// Calls `each` with one record of every kind, in the order of [`KINDS`](crate::KINDS).
 pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&exec());
@@ -334,5 +404,8 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&udp(udp::Happened::Reply));
     each(&unknown_udp(udp::Happened::Update));
     each(&udp(udp::Happened::Close(udp::End::Idle)));
+    each(&icmp_error());
+    each(&icmp_echo());
+    each(&unknown_icmp());
     each(&Described { time: NOW, pending_records: 3 });
 }

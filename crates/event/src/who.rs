@@ -183,7 +183,8 @@ impl Known<'_> {
             | Event::Dns(_)
             | Event::FileOpen(_)
             | Event::SystemCall(_)
-            | Event::Udp(_) => (false, false),
+            | Event::Udp(_)
+            | Event::Icmp(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

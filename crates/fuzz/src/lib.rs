@@ -40,6 +40,7 @@ pub static TARGETS: &[Target] = &[
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
     ("record_udp", record_udp),
+    ("record_icmp", record_icmp),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -100,6 +101,11 @@ pub fn record_dns(bytes: &[u8]) {
 /// Bytes from the ring of the signal `udp`.
 pub fn record_udp(bytes: &[u8]) {
     record("udp", bytes);
+}
+
+/// Bytes from the ring of the signal `icmp`, with a packet that anybody may have quoted.
+pub fn record_icmp(bytes: &[u8]) {
+    record("icmp", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::proto::flow as proto;
 
-pub use crate::proto::chandra::v1::{Container, KernelDrop, Process};
+pub use crate::proto::chandra::v1::{Container, Icmp, KernelDrop, Process, QuotedPacket};
 pub use crate::proto::flow::{
     Aggregate, AuthType, DebugCapturePoint, Dns, DropReason, Endpoint, FileInfo, FlowType, Http,
     HttpHeader, IpTraceId, L7FlowType, NetworkInterface, Policy, Service, SocketTranslationPoint,

@@ -75,7 +75,9 @@ struct bpf_sock {
 };
 struct __sk_buff {
 	__u32 len;
-	__u32 before_data[18];
+	__u32 before_ifindex[9];
+	__u32 ifindex;
+	__u32 before_data[8];
 	__u32 data;
 	__u32 data_end;
 	__u32 before_gso[20];
@@ -310,6 +312,10 @@ struct sock_common {
 typedef struct {
 	int owned;
 } socket_lock_t;
+struct sk_buff;
+struct sk_buff_head {
+	struct sk_buff *next;
+};
 struct sock;
 struct socket {
 	struct file *file;
@@ -318,6 +324,7 @@ struct socket {
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	struct sk_buff_head sk_write_queue;
 	socket_lock_t sk_lock;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
@@ -375,6 +382,37 @@ struct sk_buff {
 	__u16 network_header;
 	unsigned int tail;
 	unsigned char *head;
+};
+struct rtable {
+	struct dst_entry dst;
+	unsigned int rt_flags;
+};
+struct flowi4 {
+	__be32 saddr;
+	__be32 daddr;
+};
+struct flowi6 {
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+};
+/* Of IPv4 alone; gone in 5.18. */
+struct netns_ipv4 {
+	struct sock **icmp_sk;
+};
+struct icmphdr {
+	__u8 type;
+	__u8 code;
+	__sum16 checksum;
+	__u8 un[4];
+};
+/* A message that the kernel is about to send, and the packet that it is about. */
+struct icmp_bxm {
+	struct sk_buff *skb;
+	int data_len;
+	struct {
+		struct icmphdr icmph;
+	} data;
+	int head_len;
 };
 enum sk_rst_reason {
 	SK_RST_REASON_NOT_SPECIFIED,

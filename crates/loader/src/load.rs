@@ -36,6 +36,8 @@ pub struct Options {
     pub ring_bytes: Option<usize>,
     /// How often probes tell of what goes on, where they do; 30 seconds when absent.
     pub interval: Option<Duration>,
+    /// Rungs on the path of every packet are tried, too.
+    pub packet_hooks: bool,
 }
 
 /// How often probes tell of what goes on.
@@ -175,7 +177,8 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
         .map_or_else(|| memory::default_ring_bytes(cpus, memory_bytes), memory::ring_bytes);
     let perf = use_perf_buffer(request.options.ring);
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
-    let mut candidates: Vec<_> = wanted.map(Candidate::new).collect();
+    let mut candidates: Vec<_> =
+        wanted.map(|hook| Candidate::new(hook, request.options.packet_hooks)).collect();
 
     if !Path::new(btf::KERNEL_BTF).exists() {
         ladder::refuse_typed(&mut candidates);

@@ -116,6 +116,7 @@ impl AgentOptions {
             ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
             btf: arguments.load.btf.or(file.btf),
             interval: arguments.load.interval.or(file.interval),
+            packet_hooks: arguments.load.packet_hooks.or(file.packet_hooks),
         };
         let identity = IdentityArguments {
             identity: arguments.identity.identity.or(file.identity),
@@ -169,7 +170,7 @@ impl AgentOptions {
             hubble: hubble.options()?,
             export: export.options()?,
             metrics: metrics.options()?,
-            load: load.options()?,
+            load: load.options(false)?,
         })
     }
 }

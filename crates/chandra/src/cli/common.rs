@@ -6,7 +6,8 @@ use std::time::Duration;
 use chandra_doctor::{Check, Problem};
 use chandra_loader::load::Options;
 use chandra_loader::ring::RingChoice;
-use clap::{Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
 
 /// How output looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
@@ -50,11 +51,15 @@ pub struct LoadArguments {
     /// How often what goes on is told of (udp) [default: 30s]
     #[arg(long, env = "CHANDRA_INTERVAL", value_name = "TIME")]
     pub interval: Option<String>,
+    /// Use ways that put a program on the path of every packet, too, where a signal has such
+    /// [default: in a trace, not in the agent]
+    #[arg(long, env = "CHANDRA_PACKET_HOOKS", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
+    pub packet_hooks: Option<bool>,
 }
 
 impl LoadArguments {
-    /// The loader's options.
-    pub fn options(&self) -> Result<Options, Problem> {
+    /// The loader's options; `packet_hooks` is what holds where nothing is said of it.
+    pub fn options(&self, packet_hooks: bool) -> Result<Options, Problem> {
         let ring_bytes = self.ring_size.as_deref().map(|text| {
             let size = size_bytes(text).filter(|bytes| *bytes <= MAXIMUM_RING_BYTES);
             size.ok_or_else(|| {
@@ -78,6 +83,7 @@ impl LoadArguments {
                 RingKind::Perf => RingChoice::Perf,
             },
             ring_bytes: ring_bytes.transpose()?,
+            packet_hooks: self.packet_hooks.unwrap_or(packet_hooks),
         })
     }
 }

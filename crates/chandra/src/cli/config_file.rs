@@ -52,6 +52,8 @@ pub struct File {
     pub btf: Option<PathBuf>,
     /// How often what goes on is told of.
     pub interval: Option<String>,
+    /// Ways on the path of every packet are used, too.
+    pub packet_hooks: Option<bool>,
     /// Socket to serve flows on.
     pub hubble_socket_path: Option<String>,
     /// Address to serve flows on.
@@ -112,11 +114,12 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 38] = [
+const KEYS: &[&str] = &[
     "http",
     "print",
     "output",
     "signals",
+    "dns_ports",
     "namespace",
     "pod",
     "selector",
@@ -132,6 +135,7 @@ const KEYS: [&str; 38] = [
     "ring_size",
     "btf",
     "interval",
+    "packet_hooks",
     "hubble_socket_path",
     "hubble_listen_address",
     "hubble_tls_cert_file",

@@ -180,7 +180,7 @@ impl TraceOptions {
                 .transpose()?,
             count: arguments.count.as_deref().map(count).transpose()?,
             identity: arguments.identity.options(),
-            load: arguments.load.options()?,
+            load: arguments.load.options(true)?,
         })
     }
 

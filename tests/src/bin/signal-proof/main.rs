@@ -26,6 +26,7 @@ mod drops;
 mod file_io;
 mod file_open;
 mod hooks;
+mod icmp;
 mod process;
 mod system_call;
 mod tcp;
@@ -64,6 +65,8 @@ const PROOFS: &[Proof] = &[
     ("open", file_open::opens),
     ("syscalls", system_call::calls),
     ("udp", udp::conversations),
+    ("icmp", icmp::messages),
+    ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
 ];
 
