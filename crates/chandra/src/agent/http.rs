@@ -12,12 +12,12 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use chandra_identity::translation;
-use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Format;
 use serde_json::{Value, json};
 
 use super::metrics;
 use super::state::{AgentState, ClusterFigures, IdentityFigures, SignalState};
+use super::verdicts::describe_hook;
 use crate::stop::Stop;
 
 /// How soon the server notices that it should end.
@@ -115,15 +115,6 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "ledger": ledger(signal),
         "programs": programs,
     })
-}
-
-fn describe_hook(hook: &HookVerdict) -> Value {
-    let rung = match hook.verdict {
-        Verdict::Active(rung) => Some(rung),
-        _ => None,
-    };
-    let refused: Vec<_> = hook.refusals.iter().map(ToString::to_string).collect();
-    json!({ "hook": hook.hook, "verdict": hook.verdict.word(), "rung": rung, "refused": refused })
 }
 
 /// Kernel and user space as one account.

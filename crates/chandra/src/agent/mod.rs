@@ -14,6 +14,7 @@ mod sink;
 mod state;
 
 use std::net::TcpListener;
+mod verdicts;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -37,6 +38,7 @@ use sink::Delivering;
 use state::{AgentState, SignalState};
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
+use verdicts::Verdicts;
 const TICK: Duration = Duration::from_millis(200);
 
 /// Runs until a signal comes or nobody reads what it prints.
@@ -108,8 +110,9 @@ fn serve(
     stop: &Stop,
 ) -> Result<(), Problem> {
     let (printer, queue) = printer::start(options.print, stop);
-    let (node, places) = (&options.identity.node, bound.places());
-    let hubble = Arc::new(flows::state(&options.hubble, node));
+    let places = bound.places();
+    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node));
+    let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
     let outlets = (count(options, state)?, export(options, state)?);
     let flowing = options
         .makes_flows()
@@ -141,6 +144,7 @@ fn serve(
             state.measure_cost();
             state.check_books();
             std::thread::sleep(TICK);
+            verdicts.look();
         }
         hubble.stop();
     });

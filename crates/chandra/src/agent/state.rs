@@ -233,6 +233,20 @@ impl SignalState {
         match &self.loaded {
             Err(problem) => Verdict::Failed(problem.why.clone()),
             Ok(_) => self.hooks().into_iter().next().map_or(Verdict::Off, |hook| hook.verdict),
+    /// Hooks that worked do not any more: their verdicts say so from now on.
+    pub fn notices_lost_hooks(&self) -> bool {
+        // Others read it meanwhile; they wait only where there is something to write.
+        if self.with_loaded(Loaded::has_lost_hook) != Some(true) {
+            return false;
+        }
+        if let Ok(loaded) = &self.loaded
+            && let Ok(mut loaded) = loaded.write()
+        {
+            loaded.give_up_lost_hooks();
+        }
+        true
+    }
+
         }
     }
 
