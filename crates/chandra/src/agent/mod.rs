@@ -8,13 +8,15 @@ mod canary;
 mod export;
 mod flows;
 mod http;
+mod losses;
 mod metrics;
+mod pods;
 mod printer;
 mod sink;
 mod state;
+mod verdicts;
 
 use std::net::TcpListener;
-mod verdicts;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -36,9 +38,9 @@ use flows::Flowing;
 use printer::Queue;
 use sink::Delivering;
 use state::{AgentState, SignalState};
+use verdicts::Verdicts;
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
-use verdicts::Verdicts;
 const TICK: Duration = Duration::from_millis(200);
 
 /// Runs until a signal comes or nobody reads what it prints.
@@ -114,9 +116,8 @@ fn serve(
     let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
     let outlets = (count(options, state)?, export(options, state)?);
-    let flowing = options
-        .makes_flows()
-        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound, outlets));
+    let flowing =
+        options.makes_flows().then(|| Flowing::new(Arc::clone(&hubble), options, &bound, outlets));
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
         let context = context.clone();
@@ -143,8 +144,8 @@ fn serve(
         while !stop.is_asked() {
             state.measure_cost();
             state.check_books();
-            std::thread::sleep(TICK);
             verdicts.look();
+            std::thread::sleep(TICK);
         }
         hubble.stop();
     });

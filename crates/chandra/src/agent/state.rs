@@ -217,22 +217,22 @@ impl SignalState {
         }
     }
 
+    /// Flows are made from its records, where any are made.
+    pub fn tells_of_flows(&self) -> bool {
+        self.is_on && flow_kinds(self.signal) != 0
+    }
+
+    /// Records that its ring had no room for.
+    pub fn lost_in_kernel(&self) -> u64 {
+        self.with_loaded(|loaded| ledger::read(loaded.object()).lost).unwrap_or(0)
+    }
+
     /// Reads something of the loaded object; `None` when there is none.
     pub fn with_loaded<T>(&self, read: impl FnOnce(&Loaded) -> T) -> Option<T> {
         let loaded = self.loaded.as_ref().ok()?;
         loaded.read().ok().map(|loaded| read(&loaded))
     }
 
-    /// Verdicts of its hooks.
-    pub fn hooks(&self) -> Vec<HookVerdict> {
-        self.with_loaded(|loaded| loaded.hooks.clone()).unwrap_or_default()
-    }
-
-    /// The signal's verdict is that of its first hook, or of its loading.
-    pub fn verdict(&self) -> Verdict {
-        match &self.loaded {
-            Err(problem) => Verdict::Failed(problem.why.clone()),
-            Ok(_) => self.hooks().into_iter().next().map_or(Verdict::Off, |hook| hook.verdict),
     /// Hooks that worked do not any more: their verdicts say so from now on.
     pub fn notices_lost_hooks(&self) -> bool {
         // Others read it meanwhile; they wait only where there is something to write.
@@ -247,6 +247,16 @@ impl SignalState {
         true
     }
 
+    /// Verdicts of its hooks.
+    pub fn hooks(&self) -> Vec<HookVerdict> {
+        self.with_loaded(|loaded| loaded.hooks.clone()).unwrap_or_default()
+    }
+
+    /// The signal's verdict is that of its first hook, or of its loading.
+    pub fn verdict(&self) -> Verdict {
+        match &self.loaded {
+            Err(problem) => Verdict::Failed(problem.why.clone()),
+            Ok(_) => self.hooks().into_iter().next().map_or(Verdict::Off, |hook| hook.verdict),
         }
     }
 

@@ -149,6 +149,7 @@ impl AgentOptions {
             hubble_metrics: file.hubble_metrics,
             metrics_max_series: file.metrics_max_series,
             metrics_expire_after: file.metrics_expire_after,
+            metrics_pods_expire_after: file.metrics_pods_expire_after,
         });
         let http = arguments.http.or(file.http);
         Ok(Self {

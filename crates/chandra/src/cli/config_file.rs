@@ -86,6 +86,8 @@ pub struct File {
     pub metrics_max_series: Option<usize>,
     /// How long series stay that do not change.
     pub metrics_expire_after: Option<String>,
+    /// How long series of pods stay that are gone.
+    pub metrics_pods_expire_after: Option<String>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -108,7 +110,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 37] = [
+const KEYS: [&str; 38] = [
     "http",
     "print",
     "output",
@@ -146,6 +148,7 @@ const KEYS: [&str; 37] = [
     "hubble_metrics",
     "metrics_max_series",
     "metrics_expire_after",
+    "metrics_pods_expire_after",
 ];
 
 /// Why a file cannot be used, and what to do.
