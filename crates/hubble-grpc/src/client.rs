@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::connection::{Connection, Stream};
-use crate::tls::{self, ClientFiles};
+use crate::tls::{self, ClientFiles, Failure};
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,16 @@ pub enum Error {
     /// The name cannot be that of a certificate.
     #[error("{0:?} cannot be the name in a certificate")]
     ServerName(String),
+    /// It was reached, but TLS could not be agreed on.
+    #[error("{address}: {}: TLS: {reason}", failure.words())]
+    Handshake {
+        /// Where.
+        address: Address,
+        /// What that means.
+        failure: Failure,
+        /// Why.
+        reason: String,
+    },
     /// Nobody answers there.
     #[error("{address} does not answer: {reason}")]
     Unreachable {
@@ -117,12 +127,32 @@ pub enum Error {
     },
 }
 
+/// A way to a server.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// For requests.
+    pub channel: Channel,
+    noticed: Noticed,
+}
+
+impl Connected {
+    /// Why the connection broke, if it was for a reason of TLS: mostly because the server does not accept
+    /// who asks, of which requests only learn that there was no answer.
+    pub fn tls_failure(&self) -> Option<Failure> {
+        self.noticed.get().copied()
+    }
+}
+
+/// The first failure of TLS that came in on a connection.
+pub(crate) type Noticed = Arc<OnceLock<Failure>>;
+
 /// Connects.
 ///
 /// # Errors
 /// When files cannot be used, or nobody answers.
-pub async fn connect(options: &Options) -> Result<Channel, Error> {
-    let connector = Connector::new(options)?;
+pub async fn connect(options: &Options) -> Result<Connected, Error> {
+    let noticed = Noticed::default();
+    let connector = Connector::new(options, Arc::clone(&noticed))?;
     let unreachable =
         |reason: String| Error::Unreachable { address: options.address.clone(), reason };
     // What an endpoint has to have; where it leads is the connector's choice.
@@ -132,8 +162,14 @@ pub async fn connect(options: &Options) -> Result<Channel, Error> {
         async move { connector.connect().await.map(TokioIo::new) }
     }));
     match tokio::time::timeout(options.timeout, connecting).await {
-        Ok(Ok(channel)) => Ok(channel),
-        Ok(Err(error)) => Err(unreachable(innermost(&error))),
+        Ok(Ok(channel)) => Ok(Connected { channel, noticed }),
+        Ok(Err(error)) => Err(match noticed.get().copied() {
+            Some(failure) => {
+                let (address, reason) = (options.address.clone(), innermost(&error));
+                Error::Handshake { address, failure, reason }
+            }
+            None => unreachable(innermost(&error)),
+        }),
         Err(_) => Err(unreachable(format!("nothing within {:?}", options.timeout))),
     }
 }
@@ -142,10 +178,11 @@ pub async fn connect(options: &Options) -> Result<Channel, Error> {
 struct Connector {
     address: Address,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    noticed: Noticed,
 }
 
 impl Connector {
-    fn new(options: &Options) -> Result<Self, Error> {
+    fn new(options: &Options, noticed: Noticed) -> Result<Self, Error> {
         let address = options.address.clone();
         let is_tls = matches!(address, Address::Tcp { tls: true, .. });
         let tls = is_tls.then(|| {
@@ -155,7 +192,7 @@ impl Connector {
             let parsed = parsed.map_err(|_| Error::ServerName(name))?;
             Ok::<_, Error>((options.files.read()?, parsed))
         });
-        Ok(Self { tls: tls.transpose()?, address })
+        Ok(Self { tls: tls.transpose()?, address, noticed })
     }
 
     async fn connect(&self) -> io::Result<Connection> {
@@ -169,14 +206,23 @@ impl Connector {
         stream.set_nodelay(true)?;
         let Some((config, name)) = &self.tls else { return Ok(Stream::Tcp(stream).into()) };
         let connector = TlsConnector::from(Arc::clone(config));
-        let connected = connector.connect(name.clone(), stream).await;
-        let failed = |error| io::Error::other(tls::handshake_error(&error));
-        connected.map(|stream| Stream::Tls(Box::new(stream.into())).into()).map_err(failed)
+        match connector.connect(name.clone(), stream).await {
+            Ok(stream) => {
+                let stream = Stream::Tls(Box::new(stream.into()));
+                Ok(Connection::noticing(stream, Arc::clone(&self.noticed)))
+            }
+            Err(error) => {
+                // A server that says nothing at all does not speak it either.
+                let failure = Failure::of(&error).unwrap_or(Failure::NoTls);
+                let _ = self.noticed.set(failure);
+                Err(error)
+            }
+        }
     }
 }
 
 /// What lies behind an error, which alone says why.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;
