@@ -143,6 +143,8 @@ impl AgentOptions {
             export_allowlist: file.export_allowlist,
             export_denylist: file.export_denylist,
             export_fieldmask: file.export_fieldmask,
+            export_fieldaggregate: file.export_fieldaggregate,
+            export_aggregation_interval: file.export_aggregation_interval,
             export_config_path: file.export_config_path,
         });
         let metrics = arguments.metrics.or(MetricsArguments {

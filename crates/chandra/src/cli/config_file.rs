@@ -78,6 +78,10 @@ pub struct File {
     pub export_denylist: Option<String>,
     /// Fields that are written.
     pub export_fieldmask: Option<Vec<String>>,
+    /// Fields in which flows are alike that are written as one line.
+    pub export_fieldaggregate: Option<Vec<String>>,
+    /// Time in which they are counted together.
+    pub export_aggregation_interval: Option<String>,
     /// File of more flow logs.
     pub export_config_path: Option<PathBuf>,
     /// Hubble's metrics.
@@ -110,7 +114,7 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 38] = [
+const KEYS: [&str; 40] = [
     "http",
     "print",
     "output",
@@ -144,6 +148,8 @@ const KEYS: [&str; 38] = [
     "export_allowlist",
     "export_denylist",
     "export_fieldmask",
+    "export_fieldaggregate",
+    "export_aggregation_interval",
     "export_config_path",
     "hubble_metrics",
     "metrics_max_series",
