@@ -1,17 +1,21 @@
 //! A client of a server of Hubble's: where it is, and how it is reached.
 //!
-//! A server is `unix:///run/chandra/hubble.sock`, `tls://host:port` or `host:port`.
+//! A server is `unix:///run/chandra/hubble.sock`, `tls://host:port` or `host:port`; or it has a name and a
+//! [way](Way) of its own, such as one through an API server.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::{Channel, Endpoint};
@@ -31,6 +35,42 @@ pub enum Address {
         /// Encrypted.
         tls: bool,
     },
+    /// Where a way of its own leads.
+    Named {
+        /// For people.
+        name: String,
+        /// The name that its certificate must have, if nobody says another.
+        host: String,
+        /// Encrypted.
+        tls: bool,
+    },
+}
+
+/// What bytes go over to a server, whatever it is.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
+
+/// A way to a server that is at no address: connects anew whenever it is called.
+#[derive(Clone)]
+pub struct Way(Arc<dyn Fn() -> Connecting + Send + Sync>);
+
+impl Way {
+    /// This one.
+    pub fn new<F>(connect: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Box<dyn Io>>> + Send + 'static,
+    {
+        Self(Arc::new(move || Box::pin(connect())))
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Way")
+    }
 }
 
 /// A text that names no server.
@@ -69,11 +109,17 @@ impl fmt::Display for Address {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { authority, tls: true } => write!(f, "tls://{authority}"),
             Self::Tcp { authority, tls: false } => f.write_str(authority),
+            Self::Named { name, .. } => f.write_str(name),
         }
     }
 }
 
 impl Address {
+    /// What goes there is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. } | Self::Named { tls: true, .. })
+    }
+
     fn host(&self) -> Option<&str> {
         match self {
             Self::Unix(_) => None,
@@ -81,6 +127,7 @@ impl Address {
                 let (host, _) = authority.rsplit_once(':')?;
                 Some(host.trim_start_matches('[').trim_end_matches(']'))
             }
+            Self::Named { host, .. } => Some(host),
         }
     }
 }
@@ -90,6 +137,8 @@ impl Address {
 pub struct Options {
     /// Where it is.
     pub address: Address,
+    /// The way there, where it is at no address.
+    pub way: Option<Way>,
     /// What is trusted, where it is encrypted.
     pub files: ClientFiles,
     /// The name that its certificate must have; its host where absent.
@@ -177,6 +226,7 @@ pub async fn connect(options: &Options) -> Result<Connected, Error> {
 #[derive(Clone)]
 struct Connector {
     address: Address,
+    way: Option<Way>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     noticed: Noticed,
 }
@@ -184,33 +234,52 @@ struct Connector {
 impl Connector {
     fn new(options: &Options, noticed: Noticed) -> Result<Self, Error> {
         let address = options.address.clone();
-        let is_tls = matches!(address, Address::Tcp { tls: true, .. });
-        let tls = is_tls.then(|| {
+        let tls = address.is_tls().then(|| {
             let host = address.host().unwrap_or_default();
             let name = options.server_name.clone().unwrap_or_else(|| host.to_owned());
             let parsed = ServerName::try_from(name.clone());
             let parsed = parsed.map_err(|_| Error::ServerName(name))?;
             Ok::<_, Error>((options.files.read()?, parsed))
         });
-        Ok(Self { tls: tls.transpose()?, address, noticed })
+        Ok(Self { tls: tls.transpose()?, address, way: options.way.clone(), noticed })
     }
 
     async fn connect(&self) -> io::Result<Connection> {
-        let authority = match &self.address {
-            Address::Unix(path) => {
-                return UnixStream::connect(path).await.map(|stream| Stream::Unix(stream).into());
+        match (&self.way, &self.address) {
+            (Some(way), _) => match &self.tls {
+                None => Ok(Stream::Other(way.0().await?).into()),
+                Some(tls) => {
+                    self.encrypt(way.0().await?, tls, |stream| Stream::Other(Box::new(stream)))
+                        .await
+                }
+            },
+            (None, Address::Unix(path)) => {
+                Ok(Stream::Unix(UnixStream::connect(path).await?).into())
             }
-            Address::Tcp { authority, .. } => authority,
-        };
-        let stream = TcpStream::connect(authority.as_str()).await?;
-        stream.set_nodelay(true)?;
-        let Some((config, name)) = &self.tls else { return Ok(Stream::Tcp(stream).into()) };
+            (None, Address::Tcp { authority, .. }) => {
+                let stream = TcpStream::connect(authority.as_str()).await?;
+                stream.set_nodelay(true)?;
+                match &self.tls {
+                    None => Ok(Stream::Tcp(stream).into()),
+                    Some(tls) => {
+                        let wrap = |stream: TlsStream<_>| Stream::Tls(Box::new(stream.into()));
+                        self.encrypt(stream, tls, wrap).await
+                    }
+                }
+            }
+            (None, Address::Named { .. }) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    async fn encrypt<S: Io>(
+        &self,
+        stream: S,
+        (config, name): &(Arc<ClientConfig>, ServerName<'static>),
+        wrap: impl FnOnce(TlsStream<S>) -> Stream,
+    ) -> io::Result<Connection> {
         let connector = TlsConnector::from(Arc::clone(config));
         match connector.connect(name.clone(), stream).await {
-            Ok(stream) => {
-                let stream = Stream::Tls(Box::new(stream.into()));
-                Ok(Connection::noticing(stream, Arc::clone(&self.noticed)))
-            }
+            Ok(stream) => Ok(Connection::noticing(wrap(stream), Arc::clone(&self.noticed))),
             Err(error) => {
                 // A server that says nothing at all does not speak it either.
                 let failure = Failure::of(&error).unwrap_or(Failure::NoTls);

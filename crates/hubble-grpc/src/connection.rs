@@ -10,11 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsStream;
 use tonic::transport::server::Connected;
 
-use crate::client::Noticed;
+use crate::client::{Io, Noticed};
 use crate::tls::Failure;
 
 /// A connection, and its place among those that there may be.
-#[derive(Debug)]
 pub struct Connection {
     stream: Stream,
     _place: Option<OwnedSemaphorePermit>,
@@ -23,7 +22,6 @@ pub struct Connection {
 }
 
 /// What it goes over.
-#[derive(Debug)]
 pub enum Stream {
     /// On the same machine.
     Unix(UnixStream),
@@ -31,6 +29,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
+    /// By a way of its own.
+    Other(Box<dyn Io>),
 }
 
 impl Connection {
@@ -58,6 +58,7 @@ macro_rules! each {
             Stream::Unix($stream) => $call,
             Stream::Tcp($stream) => $call,
             Stream::Tls($stream) => $call,
+            Stream::Other($stream) => $call,
         }
     };
 }

@@ -2,14 +2,17 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chandra_doctor::{Check, Problem};
 use chandra_hubble::proto::observer::observer_client::ObserverClient;
 use chandra_hubble::proto::peer::peer_client::PeerClient;
-use chandra_hubble_grpc::client::{self, Address, Connected};
+use chandra_hubble_grpc::client::{self, Address, Connected, Io, Way};
 use chandra_hubble_grpc::tls::Failure;
+use chandra_kubernetes::forward::{self, Forward};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -58,9 +61,13 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// Connects.
     pub async fn connect(options: &'a ServerOptions) -> Result<Self, Problem> {
-        let connected = client::connect(&options.connect)
-            .await
-            .map_err(|error| unreachable(options, &error))?;
+        let way = match &options.forward {
+            None => None,
+            Some(forward) => Some(way(forward).await?),
+        };
+        let connect = client::Options { way, ..options.connect.clone() };
+        let connected =
+            client::connect(&connect).await.map_err(|error| unreachable(options, &error))?;
         let authorization = Authorization::new(options.basic_auth.as_ref());
         let connection = InterceptedService::new(connected.channel.clone(), authorization);
         Ok(Self { options, connected, connection })
@@ -118,7 +125,10 @@ impl<'a> Server<'a> {
             return Problem::new(Check::HUBBLE, what, why, after_failure(failure, address));
         }
         let said = chandra_event::text::escape(said.as_bytes());
-        let status_command = format!("chandra status --server {address}");
+        let status_command = match address {
+            Address::Named { .. } => "chandra status --port-forward".to_owned(),
+            _ => format!("chandra status --server {address}"),
+        };
         let (why, next) = match code {
             Code::InvalidArgument | Code::Unknown | Code::OutOfRange => (
                 format!("{address} refuses what is asked: {said}"),
@@ -140,7 +150,7 @@ impl<'a> Server<'a> {
             Code::DeadlineExceeded => (format!("{address} took too long: {said}"), status_command),
             Code::Unavailable | Code::Cancelled | Code::Aborted | Code::DataLoss => {
                 let next = match address {
-                    Address::Tcp { tls: false, .. } => {
+                    address if !address.is_tls() && !matches!(address, Address::Unix(_)) => {
                         format!("{status_command}; where it wants TLS: --tls")
                     }
                     _ => status_command,
@@ -168,9 +178,46 @@ fn unreachable(options: &ServerOptions, error: &client::Error) -> Problem {
         (_, Address::Tcp { tls: false, .. }) => {
             "see whether it listens there, and whether it wants TLS: --tls".to_owned()
         }
+        (_, Address::Named { .. }) => "see whether its pods are ready, and what you may do there: \
+             kubectl auth can-i create pods/portforward"
+            .to_owned(),
         (_, Address::Tcp { tls: true, .. }) => "see whether it listens there, with TLS".to_owned(),
     };
     Problem::new(Check::HUBBLE, format!("cannot reach the server {address}"), error, next)
+}
+
+/// The way to a service of a cluster. It is gone once, so that what does not work is told with its reason.
+async fn way(options: &forward::Options) -> Result<Way, Problem> {
+    let forward::Options { namespace, service, .. } = options;
+    let problem = |error: forward::Error| {
+        let next = match &error {
+            forward::Error::Cluster(error) => error.next().to_owned(),
+            forward::Error::NoPod { .. } => format!(
+                "see where it is: kubectl get services -A | grep {service}; and say so: \
+                 --kube-namespace NAMESPACE"
+            ),
+            _ => format!(
+                "see what you may do there: kubectl -n {namespace} auth can-i create \
+                 pods/portforward, and list endpointslices"
+            ),
+        };
+        let what = format!("cannot forward to service {namespace}/{service}");
+        Problem::new(Check::HUBBLE, what, error, next)
+    };
+    let forward = Forward::new(options.clone()).await.map_err(problem)?;
+    let first = forward.connect().await.map_err(problem)?;
+    let first = Arc::new(Mutex::new(Some(first)));
+    Ok(Way::new(move || {
+        let (forward, first) = (forward.clone(), Arc::clone(&first));
+        async move {
+            let first = first.lock().ok().and_then(|mut first| first.take());
+            let stream = match first {
+                Some(stream) => stream,
+                None => forward.connect().await.map_err(io::Error::other)?,
+            };
+            Ok(Box::new(stream) as Box<dyn Io>)
+        }
+    }))
 }
 
 /// What to do where TLS fails so.
