@@ -121,13 +121,19 @@ fn serve(
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
         let context = context.clone();
-        scope.spawn(move || {
+        // By its name what it costs can be told from what the others do.
+        let telling = std::thread::Builder::new().name("tell".to_owned());
+        let started = telling.spawn_scoped(scope, move || {
             let sinks = (queue, flowing);
             if let Err(problem) = follow_all(options, state, &context, sinks, ready, stop) {
                 eprintln!("{problem}");
                 stop.ask();
             }
         });
+        if let Err(error) = started {
+            eprintln!("error: cannot start a thread: {error}");
+            stop.ask();
+        }
         // Let go of when it listens, or has failed.
         let _: Result<(), _> = listening.recv();
         eprintln!("{}", state.serving_line());
