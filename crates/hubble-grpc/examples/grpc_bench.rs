@@ -87,7 +87,9 @@ fn measure(name: &str, options: &Options, clients: u64, request: &GetFlowsReques
 fn main() {
     let mut cluster = Cluster::new();
     let ring = Ring::new(2 << 30);
-    (0..FLOWS).for_each(|number| drop(ring.push(cluster.flow(number))));
+    for number in 0..FLOWS {
+        ring.push(cluster.flow(number));
+    }
     let node = Node::new("default", "worker-1", Vec::new());
     let state = Arc::new(State::new(node, Arc::new(ring), "chandra".to_owned()));
     let socket = std::env::temp_dir().join(format!("chandra-bench-{}.sock", std::process::id()));
