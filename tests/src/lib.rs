@@ -13,6 +13,7 @@
 pub mod actor;
 pub mod agent;
 pub mod api_server;
+pub mod certificates;
 pub mod cgroup;
 pub mod comparison;
 pub mod containerd;

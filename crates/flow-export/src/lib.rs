@@ -6,6 +6,7 @@
 //! log, which are counted, and nothing else.
 #![forbid(unsafe_code)]
 
+mod aggregation;
 mod exporter;
 mod log;
 mod rotating;

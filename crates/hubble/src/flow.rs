@@ -29,15 +29,15 @@ pub use l4::{L4, TcpFlags};
 pub use message::timestamp;
 pub use node::Node;
 pub use summary::{IcmpType, summary};
-pub use uuids::{Uuids, uuid_text};
+pub use uuids::{Uuid, Uuids, uuid_text};
 
 /// One observation of a packet, a connection or a request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Flow {
     /// When, nanoseconds since 1970 (UTC).
     pub time_ns: u64,
-    /// Of version 4 (RFC 9562), from [`Uuids`]; 0 is none.
-    pub uuid: u128,
+    /// From [`Uuids`].
+    pub uuid: Uuid,
     /// What became of it.
     pub verdict: Verdict,
     /// Why, if it was dropped.

@@ -203,6 +203,16 @@ impl Identity {
         workload(&pod.name, &pod.labels, None, pod.created_at_ns)
     }
 
+    /// A pod of this name is there, or was until just now, by what the cluster's API or the runtime says.
+    pub fn knows_pod(&self, namespace: &str, name: &str) -> bool {
+        let cluster = self.own_cluster.and_then(|key| self.clusters.get(key));
+        let is_it = |pod: &Arc<PodDescription>| {
+            pod.ready && pod.name.as_str() == name && pod.namespace.as_str() == namespace
+        };
+        cluster.is_some_and(|cluster| cluster.pod_named(namespace, name).is_some())
+            || self.descriptions.pods().any(is_it)
+    }
+
     /// Takes in what the API of the own cluster said.
     pub fn describe_cluster(&mut self, change: cluster::Change, now_boottime_ns: u64) {
         let is_own = self.own_pods.apply(&change, &self.here.name, now_boottime_ns);

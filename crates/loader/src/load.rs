@@ -12,6 +12,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use libbpf_rs::query::LinkTypeInfo;
 use libbpf_rs::{Iter, Link, Map, MapCore, MapType, Object};
 
 use crate::abi::Config;
@@ -156,10 +157,35 @@ impl Loaded {
         }
     }
 
+    /// A hook is not attached any more: somebody detached a link of a cgroup, or removed the cgroup.
+    pub fn has_lost_hook(&self) -> bool {
+        self.links.iter().any(|(_, link)| is_detached(link))
+    }
+
+    /// Hooks that are not attached any more have failed from now on.
+    pub fn give_up_lost_hooks(&mut self) {
+        let Self { links, hooks, .. } = self;
+        let lost: Vec<_> =
+            links.extract_if(.., |(_, link)| is_detached(link)).map(|(hook, _)| hook).collect();
+        for hook in hooks.iter_mut().filter(|hook| lost.contains(&hook.hook)) {
+            hook.verdict = Verdict::Failed(DETACHED.to_owned());
+        }
+    }
+
     /// Detaches all hooks but keeps maps and rings, so that what is under way can be drained.
     pub fn detach(&mut self) {
         self.links.clear();
     }
+}
+
+/// What became of a hook that worked.
+const DETACHED: &str = "it was attached, and somebody detached it, or removed its cgroup";
+
+/// A link that holds on to a program which runs nowhere any more: its cgroup has no id then (bpf(2),
+/// `BPF_OBJ_GET_INFO_BY_FD`). The kernel detaches no link of the other kinds before its owner does.
+fn is_detached(link: &Link) -> bool {
+    let info = link.info().map(|info| info.info);
+    matches!(info, Ok(LinkTypeInfo::Cgroup(cgroup)) if cgroup.cgroup_id == 0)
 }
 
 /// Loads a signal and attaches its wanted hooks.

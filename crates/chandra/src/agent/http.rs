@@ -13,12 +13,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use chandra_identity::translation;
 use chandra_loader::load::Loaded;
-use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Format;
 use serde_json::{Value, json};
 
 use super::metrics;
 use super::state::{AgentState, ClusterFigures, IdentityFigures, SignalState};
+use super::verdicts::describe_hook;
 use crate::stop::Stop;
 
 /// How soon the server notices that it should end.
@@ -122,15 +122,6 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
 /// How often it tells of what goes on.
 fn interval_ns(loaded: &Loaded) -> u64 {
     u64::try_from(loaded.interval.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn describe_hook(hook: &HookVerdict) -> Value {
-    let rung = match hook.verdict {
-        Verdict::Active(rung) => Some(rung),
-        _ => None,
-    };
-    let refused: Vec<_> = hook.refusals.iter().map(ToString::to_string).collect();
-    json!({ "hook": hook.hook, "verdict": hook.verdict.word(), "rung": rung, "refused": refused })
 }
 
 /// Kernel and user space as one account.

@@ -218,10 +218,34 @@ impl SignalState {
         }
     }
 
+    /// Flows are made from its records, where any are made.
+    pub fn tells_of_flows(&self) -> bool {
+        self.is_on && flow_kinds(self.signal) != 0
+    }
+
+    /// Records that its ring had no room for.
+    pub fn lost_in_kernel(&self) -> u64 {
+        self.with_loaded(|loaded| ledger::read(loaded.object()).lost).unwrap_or(0)
+    }
+
     /// Reads something of the loaded object; `None` when there is none.
     pub fn with_loaded<T>(&self, read: impl FnOnce(&Loaded) -> T) -> Option<T> {
         let loaded = self.loaded.as_ref().ok()?;
         loaded.read().ok().map(|loaded| read(&loaded))
+    }
+
+    /// Hooks that worked do not any more: their verdicts say so from now on.
+    pub fn notices_lost_hooks(&self) -> bool {
+        // Others read it meanwhile; they wait only where there is something to write.
+        if self.with_loaded(Loaded::has_lost_hook) != Some(true) {
+            return false;
+        }
+        if let Ok(loaded) = &self.loaded
+            && let Ok(mut loaded) = loaded.write()
+        {
+            loaded.give_up_lost_hooks();
+        }
+        true
     }
 
     /// Verdicts of its hooks.

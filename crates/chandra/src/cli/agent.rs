@@ -151,12 +151,15 @@ impl AgentOptions {
             export_allowlist: file.export_allowlist,
             export_denylist: file.export_denylist,
             export_fieldmask: file.export_fieldmask,
+            export_fieldaggregate: file.export_fieldaggregate,
+            export_aggregation_interval: file.export_aggregation_interval,
             export_config_path: file.export_config_path,
         });
         let metrics = arguments.metrics.or(MetricsArguments {
             hubble_metrics: file.hubble_metrics,
             metrics_max_series: file.metrics_max_series,
             metrics_expire_after: file.metrics_expire_after,
+            metrics_pods_expire_after: file.metrics_pods_expire_after,
         });
         let http = arguments.http.or(file.http);
         Ok(Self {

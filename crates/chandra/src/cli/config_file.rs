@@ -84,6 +84,10 @@ pub struct File {
     pub export_denylist: Option<String>,
     /// Fields that are written.
     pub export_fieldmask: Option<Vec<String>>,
+    /// Fields in which flows are alike that are written as one line.
+    pub export_fieldaggregate: Option<Vec<String>>,
+    /// Time in which they are counted together.
+    pub export_aggregation_interval: Option<String>,
     /// File of more flow logs.
     pub export_config_path: Option<PathBuf>,
     /// Hubble's metrics.
@@ -92,6 +96,8 @@ pub struct File {
     pub metrics_max_series: Option<usize>,
     /// How long series stay that do not change.
     pub metrics_expire_after: Option<String>,
+    /// How long series of pods stay that are gone.
+    pub metrics_pods_expire_after: Option<String>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -151,10 +157,13 @@ const KEYS: &[&str] = &[
     "export_allowlist",
     "export_denylist",
     "export_fieldmask",
+    "export_fieldaggregate",
+    "export_aggregation_interval",
     "export_config_path",
     "hubble_metrics",
     "metrics_max_series",
     "metrics_expire_after",
+    "metrics_pods_expire_after",
 ];
 
 /// Why a file cannot be used, and what to do.
