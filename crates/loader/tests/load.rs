@@ -249,7 +249,7 @@ fn maps_have_the_size_that_was_asked_for() {
     static HOOKS: &[Hook] = &[];
     let spec = spec("ladder", true, HOOKS);
     let sizes = |config: Config, ring: RingChoice, entries: &[(&str, u32)]| {
-        let options = Options { ring, ring_bytes: Some(100_000), btf: None };
+        let options = Options { ring, ring_bytes: Some(100_000), ..Options::default() };
         let loaded = load_resized(&spec, config, &options, entries).unwrap();
         assert_eq!(loaded.ring_bytes, 131_072);
         ["table", "groups", "events"].map(|name| {
