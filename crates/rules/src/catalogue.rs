@@ -19,6 +19,8 @@ mod user;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::evaluate::Argument;
+
 pub use container::ContainerField;
 pub use event::EventField;
 pub use event_type::{EventType, EventTypes};
@@ -115,6 +117,17 @@ pub struct FieldSpec {
     pub answered: EventTypes,
     /// One line for docs/reference/rules-fields.md.
     pub summary: &'static str,
+}
+
+impl FieldSpec {
+    /// It may have several values with this argument.
+    pub fn has_several(&self, argument: &Argument) -> bool {
+        match self.values {
+            Values::One => false,
+            Values::Either => true,
+            Values::Any => *argument == Argument::None,
+        }
+    }
 }
 
 /// Makes a list of fields: an enum, and a description of each variant.
