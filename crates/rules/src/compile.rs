@@ -33,7 +33,7 @@ pub(crate) use tree::{May, Tree};
 /// Parentheses and macros within each other.
 const MAX_DEPTH: usize = 300;
 /// Comparisons that a rule has with all its macros put in.
-const MAX_CHECKS: usize = 100_000;
+const MAX_CHECKS: usize = 10_000;
 
 /// A condition with its macros put in, and what is wrong with it.
 #[derive(Debug, Clone)]
@@ -54,6 +54,9 @@ pub(crate) struct Compiler<'d> {
     reporter: &'d Reporter<'d>,
     pub predicates: Predicates,
     macros: HashMap<usize, Built>,
+    /// What is built is wrong in a way that depends on where it is used, and goes into no macro any
+    /// more: those could not be kept, and each would be built as often as it is named.
+    gave_up: bool,
     lists: HashMap<usize, Arc<[lists::ListEntry]>>,
 }
 
@@ -77,12 +80,19 @@ struct Partly {
 
 impl<'d> Compiler<'d> {
     pub fn new(definitions: &'d Definitions, reporter: &'d Reporter<'d>) -> Self {
-        let predicates = Predicates::default();
-        Self { definitions, reporter, predicates, macros: HashMap::new(), lists: HashMap::new() }
+        Self {
+            definitions,
+            reporter,
+            predicates: Predicates::default(),
+            macros: HashMap::new(),
+            gave_up: false,
+            lists: HashMap::new(),
+        }
     }
 
     /// The condition of a rule, its exceptions included.
     pub fn rule(&mut self, rule: &Rule) -> Built {
+        self.gave_up = false;
         let mut building = Building {
             changed: rule.changed,
             within: Vec::new(),
@@ -96,6 +106,7 @@ impl<'d> Compiler<'d> {
 
     /// What is wrong with a macro that no rule uses.
     pub fn check_macro(&mut self, index: usize) -> Vec<Diagnostic> {
+        self.gave_up = false;
         match self.definitions.macros.at(index) {
             Some(one) if !self.macros.contains_key(&index) => {
                 self.macro_tree(index, one, usize::MAX, Vec::new()).issues
@@ -171,6 +182,7 @@ impl<'d> Compiler<'d> {
             let error = self.reporter.error(Code::RecursiveMacro, &place, message);
             let chain = format!("{} → {}", names.join(" → "), name.text);
             building.built.issues.push(error.hint(chain));
+            self.gave_up = true;
             return Tree::Constant(false);
         }
         if one.defined > building.changed {
@@ -178,10 +190,12 @@ impl<'d> Compiler<'d> {
             let message = format!("the macro {} is defined only after this", name.text);
             let error = self.reporter.error(Code::UnknownMacro, &place, message);
             building.built.issues.push(error.hint(format!("at {defined}: move it before")));
+            self.gave_up = true;
             return Tree::Constant(false);
         }
         let built = match self.macros.get(&index) {
             Some(built) => built.clone(),
+            None if self.gave_up => return Tree::Constant(false),
             None => self.macro_tree(index, one, building.changed, building.within.clone()),
         };
         let partly = &mut building.built;
@@ -189,11 +203,15 @@ impl<'d> Compiler<'d> {
         partly.checks = partly.checks.saturating_add(built.checks);
         partly.depth = partly.depth.max(depth + built.depth);
         partly.fields.extend(built.fields);
+        if self.gave_up {
+            return Tree::Constant(false);
+        }
         if partly.checks > MAX_CHECKS || partly.depth > MAX_DEPTH {
             let message = format!(
                 "too large: more than {MAX_CHECKS} comparisons or {MAX_DEPTH} levels with all macros put in"
             );
             partly.issues.push(self.reporter.error(Code::TooLarge, &place, message));
+            self.gave_up = true;
             return Tree::Constant(false);
         }
         Tree::Macro(name.text.as_str().into(), built.tree)
@@ -209,16 +227,17 @@ impl<'d> Compiler<'d> {
         within.push(index);
         let text = &one.condition;
         let mut building = Building { changed, within, built: Partly::default(), text };
-        let too_deep = building.within.len() > MAX_DEPTH;
-        let tree = if too_deep {
-            building.built.depth = MAX_DEPTH;
+        let tree = if building.within.len() > MAX_DEPTH {
+            let place = one.name.place();
+            let message = format!("too large: more than {MAX_DEPTH} macros within each other");
+            building.built.issues.push(self.reporter.error(Code::TooLarge, &place, message));
+            self.gave_up = true;
             Tree::Constant(false)
         } else {
             self.text(&mut building, 1)
         };
         let built = finish(tree, building.built, &called("macro", &one.name));
-        // What is wrong may be so only here: in a circle, or too early.
-        if built.issues.is_empty() && !too_deep {
+        if !self.gave_up {
             self.macros.insert(index, built.clone());
         }
         built
@@ -226,11 +245,16 @@ impl<'d> Compiler<'d> {
 }
 
 fn finish(tree: Tree, mut built: Partly, within: &str) -> Built {
-    for issue in &mut built.issues {
+    let mut issues: Vec<Diagnostic> = Vec::new();
+    for mut issue in built.issues {
         issue.within.get_or_insert_with(|| within.to_owned());
+        // A macro that is named twice is wrong once.
+        if !issues.contains(&issue) {
+            issues.push(issue);
+        }
     }
     built.fields.sort_unstable();
     built.fields.dedup();
-    let Partly { issues, checks, depth, fields } = built;
+    let Partly { checks, depth, fields, .. } = built;
     Built { tree: Arc::new(tree), issues, checks, depth, fields }
 }

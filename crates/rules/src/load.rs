@@ -123,14 +123,17 @@ impl Loading<'_> {
             state = State::LeftOut(vec![format!("source {source}")]);
             issues.clear();
         }
-        let lenient = state == State::Disabled
-            || definition.skip_if_unknown_filter
-            || self.options.unanswered == Unanswered::LeaveOut;
+        // Who switched a rule off, or said that it may be left out, need not be told.
+        let silent = state == State::Disabled || definition.skip_if_unknown_filter;
+        let lenient = silent || self.options.unanswered == Unanswered::LeaveOut;
         let mut reasons = Vec::new();
         for mut issue in issues {
             if lenient && self.may_be_left_out(&issue, definition) {
                 if issue.severity == Severity::Error {
                     reasons.push(issue.message.clone());
+                }
+                if silent {
+                    continue;
                 }
                 issue.severity = Severity::Warning;
                 issue.hint = None;

@@ -94,6 +94,11 @@ impl Predicate {
         buffers: &mut Buffers,
     ) -> Truth {
         let Buffers { left, right: made, .. } = buffers;
+        let mut none = true;
+        right.each(facts, made, &mut |other| none &= other == Value::Absent);
+        if none {
+            return Truth::False;
+        }
         self.over_values(facts, left, &mut |value| {
             let mut any = Truth::False;
             right.each(facts, made, &mut |other| any = any.or(compare(operator, value, other)));
