@@ -53,19 +53,14 @@ impl Lineage for NoLineage {
     }
 }
 
-impl Lineage for [Program<'_>] {
+/// The process, its parent, and so on, as far as they are known.
+impl Lineage for Vec<Program<'_>> {
     fn ancestor(&self, generation: usize) -> Ancestor<'_> {
         match self.get(generation) {
             Some(program) => Ancestor::Known(*program),
             None if self.last().is_some_and(|last| last.pid == 1) => Ancestor::Nobody,
             None => Ancestor::Unknown,
         }
-    }
-}
-
-impl<L: Lineage + ?Sized> Lineage for &L {
-    fn ancestor(&self, generation: usize) -> Ancestor<'_> {
-        (**self).ancestor(generation)
     }
 }
 
