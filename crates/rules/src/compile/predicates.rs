@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::May;
-use crate::catalogue::{EventField, EventType, EventTypes, FieldId};
+use crate::catalogue::{EventField, EventType, EventTypes, FieldId, Values};
 use crate::condition::Operator;
 use crate::evaluate::{NumberTest, Operand, Predicate, Quantifier, Test, TextTest};
 
@@ -77,13 +77,17 @@ impl Predicates {
         let test = match &predicate.test {
             Test::EventTypes(_) => 1,
             Test::Exists | Test::Number(_) | Test::Bool(_) => 2,
-            Test::Text(TextTest::Equal(_) | TextTest::StartsWith(_) | TextTest::EndsWith(_)) => 3,
-            Test::Text(TextTest::In(_)) | Test::Address(_) => 4,
-            Test::Text(TextTest::Contains(_) | TextTest::Below(_) | TextTest::Glob(_)) => 8,
-            Test::Compare(..) | Test::Text(_) | Test::Several(..) => 20,
+            // Most of these are answered by the look-up of a group.
+            Test::Text(TextTest::Equal(_) | TextTest::In(_)) => 2,
+            Test::Text(TextTest::StartsWith(_) | TextTest::EndsWith(_)) | Test::Address(_) => 4,
+            Test::Text(TextTest::Contains(_) | TextTest::Below(_) | TextTest::Glob(_)) => 15,
+            Test::Compare(..) | Test::Text(_) | Test::Several(..) => 30,
         };
         let operand = match &predicate.operand {
-            Operand::Field(field) if field.spec.has_several(&field.argument) => 4,
+            Operand::Field(field) if field.spec.values == Values::Any => 4,
+            Operand::Field(field) if field.spec.values == Values::Either => 2,
+            // What an image is called has to be taken apart.
+            Operand::Field(field) if field.spec.name.starts_with("container.image.") => 4,
             Operand::Field(_) => 1,
             _ => 8,
         };

@@ -65,10 +65,14 @@ impl Tree {
         }
     }
 
-    /// How much work it is, in units of a test of a flag.
+    /// How much work it is, in units of a test of a flag. An `and` mostly ends with its cheapest part,
+    /// which is asked first; an `or` mostly asks them all, because most rules do not fire.
     pub fn cost(&self, predicates: &Predicates) -> u32 {
         match self {
-            Self::And(parts) | Self::Or(parts) => {
+            Self::And(parts) => {
+                parts.iter().map(|part| part.cost(predicates)).min().unwrap_or_default()
+            }
+            Self::Or(parts) => {
                 parts.iter().fold(0, |sum, part| sum.saturating_add(part.cost(predicates)))
             }
             Self::Not(part) => part.cost(predicates),
