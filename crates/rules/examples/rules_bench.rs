@@ -3,7 +3,11 @@
 //! `cargo run --release -p chandra-rules --example rules_bench`
 //!
 //! Lines that begin with `rules_` are for programs: name, value, unit.
-#![allow(clippy::unwrap_used, reason = "a bench stops where something is not as expected")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a bench stops where something is not as expected"
+)]
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -110,11 +114,16 @@ fn main() {
         say(&format!("load_{count}"), (processor_ns() - began) as f64 / 1e6, "ms");
         let grown = resident_bytes().saturating_sub(before);
         say(&format!("resident_{count}"), grown as f64 / 1024.0, "KiB");
-        say(&format!("comparisons_{count}"), rules.comparisons() as f64, "");
+        say(&format!("comparisons_{count}"), rules.comparisons() as f64, "predicates");
         let shell = exec("bash", "/usr/bin/bash", b"bash\0-c\0exec 3<>/dev/null; cat <&3\0");
         let tool = exec("tool42", "/opt/tool42", b"tool42\0--verbose\0--output=/tmp/x\0");
         let other = exec("coredns", "/coredns", b"/coredns\0-conf\0/etc/coredns/Corefile\0");
-        let events = [("shell", &shell, true), ("tool", &tool, true), ("other", &other, true), ("host", &other, false)];
+        let events = [
+            ("shell", &shell, true),
+            ("tool", &tool, true),
+            ("other", &other, true),
+            ("host", &other, false),
+        ];
         for (name, exec, in_container) in events {
             let ns = evaluate(&rules, exec, in_container, &lineage);
             say(&format!("exec_{name}_{count}"), ns, "ns");
@@ -143,7 +152,8 @@ fn evaluate(rules: &Ruleset, exec: &Exec<'_>, in_container: bool, lineage: &dyn 
             let began = processor_ns();
             let mut fired = 0u64;
             for number in 1..=EVENTS as u64 {
-                let facts = RecordFacts::new(black_box(exec), number, &who, lineage, &node).unwrap();
+                let facts =
+                    RecordFacts::new(black_box(exec), number, &who, lineage, &node).unwrap();
                 rules.evaluate(&facts, &mut scratch, &mut |_, _| fired += 1);
             }
             black_box(fired);

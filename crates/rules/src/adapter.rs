@@ -85,7 +85,8 @@ impl std::fmt::Debug for RecordFacts<'_> {
 }
 
 impl<'r> RecordFacts<'r> {
-    /// A record that rules can be asked about; nothing for others. `number` counts events from 1.
+    /// A record that rules can be asked about; nothing for others. `number` counts events from 1, and
+    /// `lineage` is that of who did it: of a fork the parent's.
     pub fn new(
         record: &'r dyn Record,
         number: u64,

@@ -197,7 +197,11 @@ mod tests {
     fn names_are_unique_and_summaries_fit_a_table() {
         assert_eq!(all().count(), BY_NAME.len());
         for spec in all() {
-            assert!(!spec.summary.is_empty() && !spec.summary.contains(['|', '\n']), "{}", spec.name);
+            assert!(
+                !spec.summary.is_empty() && !spec.summary.contains(['|', '\n']),
+                "{}",
+                spec.name
+            );
             assert!(!spec.summary.ends_with('.'), "{}", spec.name);
             assert!(spec.name.contains('.'), "{}", spec.name);
         }

@@ -176,7 +176,8 @@ impl<'d> Compiler<'d> {
             return Tree::Constant(false);
         };
         if building.within.contains(&index) {
-            let names = building.within.iter().filter_map(|index| self.definitions.macros.at(*index));
+            let names =
+                building.within.iter().filter_map(|index| self.definitions.macros.at(*index));
             let names: Vec<&str> = names.map(|one| one.name.as_str()).collect();
             let message = format!("the macro {} is made of itself", name.text);
             let error = self.reporter.error(Code::RecursiveMacro, &place, message);

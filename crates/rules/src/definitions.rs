@@ -224,9 +224,11 @@ impl Definitions {
             reporter.put(reporter.error(Code::Key, &place, format!("the rule has no {key}")));
         }
         // One that could not be read has been told of.
-        let told = reporter.report.diagnostics.iter().any(|one| {
-            one.code == Code::Priority && one.within == reporter.within
-        });
+        let told = reporter
+            .report
+            .diagnostics
+            .iter()
+            .any(|one| one.code == Code::Priority && one.within == reporter.within);
         if item.priority.is_none() && !told {
             reporter.put(reporter.error(Code::Key, &place, "the rule has no priority"));
         }
@@ -281,7 +283,8 @@ fn undefined<'n>(
     names: impl Iterator<Item = &'n str>,
     reporter: &mut Reporter<'_>,
 ) {
-    let message = format!("there is no {kind} {:?} before this that could be changed", name.as_str());
+    let message =
+        format!("there is no {kind} {:?} before this that could be changed", name.as_str());
     let hint = nearest(name.as_str(), names).map(|known| format!("did you mean {known:?}?"));
     let error = reporter.error(Code::Override, &name.place(), message);
     reporter.put(error.maybe_hint(hint));

@@ -199,9 +199,14 @@ fn is_plain(character: char) -> bool {
 /// All that is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// In the order in which it was found.
+    /// In the order in which it was found; [`MAX_DIAGNOSTICS`] at most.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are.
+    pub omitted: usize,
 }
+
+/// What a report holds at most. Nobody reads more, and the first error is always among them.
+pub const MAX_DIAGNOSTICS: usize = 1000;
 
 impl Report {
     /// The rules do not load.
@@ -220,8 +225,14 @@ impl Report {
             (known.position, &known.file, &known.message)
                 == (diagnostic.position, &diagnostic.file, &diagnostic.message)
         };
-        if !self.diagnostics.iter().any(same) {
+        if self.diagnostics.iter().any(same) {
+            return;
+        }
+        let is_first_error = diagnostic.severity == Severity::Error && !self.has_errors();
+        if self.diagnostics.len() < MAX_DIAGNOSTICS || is_first_error {
             self.diagnostics.push(diagnostic);
+        } else {
+            self.omitted += 1;
         }
     }
 }
@@ -230,6 +241,9 @@ impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, diagnostic) in self.diagnostics.iter().enumerate() {
             write!(out, "{}{diagnostic}", if index > 0 { "\n" } else { "" })?;
+        }
+        if self.omitted > 0 {
+            write!(out, "\nand {} more", self.omitted)?;
         }
         Ok(())
     }
@@ -259,6 +273,22 @@ mod tests {
             "f.yaml:2:12: error: no such field\n    2 | condition: proc.nmae = x\n      \
              |            ^^^^^^^^^\n      = did you mean proc.name?"
         );
+    }
+
+    #[test]
+    fn a_report_has_room_for_the_first_error() {
+        let mut sources = Sources::default();
+        let source = sources.add(Source::new("f", "x"));
+        let place = Place { source, bytes: 0..1 };
+        let mut report = Report::default();
+        let mut put = |severity, number: usize| {
+            let message = number.to_string();
+            report.push(Diagnostic::new(&sources, severity, Code::Key, &place, message));
+        };
+        (0..MAX_DIAGNOSTICS + 5).for_each(|number| put(Severity::Warning, number));
+        (9000..9002).for_each(|number| put(Severity::Error, number));
+        assert_eq!((report.has_errors(), report.omitted), (true, 6));
+        assert!(report.to_string().ends_with("and 6 more"));
     }
 
     #[test]

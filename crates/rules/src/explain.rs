@@ -60,7 +60,10 @@ impl Ruleset {
             }
             Tree::Macro(name, tree) => {
                 let part = self.explain_tree(tree, facts, scratch);
-                Explanation { truth: part.truth, part: Part::Macro(name.to_string(), Box::new(part)) }
+                Explanation {
+                    truth: part.truth,
+                    part: Part::Macro(name.to_string(), Box::new(part)),
+                }
             }
             Tree::Predicate(number) => self.explain_comparison(*number, facts, scratch),
             Tree::Constant(holds) => {

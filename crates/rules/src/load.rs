@@ -170,7 +170,8 @@ impl Loading<'_> {
     ) -> Option<Diagnostic> {
         let place = definition.condition.place();
         if by_type == EventTypes::ALL {
-            let message = "the condition does not say of which events it is, and looks at all of them";
+            let message =
+                "the condition does not say of which events it is, and looks at all of them";
             let warning = reporter.warning(Code::EventType, &place, message);
             let hint = "begin with evt.type = …, or say `warn_evttypes: false`";
             return definition.warn_evttypes.then(|| warning.hint(hint));

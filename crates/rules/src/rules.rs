@@ -104,7 +104,9 @@ impl Ruleset {
         let of_type = |event_type: &EventType| {
             let rules = (0..).zip(rules.iter().zip(&entries));
             let entries = rules.filter(|(_, (rule, _))| rule.event_types.contains(*event_type));
-            entries.filter_map(|(rule, (_, start))| Some(Entry { rule, start: (*start)? })).collect()
+            entries
+                .filter_map(|(rule, (_, start))| Some(Entry { rule, start: (*start)? }))
+                .collect()
         };
         let by_type = EventType::ALL.iter().map(of_type).collect();
         let Options { matching, strict_unknown, .. } = *options;
@@ -226,8 +228,9 @@ impl Ruleset {
         if !note(first) {
             return false;
         }
-        let others = (1..).map_while(|number| facts.another(field.spec.id, &field.argument, number));
-        if has_several && !others.map(&mut note).all(|is_plain| is_plain) {
+        let mut others =
+            (1..).map_while(|number| facts.another(field.spec.id, &field.argument, number));
+        if has_several && !others.all(&mut note) {
             return false;
         }
         for memo in memo.iter_mut().filter(|memo| **memo == 0) {

@@ -86,7 +86,8 @@ impl Text {
         // The end of the last character, not the start of what follows after blanks.
         let last = (bytes.start.max(bytes.end.saturating_sub(1))) - piece.at;
         let last = find(text.floor_char_boundary(last.min(text.len())));
-        let width = source.get(last..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        let width =
+            source.get(last..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let end = if bytes.end > bytes.start { last + width } else { start };
         Place { source: piece.source, bytes: start..end.max(start) }
     }

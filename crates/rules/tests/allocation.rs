@@ -9,8 +9,7 @@ use common::{Fake, Own, load, many};
 
 #[test]
 fn evaluating_an_event_does_not_allocate() {
-    let options =
-        Options { matching: Matching::All, strict_unknown: true, ..Options::default() };
+    let options = Options { matching: Matching::All, strict_unknown: true, ..Options::default() };
     let (rules, _) = load(&[include_str!("rules/everything.yaml")], &options).unwrap();
     let facts = Fake::exec()
         .with("proc.name", many(&["bash", "busybox"]))

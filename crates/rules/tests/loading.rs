@@ -93,9 +93,10 @@ fn found(condition: &str, line: usize, column: usize, code: Code, message: &str)
     let report = match load(&[&text], &Options::default()) {
         Ok((_, report)) | Err(report) => report,
     };
-    let one = report.diagnostics.iter().find(|one| {
-        one.position.line == line && one.position.column == column && one.code == code
-    });
+    let one = report
+        .diagnostics
+        .iter()
+        .find(|one| one.position.line == line && one.position.column == column && one.code == code);
     let one = one.unwrap_or_else(|| panic!("{condition}\n{report}"));
     assert!(one.message.contains(message), "{report}");
     one.clone()
@@ -107,7 +108,13 @@ fn what_is_wrong_with_a_condition_has_its_exact_place() {
     let one = found("spawned and proc.nmae = x", 10, 17, Code::UnknownField, "there is no field");
     assert_eq!((one.hint.as_deref(), one.width), (Some("did you mean proc.name?"), 9));
     assert_eq!(one.within.as_deref(), Some("rule \"R\""));
-    found("spawned\n  and proc.pid contains x", 11, 20, Code::Type, "contains does not compare proc.pid");
+    found(
+        "spawned\n  and proc.pid contains x",
+        11,
+        20,
+        Code::Type,
+        "contains does not compare proc.pid",
+    );
     found("spawned and proc.pid = abc", 10, 28, Code::Type, "\"abc\" is not a whole number");
     found("spawned and proc.pid in (1, two)", 10, 33, Code::Type, "\"two\" is not a whole number");
     found("spawned and proc.pid in shells", 2, 11, Code::Type, "\"bash\" is not a whole number");
@@ -118,17 +125,30 @@ fn what_is_wrong_with_a_condition_has_its_exact_place() {
     found("proc.name regex 'a)(b'", 10, 21, Code::Type, "no regular expression");
     found("proc.name bcontains xy", 10, 25, Code::Type, "hexadecimal");
     found("proc.name = val(proc.pid)", 10, 15, Code::Type, "of type number");
-    found("proc.name regex val(proc.pname)", 10, 15, Code::Type, "does not compare with another field");
+    found(
+        "proc.name regex val(proc.pname)",
+        10,
+        15,
+        Code::Type,
+        "does not compare with another field",
+    );
     found("proc.name[1] = x", 10, 5, Code::FieldArgument, "takes no argument");
     found("proc.aname[x] = x", 10, 5, Code::FieldArgument, "the number of an ancestor");
     found("k8s.pod.label = x", 10, 5, Code::FieldArgument, "needs an argument");
     found("tolower(proc.pid) = x", 10, 13, Code::Type, "takes text");
     found("getopt(proc.name, 'a') = x", 10, 12, Code::Type, "no list of arguments");
-    let one = found("spwned and proc.name = x", 10, 5, Code::UnknownMacro, "there is no macro spwned");
+    let one =
+        found("spwned and proc.name = x", 10, 5, Code::UnknownMacro, "there is no macro spwned");
     assert_eq!(one.hint.as_deref(), Some("did you mean spawned?"));
     found("spawned and proc.name in shels", 10, 30, Code::UnknownList, "there is no list shels");
     found("spawned and and", 10, 17, Code::Syntax, "found `and`");
-    found("evt.type = execv and proc.name = x", 10, 16, Code::EventType, "no event is of type execv");
+    found(
+        "evt.type = execv and proc.name = x",
+        10,
+        16,
+        Code::EventType,
+        "no event is of type execv",
+    );
     found("spawned and proc.name = shells", 10, 29, Code::Suspicious, "not with the list");
     found("spawned and proc.name = proc.pname", 10, 29, Code::Suspicious, "not with the field");
     found("proc.name = x", 10, 5, Code::EventType, "looks at all of them");
@@ -139,21 +159,32 @@ fn what_no_captured_event_answers_is_an_error_that_names_it() {
     found("spawned and fd.filename = x", 10, 17, Code::UnansweredField, "answers fd.filename");
     found("spawned and evt.arg.flags contains x", 10, 17, Code::UnansweredField, "evt.arg.flags");
     found("spawned and evt.arg[flags] contains x", 10, 17, Code::UnansweredField, "evt.arg.flags");
-    found("evt.type in (open, openat)", 10, 5, Code::UnansweredField, "none of its events is captured: open, openat");
-    let text = rule_of("evt.type = execve and fd.filename = x") + &rule_of("evt.type = open").replace("rule: R", "rule: S");
+    found(
+        "evt.type in (open, openat)",
+        10,
+        5,
+        Code::UnansweredField,
+        "none of its events is captured: open, openat",
+    );
+    let text = rule_of("evt.type = execve and fd.filename = x")
+        + &rule_of("evt.type = open").replace("rule: R", "rule: S");
     let options = Options { unanswered: Unanswered::LeaveOut, ..Options::default() };
     let (rules, report) = load(&[&text], &options).unwrap();
     assert_eq!(report.count(Severity::Warning), 2, "{report}");
     assert!(rules.rules().iter().all(|rule| matches!(rule.state, State::LeftOut(_))));
-    let (rules, _) = load(&[&format!("{text}  skip-if-unknown-filter: true\n").replacen(
-        "  priority: INFO\n",
-        "  priority: INFO\n  skip-if-unknown-filter: true\n",
-        1,
-    )], &Options::default())
+    let (rules, _) = load(
+        &[&format!("{text}  skip-if-unknown-filter: true\n").replacen(
+            "  priority: INFO\n",
+            "  priority: INFO\n  skip-if-unknown-filter: true\n",
+            1,
+        )],
+        &Options::default(),
+    )
     .unwrap();
     assert!(rules.rules().iter().all(|rule| matches!(rule.state, State::LeftOut(_))));
     // A rule that is off does not keep others from loading.
-    let (rules, _) = load(&[&(rule_of("evt.type = open") + "  enabled: false\n")], &Options::default()).unwrap();
+    let (rules, _) =
+        load(&[&(rule_of("evt.type = open") + "  enabled: false\n")], &Options::default()).unwrap();
     assert_eq!(rules.rules()[0].state, State::Disabled);
 }
 
@@ -175,10 +206,19 @@ fn macros_and_lists_do_not_run_in_circles_nor_ahead() {
     found_in(&format!("{text}{}", rule_of("a")), 4, 19, Code::RecursiveMacro, "made of itself");
     found_in(text, 4, 19, Code::RecursiveMacro, "made of itself");
     let text = "- list: a\n  items: [b]\n- list: b\n  items: [x, a]\n";
-    found_in(&format!("{text}{}", rule_of("proc.name in (a)")), 4, 14, Code::RecursiveList, "list a is made of itself");
+    found_in(
+        &format!("{text}{}", rule_of("proc.name in (a)")),
+        4,
+        14,
+        Code::RecursiveList,
+        "list a is made of itself",
+    );
     let late = format!("{}- macro: later\n  condition: evt.type = execve\n", rule_of("later"));
     found_in(&late, 6, 5, Code::UnknownMacro, "defined only after this");
-    let late = format!("{}- list: later\n  items: [x]\n", rule_of("evt.type = execve and proc.name in (later)"));
+    let late = format!(
+        "{}- list: later\n  items: [x]\n",
+        rule_of("evt.type = execve and proc.name in (later)")
+    );
     found_in(&late, 6, 41, Code::UnknownList, "defined only after this");
 }
 
@@ -201,24 +241,44 @@ fn a_tower_of_macros_is_refused_before_it_falls() {
 
 #[test]
 fn exceptions_are_checked_where_they_are_written() {
-    let with = |exception: &str| format!("{}  exceptions:\n    - {exception}\n", rule_of("evt.type = execve"));
+    let with = |exception: &str| {
+        format!("{}  exceptions:\n    - {exception}\n", rule_of("evt.type = execve"))
+    };
     let cases = [
         ("{name: e, fields: [proc.name, proc.pname], comps: [=], values: []}", 8, 8, "one length"),
-        ("{name: e, fields: [proc.name, proc.pname], values: [[a]]}", 8, 60, "1 values for 2 fields"),
+        (
+            "{name: e, fields: [proc.name, proc.pname], values: [[a]]}",
+            8,
+            60,
+            "1 values for 2 fields",
+        ),
         ("{name: e, fields: [proc.name], values: [a]}", 8, 47, "a list of values"),
-        ("{name: e, fields: proc.name, comps: startswith, values: [a]}", 8, 43, "one field is compared by"),
+        (
+            "{name: e, fields: proc.name, comps: startswith, values: [a]}",
+            8,
+            43,
+            "one field is compared by",
+        ),
         ("{name: e, fields: proc.name, comps: like, values: [a]}", 8, 43, "no comparison \"like\""),
     ];
     for (exception, line, column, message) in cases {
         found_in(&with(exception), line, column, Code::Exception, message);
     }
-    found_in(&with("{name: e, fields: proc.nme, values: [a]}"), 8, 25, Code::UnknownField, "proc.nme");
+    found_in(
+        &with("{name: e, fields: proc.nme, values: [a]}"),
+        8,
+        25,
+        Code::UnknownField,
+        "proc.nme",
+    );
     found_in(&with("{name: e, fields: proc.pid, values: [a]}"), 8, 44, Code::Type, "whole number");
 }
 
 #[test]
 fn outputs_name_their_fields() {
-    let text = |output: &str| rule_of("evt.type = execve").replace("output: o", &format!("output: \"{output}\""));
+    let text = |output: &str| {
+        rule_of("evt.type = execve").replace("output: o", &format!("output: \"{output}\""))
+    };
     found_in(&text("a %proc.nme b"), 3, 15, Code::UnknownField, "there is no field proc.nme");
     found_in(&text("a %fd.num b"), 3, 15, Code::UnansweredField, "it reads <NA>");
     found_in(&text("a 100% b"), 3, 17, Code::Output, "no field follows");

@@ -276,6 +276,10 @@ fn of_a_text_that_is_cut_only_what_is_there_is_said() {
     ] {
         assert_eq!(strictly(condition, &facts), expected, "{condition}");
         // Falco's way: what is not known is false.
-        assert_eq!(holds(condition, &facts), expected == fires || condition.starts_with("not"), "{condition}");
+        assert_eq!(
+            holds(condition, &facts),
+            expected == fires || condition.starts_with("not"),
+            "{condition}"
+        );
     }
 }

@@ -33,8 +33,8 @@ const SPAN: Span = Span { start: 0, end: 0 };
 
 fn word(chance: &mut Chance) -> Word {
     const PIECES: [&str; 20] = [
-        "a", "or", "and", " ", "\"", "'", "\\", "(", ")", ",", "=", "\n", "\t", "é", "anyof", "[", "]", "val",
-        "\u{8}", "not",
+        "a", "or", "and", " ", "\"", "'", "\\", "(", ")", ",", "=", "\n", "\t", "é", "anyof", "[",
+        "]", "val", "\u{8}", "not",
     ];
     let text: String = (0..1 + chance.below(4)).map(|_| *chance.of(&PIECES)).collect();
     Word { text, span: SPAN }
@@ -90,7 +90,11 @@ fn check(chance: &mut Chance) -> Check {
     // `= anyof val(x)` has a modifier that counts nothing: the language has no such thing.
     let modifier = modifier.filter(|_| matches!(right, Right::List(..) | Right::ListName(_)));
     let is_list = matches!(right, Right::List(..) | Right::ListName(_));
-    let operator = if is_list && modifier.is_none() && !operator.takes_list() { Operator::In } else { operator };
+    let operator = if is_list && modifier.is_none() && !operator.takes_list() {
+        Operator::In
+    } else {
+        operator
+    };
     Check { left, comparison: Comparison { operator, modifier, span: SPAN }, right, span: SPAN }
 }
 
@@ -99,7 +103,10 @@ fn expression(chance: &mut Chance, depth: usize) -> Expression {
         (0..2 + chance.below(3)).map(|_| expression(chance, depth + 1)).collect()
     };
     match chance.below(if depth > 4 { 2 } else { 5 }) {
-        0 => Expression::Macro(Word { text: (*chance.of(&["m", "never_true", "not1"])).to_owned(), span: SPAN }),
+        0 => Expression::Macro(Word {
+            text: (*chance.of(&["m", "never_true", "not1"])).to_owned(),
+            span: SPAN,
+        }),
         1 => Expression::Check(Box::new(check(chance))),
         2 => Expression::Or(some(chance)),
         3 => Expression::And(some(chance)),
@@ -113,7 +120,8 @@ fn what_is_printed_of_a_condition_parses_as_the_same_condition() {
     for _ in 0..5000 {
         let made = expression(&mut chance, 0);
         let text = made.to_string();
-        let parsed = parse(&text).unwrap_or_else(|error| panic!("{text}\n{error} {:?}", error.span));
+        let parsed =
+            parse(&text).unwrap_or_else(|error| panic!("{text}\n{error} {:?}", error.span));
         assert_eq!(parsed, made, "{text}");
         assert_eq!(parsed.to_string(), text);
     }
@@ -175,7 +183,9 @@ fn walking_the_graph_agrees_with_the_tree_and_rules_do_not_disturb_each_other() 
         for _ in 0..40 {
             let conditions: Vec<String> = (0..20).map(|_| loadable(&mut chance, 0)).collect();
             let rules: Vec<String> = (conditions.iter().enumerate())
-                .map(|(index, text)| rule_of(text).replace("rule: R", &format!("rule: R{index:02}")))
+                .map(|(index, text)| {
+                    rule_of(text).replace("rule: R", &format!("rule: R{index:02}"))
+                })
                 .collect();
             let (together, _) = load(&[&rules.concat()], &options).unwrap();
             let alone: Vec<_> =
@@ -193,7 +203,8 @@ fn walking_the_graph_agrees_with_the_tree_and_rules_do_not_disturb_each_other() 
                         Truth::False => None,
                     };
                     assert_eq!(outcome, expected, "{}", conditions[index]);
-                    let alone = names_of(&alone[index], &facts).first().map(|(_, outcome)| *outcome);
+                    let alone =
+                        names_of(&alone[index], &facts).first().map(|(_, outcome)| *outcome);
                     assert_eq!(outcome, alone, "{}", conditions[index]);
                 }
             }

@@ -92,8 +92,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             list::ListOptions::new(kind, &arguments).map(Box::new).map(Verb::List)
         }
         Some(("rules", matches)) => {
-            let options = rules::RulesOptions::parse(matches)
-                .map_err(|error| problem(&error, &arguments))?;
+            let options =
+                rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Rules)
         }
         Some(("agent", matches)) => {

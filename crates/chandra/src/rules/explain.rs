@@ -34,7 +34,8 @@ pub(super) fn text(
     let node = Node { hostname: recorded.node.clone().unwrap_or_default(), ..Node::default() };
     recorded.with(&mut |record, who| {
         let facts = RecordFacts::new(record, 1, who, &NoLineage, &node);
-        let facts = facts.ok_or_else(|| unusable("no rule is about records of its type".to_owned()))?;
+        let facts =
+            facts.ok_or_else(|| unusable("no rule is about records of its type".to_owned()))?;
         let chosen: Vec<&Rule> = (rules.rules().iter())
             .filter(|rule| only.is_none_or(|name| rule.name == name))
             .collect();
@@ -45,8 +46,7 @@ pub(super) fn text(
         let all = chosen.iter().map(|rule| {
             let explanation = rules.explain(rule, &facts, &mut scratch);
             let fires = explanation.truth == Truth::True && rule.state == State::Active;
-            let message =
-                fires.then(|| rule.alert(&facts, facts.time(), &mut scratch).line());
+            let message = fires.then(|| rule.alert(&facts, facts.time(), &mut scratch).line());
             (*rule, explanation, message)
         });
         Ok(match options.format {
@@ -122,8 +122,12 @@ fn object(explanation: &Explanation) -> Value {
         Part::And(parts) => json!({ "says": truth, "and": all(parts) }),
         Part::Or(parts) => json!({ "says": truth, "or": all(parts) }),
         Part::Not(part) => json!({ "says": truth, "not": object(part) }),
-        Part::Macro(name, part) => json!({ "says": truth, "macro": name, "condition": object(part) }),
-        Part::Comparison(text, value) => json!({ "says": truth, "comparison": text, "value": value }),
+        Part::Macro(name, part) => {
+            json!({ "says": truth, "macro": name, "condition": object(part) })
+        }
+        Part::Comparison(text, value) => {
+            json!({ "says": truth, "comparison": text, "value": value })
+        }
         Part::Constant => json!({ "says": truth }),
     }
 }

@@ -27,7 +27,8 @@ pub(super) struct Recorded {
 impl Recorded {
     /// A line of JSON; an error says why it is no record.
     pub fn parse(line: &str) -> Result<Self, String> {
-        let object: Value = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+        let object: Value =
+            serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
         if object.get("type").and_then(Value::as_str).is_none() {
             return Err("it has no \"type\": it is no record of chandra's".to_owned());
         }
@@ -36,9 +37,9 @@ impl Recorded {
             words.filter_map(Value::as_str).flat_map(|word| word.bytes().chain([0])).collect()
         };
         let labels = object.pointer("/pod/labels").and_then(Value::as_object).map(|labels| {
-            let pairs = labels.iter().filter_map(|(key, value)| {
-                Some((key.as_bytes(), value.as_str()?.as_bytes()))
-            });
+            let pairs = labels
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_bytes(), value.as_str()?.as_bytes())));
             Pairs::collect(pairs)
         });
         let (argv, argv_tail) = (words("/process/argv"), words("/process/argv_tail"));
@@ -201,9 +202,10 @@ impl Recorded {
                 uid: self.text("/pod/uid"),
                 labels: self.labels.as_ref(),
             }),
-            workload: self.text("/workload/kind").zip(self.text("/workload/name")).map(
-                |(kind, name)| Workload { kind, name },
-            ),
+            workload: self
+                .text("/workload/kind")
+                .zip(self.text("/workload/name"))
+                .map(|(kind, name)| Workload { kind, name }),
             peer: Peer { name: self.text("/peer_name"), ..Peer::default() },
             is_pending: self.text("/identity") == Some("pending"),
             ..Who::default()

@@ -48,9 +48,8 @@ impl<'r> RecordFacts<'r> {
     ) -> Value<'r> {
         use KubernetesField as Of;
         // That it is in no pod is known once the runtime has described the container.
-        let described = |container: &Container<'_>| {
-            container.name.is_some() || container.image.is_some()
-        };
+        let described =
+            |container: &Container<'_>| container.name.is_some() || container.image.is_some();
         let may_be_in_one =
             self.who.is_pending || self.who.container.as_ref().is_some_and(|one| !described(one));
         let Some(pod) = &self.who.pod else {
@@ -116,7 +115,8 @@ mod tests {
             ("reg:5000/a/b", "reg:5000/a/b", None, None),
             ("reg:5000/a:x@sha256:12", "reg:5000/a", Some("x"), Some("sha256:12")),
         ] {
-            let Image { repository: found, tag: found_tag, digest: found_digest } = Image::of(image);
+            let Image { repository: found, tag: found_tag, digest: found_digest } =
+                Image::of(image);
             assert_eq!((found, found_tag, found_digest), (repository, tag, digest), "{image}");
         }
     }

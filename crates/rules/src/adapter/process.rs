@@ -83,7 +83,9 @@ impl<'r> RecordFacts<'r> {
             Of::AncestorCmdLine => self.of(ancestor, command_line),
             Of::ExeLine => self.of(0, |program| words(program, program.first_argument())),
             Of::ArgCount => self.of(0, |program| match words(program, None) {
-                Value::Words(words) if !words.is_cut => Value::number(words.arguments().count() as u64),
+                Value::Words(words) if !words.is_cut => {
+                    Value::number(words.arguments().count() as u64)
+                }
                 _ => Value::Unknown,
             }),
             Of::ArgBytes => self.of(0, |program| match words(program, None) {
@@ -97,7 +99,9 @@ impl<'r> RecordFacts<'r> {
                 Some(cwd) if cwd.ends_with(b"/") => Value::Text(cwd),
                 Some(cwd) => Value::Joined(cwd, b"/"),
             }),
-            Of::Tty => self.exec().map_or(Value::Absent, |exec| Value::Number(tty_number(exec.tty))),
+            Of::Tty => {
+                self.exec().map_or(Value::Absent, |exec| Value::Number(tty_number(exec.tty)))
+            }
             Of::Pid => self.of(0, |program| Value::Number(program.pid.into())),
             Of::ParentPid => match self.process {
                 Some(process) => Value::Number(process.ppid.into()),
@@ -110,9 +114,9 @@ impl<'r> RecordFacts<'r> {
             Of::SessionName => self.session_leader(|program| Value::Text(program.comm)),
             Of::SessionExe => self.session_leader(first_argument),
             Of::SessionExePath => self.session_leader(exe_path),
-            Of::IsSessionLeader => self.exec().map_or(Value::Absent, |exec| {
-                Value::Bool(exec.session_id == exec.process.pid)
-            }),
+            Of::IsSessionLeader => self
+                .exec()
+                .map_or(Value::Absent, |exec| Value::Bool(exec.session_id == exec.process.pid)),
             Of::Duration => self.of(0, |program| self.since(program)),
             Of::ParentDuration => self.of(1, |program| self.since(program)),
             Of::Start => self.of(0, start),
@@ -218,7 +222,9 @@ impl<'r> RecordFacts<'r> {
 
     fn exit(&self, of: impl FnOnce(&chandra_event::process::Exit) -> Option<u8>) -> Value<'r> {
         match self.happening {
-            Happening::Exit(exit) => of(exit).map_or(Value::Absent, |code| Value::Number(code.into())),
+            Happening::Exit(exit) => {
+                of(exit).map_or(Value::Absent, |code| Value::Number(code.into()))
+            }
             _ => Value::Absent,
         }
     }
@@ -293,11 +299,12 @@ fn tty_number(name: &[u8]) -> i64 {
     // Majors of Documentation/admin-guide/devices.txt; 256 pseudo-terminals for each of 136 to 143.
     match name {
         b"" => 0,
-        b"console" => 5 << 8 | 1,
+        b"console" => (5 << 8) | 1,
         _ => {
-            let pts = number("pts").map(|number| (136 + number / 256) << 8 | number % 256);
-            let serial = || number("ttyS").map(|number| 4 << 8 | 64 + number);
-            let virtual_terminal = || number("tty").map(|number| 4 << 8 | number);
+            let device = |major: i64, minor: i64| (major << 8) | minor;
+            let pts = number("pts").map(|number| device(136 + number / 256, number % 256));
+            let serial = || number("ttyS").map(|number| device(4, 64 + number));
+            let virtual_terminal = || number("tty").map(|number| device(4, number));
             pts.or_else(serial).or_else(virtual_terminal).unwrap_or(OTHER)
         }
     }

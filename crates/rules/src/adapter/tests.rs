@@ -191,7 +191,11 @@ fn a_connection_answers_for_both_ends() {
         let (local, peer) = ("10.0.0.1:40000", "[::ffff:10.0.0.2]:443");
         let connection = Connection {
             key: Err(NoKey::NotEstablished),
-            role: Some(if acceptor { chandra_event::tcp::Role::Acceptor } else { chandra_event::tcp::Role::Opener }),
+            role: Some(if acceptor {
+                chandra_event::tcp::Role::Acceptor
+            } else {
+                chandra_event::tcp::Role::Opener
+            }),
             local: local.parse::<SocketAddr>().unwrap(),
             peer: peer.parse::<SocketAddr>().unwrap(),
             net_namespace: 1,
@@ -200,7 +204,12 @@ fn a_connection_answers_for_both_ends() {
         };
         let happened =
             if acceptor { Happened::Accept { queued_ns: None } } else { Happened::Connect };
-        Tcp { time: Timestamp(1001 * SECOND), process: Some(process(9, 1, "curl")), connection, happened }
+        Tcp {
+            time: Timestamp(1001 * SECOND),
+            process: Some(process(9, 1, "curl")),
+            connection,
+            happened,
+        }
     };
     let (labels, lineage, node) = (labels(), lineage(), node());
     let who = somebody(&labels);
@@ -272,7 +281,11 @@ fn what_goes_by_another_name_is_told_from_what_does_not() {
             filename: filename.as_bytes(),
             interpreter: interpreter.as_bytes(),
             executable: file(path),
-            arguments: Arguments { head: &arguments, tail: b"", total_bytes: arguments.len() as u64 },
+            arguments: Arguments {
+                head: &arguments,
+                tail: b"",
+                total_bytes: arguments.len() as u64,
+            },
             ..exec()
         };
         let facts = RecordFacts::new(&exec, 1, &who, &NoLineage, &node).unwrap();
@@ -283,7 +296,13 @@ fn what_goes_by_another_name_is_told_from_what_does_not() {
     assert!(!mismatch("python3", "python3", "/usr/bin/python3.12", "/usr/bin/python3", ""));
     assert!(!mismatch("bash", "-bash", "/usr/bin/bash", "/bin/bash", ""));
     assert!(!mismatch("run.sh", "/bin/bash", "/usr/bin/bash", "./run.sh", "/bin/bash"));
-    assert!(!mismatch("dpkg-preconfigu", "x/dpkg-preconfigure", "/usr/sbin/dpkg-preconfigure", "d", ""));
+    assert!(!mismatch(
+        "dpkg-preconfigu",
+        "x/dpkg-preconfigure",
+        "/usr/sbin/dpkg-preconfigure",
+        "d",
+        ""
+    ));
     // A link of another name, a kernel thread's name, a file in memory, another's first argument.
     assert!(mismatch("cat", "cat", "/opt/probe", "/opt/cat", ""));
     assert!(mismatch("kworker0", "[kworker/0:1]", "/opt/kworker0", "/opt/kworker0", ""));
@@ -309,12 +328,17 @@ fn records_that_rules_have_no_event_for_are_none() {
     let (node, who) = (node(), Who::default());
     let running = Exec { running: true, ..exec() };
     assert!(RecordFacts::new(&running, 1, &who, &NoLineage, &node).is_none());
-    let fork = Fork { process: process(8, 7, "x"), parent: process(7, 1, "nginx"), ..Fork::default() };
+    let fork =
+        Fork { process: process(8, 7, "x"), parent: process(7, 1, "nginx"), ..Fork::default() };
     let facts = RecordFacts::new(&fork, 1, &who, &NoLineage, &node).unwrap();
     check(&facts, &["evt.type = clone and proc.pid = 7 and proc.name = nginx"], &[("x", "x")]);
     let exit = Exit { process: process(8, 7, "x"), exit_code: Some(3), ..Exit::default() };
     let facts = RecordFacts::new(&exit, 1, &who, &NoLineage, &node).unwrap();
-    check(&facts, &["evt.type = procexit and proc.exit_code = 3"], &[("%proc.exit_signal", "<NA>")]);
+    check(
+        &facts,
+        &["evt.type = procexit and proc.exit_code = 3"],
+        &[("%proc.exit_signal", "<NA>")],
+    );
 }
 
 #[test]
@@ -323,7 +347,8 @@ fn names_alone_are_compared_where_that_is_asked_for() {
     let node = Node { by_name_only: true, ..node() };
     let lineage = lineage();
     let facts = RecordFacts::new(&exec, 1, &who, &lineage, &node).unwrap();
-    let holding = ["not proc.name = busybox and not proc.aname = tini-static and proc.aname = tini"];
+    let holding =
+        ["not proc.name = busybox and not proc.aname = tini-static and proc.aname = tini"];
     check(&facts, &holding, &[("x", "x")]);
 }
 

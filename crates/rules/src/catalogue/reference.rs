@@ -23,7 +23,9 @@ field that no captured event answers makes a rule that uses it an error when rul
 /// The whole page.
 pub fn render() -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("\n## Types of events\n\n| `evt.type` | told by | not told apart |\n|---|---|---|\n");
+    page.push_str(
+        "\n## Types of events\n\n| `evt.type` | told by | not told apart |\n|---|---|---|\n",
+    );
     for event_type in EventTypes::CAPTURED.iter() {
         let also = event_type.also().replace(", ", "`, `");
         let also = if also.is_empty() { also } else { format!("`{also}`") };
@@ -33,7 +35,10 @@ pub fn render() -> String {
     let others: Vec<String> = EventTypes::CAPTURED.complement().iter().map(quoted).collect();
     let _ = writeln!(page, "\nKnown, but not captured yet: {}.", others.join(", "));
     for (title, specs) in GROUPS {
-        let _ = write!(page, "\n## {title}\n\n| field | type | answered of | summary |\n|---|---|---|---|\n");
+        let _ = write!(
+            page,
+            "\n## {title}\n\n| field | type | answered of | summary |\n|---|---|---|---|\n"
+        );
         for spec in specs {
             push_row(spec, &mut page);
         }
@@ -71,7 +76,8 @@ mod tests {
 
     #[test]
     fn rules_fields_reference_is_current() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/rules-fields.md");
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/rules-fields.md");
         let rendered = super::render();
         if std::env::var_os("CHANDRA_BLESS").is_some_and(|bless| bless == "1") {
             std::fs::write(&path, &rendered).unwrap();

@@ -58,10 +58,12 @@ impl Compiler<'_> {
             },
             Right::Field(field) => {
                 let typed = self.lookup(building.text).field(field);
-                typed.map(|typed| (typed, field.span)).map_err(|error| *error).map(|(typed, span)| {
-                    self.note_fields(&typed, self.place(building, span), building);
-                    With::Operand(typed)
-                })
+                typed.map(|typed| (typed, field.span)).map_err(|error| *error).map(
+                    |(typed, span)| {
+                        self.note_fields(&typed, self.place(building, span), building);
+                        With::Operand(typed)
+                    },
+                )
             }
             Right::Call(call) => {
                 let call = crate::condition::Operand::Call(call.clone());
@@ -97,11 +99,7 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn predicate(
-        &mut self,
-        comparing: Comparing,
-        building: &mut Building<'_>,
-    ) -> Tree {
+    pub(super) fn predicate(&mut self, comparing: Comparing, building: &mut Building<'_>) -> Tree {
         if let Some(known) = self.predicates.of_text(&comparing.text) {
             return Tree::Predicate(known);
         }
@@ -125,7 +123,10 @@ impl Compiler<'_> {
         let operator = *operator;
         if let Err(others) = literals::allowed(operator, left.value_type) {
             let (word, field) = (operator.word(), named(left));
-            let message = format!("{word} does not compare {field}, which is of type {}", left.value_type.word());
+            let message = format!(
+                "{word} does not compare {field}, which is of type {}",
+                left.value_type.word()
+            );
             let error = self.reporter.error(Code::Type, place, message);
             return Err(Box::new(error.hint(format!("one of {}", others.join(", ")))));
         }

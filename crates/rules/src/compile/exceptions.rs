@@ -30,9 +30,11 @@ impl Compiler<'_> {
         let mut parts = vec![condition];
         for exception in &rule.exceptions {
             if let Some(comparisons) = self.comparisons(exception, building) {
-                parts.extend(self.exception(exception, &comparisons, building).into_iter().map(
-                    |excepted| Tree::Not(Box::new(excepted)),
-                ));
+                parts.extend(
+                    self.exception(exception, &comparisons, building)
+                        .into_iter()
+                        .map(|excepted| Tree::Not(Box::new(excepted))),
+                );
             }
         }
         match parts.len() {
@@ -54,8 +56,12 @@ impl Compiler<'_> {
         let (fields, comps): (Vec<&Text>, Vec<Option<&Text>>) =
             match (exception.fields.as_ref()?, &exception.comps) {
                 (OneOrMany::One(field), None) => (vec![field], vec![None]),
-                (OneOrMany::One(field), Some(OneOrMany::One(comp))) => (vec![field], vec![Some(comp)]),
-                (OneOrMany::Many(fields), None) => (fields.iter().collect(), vec![None; fields.len()]),
+                (OneOrMany::One(field), Some(OneOrMany::One(comp))) => {
+                    (vec![field], vec![Some(comp)])
+                }
+                (OneOrMany::Many(fields), None) => {
+                    (fields.iter().collect(), vec![None; fields.len()])
+                }
                 (OneOrMany::Many(fields), Some(OneOrMany::Many(comps)))
                     if fields.len() == comps.len() =>
                 {
@@ -115,7 +121,8 @@ impl Compiler<'_> {
             return None;
         };
         if is_scalar && !operator.takes_list() && modifier.is_none() {
-            let message = "one field is compared by in, pmatch, intersects, or with oneof, anyof or allof";
+            let message =
+                "one field is compared by in, pmatch, intersects, or with oneof, anyof or allof";
             self.problem(&place, message, building);
             return None;
         }
@@ -162,7 +169,8 @@ impl Compiler<'_> {
                         entries.push(ListEntry { text: unquoted(text), place: text.place() });
                     }
                     ValueItem::Many(_) if !takes_list => {
-                        let message = format!("{} compares with one value", comparison.operator.word());
+                        let message =
+                            format!("{} compares with one value", comparison.operator.word());
                         self.problem(&place_of(value, &exception.place), message, building);
                     }
                     value => self.value_entries(value, building, &mut entries),

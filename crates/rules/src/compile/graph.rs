@@ -55,16 +55,14 @@ impl Graph {
             }
             Tree::Macro(_, tree) => self.emit(tree, negated, if_true, if_false, predicates),
             Tree::Not(part) => self.emit(part, !negated, if_false, if_true, predicates),
-            Tree::And(parts) => {
-                by_cost(parts, predicates).into_iter().rev().fold(if_true, |next, part| {
-                    self.emit(part, negated, next, if_false, predicates)
-                })
-            }
-            Tree::Or(parts) => {
-                by_cost(parts, predicates).into_iter().rev().fold(if_false, |next, part| {
-                    self.emit(part, negated, if_true, next, predicates)
-                })
-            }
+            Tree::And(parts) => by_cost(parts, predicates)
+                .into_iter()
+                .rev()
+                .fold(if_true, |next, part| self.emit(part, negated, next, if_false, predicates)),
+            Tree::Or(parts) => by_cost(parts, predicates)
+                .into_iter()
+                .rev()
+                .fold(if_false, |next, part| self.emit(part, negated, if_true, next, predicates)),
             Tree::Predicate(predicate) => {
                 let at = u32::try_from(self.instructions.len()).unwrap_or(Self::FALSE);
                 let predicate = *predicate;

@@ -20,7 +20,11 @@ pub(super) struct ListEntry {
 
 impl Compiler<'_> {
     /// Words of a list as written in a condition; those that name lists stand for their items.
-    pub(super) fn entries(&mut self, words: &[Word], building: &mut Building<'_>) -> Vec<ListEntry> {
+    pub(super) fn entries(
+        &mut self,
+        words: &[Word],
+        building: &mut Building<'_>,
+    ) -> Vec<ListEntry> {
         let mut entries = Vec::new();
         for word in words {
             let place = self.place(building, word.span);
@@ -117,6 +121,7 @@ impl Compiler<'_> {
 /// An item without the quotes that it has within those of YAML.
 pub(super) fn unquoted(item: &Text) -> String {
     let text = item.as_str();
-    let inner = ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+    let inner =
+        ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
     inner.unwrap_or(text).to_owned()
 }

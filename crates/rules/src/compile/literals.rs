@@ -25,10 +25,9 @@ pub(super) fn allowed(operator: Operator, value_type: Type) -> Result<(), Vec<&'
         | Operator::NotEqual
         | Operator::In
         | Operator::Intersects => true,
-        Operator::Less
-        | Operator::LessOrEqual
-        | Operator::Greater
-        | Operator::GreaterOrEqual => value_type == Type::Number,
+        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            value_type == Type::Number
+        }
         Operator::Contains
         | Operator::IContains
         | Operator::BContains

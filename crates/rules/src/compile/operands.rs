@@ -67,7 +67,8 @@ impl Lookup<'_> {
         let (name, argument) = dotted(field);
         let Some(spec) = catalogue::field(&name) else {
             let hint = nearest(&name, catalogue::all().map(|spec| spec.name));
-            let mut error = self.error(Code::UnknownField, field.span, format!("there is no field {name}"));
+            let mut error =
+                self.error(Code::UnknownField, field.span, format!("there is no field {name}"));
             error.hint = hint.map(|known| format!("did you mean {known}?"));
             return Err(error);
         };
@@ -79,7 +80,8 @@ impl Lookup<'_> {
             (Takes::Ancestor, Some(text)) => match text.parse() {
                 Ok(number) if number <= MAX_ANCESTOR => Argument::Ancestor(number),
                 _ => {
-                    let why = format!("{name} takes the number of an ancestor, 0 to {MAX_ANCESTOR}");
+                    let why =
+                        format!("{name} takes the number of an ancestor, 0 to {MAX_ANCESTOR}");
                     return wrong(why);
                 }
             },
@@ -99,9 +101,9 @@ impl Lookup<'_> {
             Transformer::GetOpt => (self.options(call, &mut fields)?, Type::Text),
             _ => (Operand::Made(self.part_of_call(call, &mut fields)?), Type::Text),
         };
-        let answered = fields.iter().fold(EventTypes::ALL, |all, field: &&FieldSpec| {
-            all.intersection(field.answered)
-        });
+        let answered = fields
+            .iter()
+            .fold(EventTypes::ALL, |all, field: &&FieldSpec| all.intersection(field.answered));
         Ok(Typed { operand, value_type, answered, fields })
     }
 
@@ -174,9 +176,12 @@ impl Lookup<'_> {
             let argument = self.only(call)?;
             let part = self.part(argument, fields)?;
             match &part {
-                Part::Field(field) if !matches!(field.spec.value_type, Type::Text | Type::Bytes) => {
+                Part::Field(field)
+                    if !matches!(field.spec.value_type, Type::Text | Type::Bytes) =>
+                {
                     let (name, word) = (call.transformer.word(), field.spec.value_type.word());
-                    let message = format!("{name} takes text; {} is of type {word}", field.spec.name);
+                    let message =
+                        format!("{name} takes text; {} is of type {word}", field.spec.name);
                     Err(self.error(Code::Type, argument.span(), message))
                 }
                 _ => Ok(make(part.into())),
@@ -210,10 +215,9 @@ impl Lookup<'_> {
         };
         let separator = Box::new(self.part(separator, fields)?);
         let parts = match list {
-            condition::Operand::List(parts, _) => parts
-                .iter()
-                .map(|part| self.part(part, fields))
-                .collect::<Found<Box<[Part]>>>()?,
+            condition::Operand::List(parts, _) => {
+                parts.iter().map(|part| self.part(part, fields)).collect::<Found<Box<[Part]>>>()?
+            }
             condition::Operand::Field(field) => {
                 let of = self.field_ref(field)?;
                 if !has_parts(of.spec.id) {

@@ -67,7 +67,9 @@ impl Predicates {
     pub fn may_by_type(&self, number: u32) -> May {
         match self.get(number).map(|predicate| &predicate.test) {
             Some(Test::EventTypes(types)) => May::exactly(*types),
-            Some(_) if self.get(number).is_some_and(is_never_true) => May::exactly(EventTypes::NONE),
+            Some(_) if self.get(number).is_some_and(is_never_true) => {
+                May::exactly(EventTypes::NONE)
+            }
             _ => May::EITHER,
         }
     }
@@ -119,9 +121,8 @@ fn event_types(predicate: &Predicate) -> Option<EventTypes> {
 
 /// `evt.num = 0`, as rules say what is never to be.
 fn is_never_true(predicate: &Predicate) -> bool {
-    let is_number = |field: &crate::evaluate::FieldRef| {
-        field.spec.id == FieldId::Event(EventField::Number)
-    };
+    let is_number =
+        |field: &crate::evaluate::FieldRef| field.spec.id == FieldId::Event(EventField::Number);
     let is_zero = matches!(
         predicate.test,
         Test::Number(NumberTest::Compare(Operator::Equal, number)) if number <= 0

@@ -167,7 +167,11 @@ impl Parser<'_> {
         }
         let error = self.unexpected("`and`, `or` or `)`");
         let open = Span { start: opened, end: opened + 1 };
-        Err(if self.cursor.is_at_end() { SyntaxError::new(open, "this `(` is not closed") } else { error })
+        Err(if self.cursor.is_at_end() {
+            SyntaxError::new(open, "this `(` is not closed")
+        } else {
+            error
+        })
     }
 
     /// A field or a transformer.

@@ -38,7 +38,10 @@ fn what_is_printed_reads_as_one_expects() {
         ("proc.tty exists", "proc.tty exists"),
         ("proc.aname[2]=sh", "proc.aname[2] = sh"),
         ("proc.env[\"A B\"] = x", "proc.env[\"A B\"] = x"),
-        ("proc.cmdline contains \"a\\\"b\\\\.c\\d\"", "proc.cmdline contains \"a\\\"b\\\\.c\\\\d\""),
+        (
+            "proc.cmdline contains \"a\\\"b\\\\.c\\d\"",
+            "proc.cmdline contains \"a\\\"b\\\\.c\\\\d\"",
+        ),
         ("proc.cmdline contains 'x=\"y\"'", "proc.cmdline contains \"x=\\\"y\\\"\""),
         ("proc.name startswith anyof (a, b)", "proc.name startswith anyof (a, b)"),
         ("proc.name startswith anyof prefixes", "proc.name startswith anyof prefixes"),
@@ -76,11 +79,7 @@ fn what_is_wrong_is_shown_where_it_is() {
     assert_eq!(error.hint.as_deref(), Some("did you mean contains?"));
     let error = wrong("tolowr(proc.name) = x", "there is no transformer tolowr", "tolowr");
     assert_eq!(error.hint.as_deref(), Some("did you mean tolower?"));
-    let error = wrong(
-        "evt.is_open_read and b",
-        "expected an operator, found `and`",
-        "and",
-    );
+    let error = wrong("evt.is_open_read and b", "expected an operator, found `and`", "and");
     assert!(error.hint.unwrap().contains("evt.is_open_read = true"));
 }
 

@@ -1,10 +1,7 @@
 //! What was meant, perhaps: the nearest of the words that there are.
 
 /// The nearest of some words, if any is near.
-pub(crate) fn nearest<'w>(
-    word: &str,
-    words: impl IntoIterator<Item = &'w str>,
-) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let far = |other: &str| strsim::damerau_levenshtein(word, other);
     // A word of another length by more than that is not near, and comparing costs length by length.
     let near = (word.len() / 3).clamp(1, 4);

@@ -200,7 +200,9 @@ fn write_time(time: Timestamp, form: TimeForm, out: &mut Vec<u8>) -> std::io::Re
         TimeForm::OfDaySeconds => day..second,
         TimeForm::DateTime => 0..whole,
     };
-    if form == TimeForm::DateTime && let Some(between) = out.get_mut(start + day - 1) {
+    if form == TimeForm::DateTime
+        && let Some(between) = out.get_mut(start + day - 1)
+    {
         *between = b' ';
     }
     out.copy_within(start + kept.start..start + kept.end, start);
@@ -249,9 +251,14 @@ mod tests {
             bytes.truncate(length);
             Some(String::from_utf8(bytes).unwrap())
         };
-        for (text, expected) in
-            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg", "foob"), ("8J-YgA", "😀")]
-        {
+        for (text, expected) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg", "foob"),
+            ("8J-YgA", "😀"),
+        ] {
             assert_eq!(decoded(text).as_deref(), Some(expected), "{text}");
         }
         for text in ["Z", "Zm9v!", "Z=m9", "====="] {

@@ -5,8 +5,8 @@
 //! takes that for false, or asks for three-valued logic.
 
 use super::operand::Written;
-use super::test::order_holds;
 use super::scratch::Made;
+use super::test::order_holds;
 use super::{Buffers, Facts, Operand, Test, Truth, Value};
 use crate::condition::{Modifier, Operator};
 
@@ -133,7 +133,9 @@ fn several(modifier: Modifier, each: impl Iterator<Item = Truth>, none: bool) ->
 fn compare(operator: Operator, left: Value<'_>, right: Value<'_>) -> Truth {
     match (left, right) {
         (Value::Absent, _) | (_, Value::Absent) => Truth::False,
-        (Value::Text(left), Value::Text(right)) => Truth::from(compare_texts(operator, left, right)),
+        (Value::Text(left), Value::Text(right)) => {
+            Truth::from(compare_texts(operator, left, right))
+        }
         (Value::Number(left), Value::Number(right)) => {
             Truth::from(order_holds(operator, left.cmp(&right)))
         }
@@ -159,10 +161,9 @@ fn compare_texts(operator: Operator, left: &[u8], right: &[u8]) -> bool {
             let right = right.strip_suffix(b"/").unwrap_or(right);
             left.strip_prefix(right).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
         }
-        Operator::Less
-        | Operator::LessOrEqual
-        | Operator::Greater
-        | Operator::GreaterOrEqual => order_holds(operator, left.cmp(right)),
+        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            order_holds(operator, left.cmp(right))
+        }
         _ => left == right,
     }
 }

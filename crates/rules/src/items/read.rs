@@ -2,8 +2,7 @@
 
 use super::keys::{Keys, expected, missing, sequence};
 use super::{
-    Change, Item, ListItem, MacroItem, Override, Plugin, Required, RuleItem, Way, called,
-    exception,
+    Change, Item, ListItem, MacroItem, Override, Plugin, Required, RuleItem, Way, called, exception,
 };
 use crate::condition::is_name;
 use crate::diagnostic::{Code, nearest};
@@ -49,7 +48,8 @@ fn item(node: &Node, reporter: &mut Reporter<'_>) -> Option<Item> {
     } else if keys.has("rule") {
         named("rule", &mut keys, reporter, rule)
     } else {
-        let message = "expected rule, macro, list, required_engine_version or required_plugin_versions";
+        let message =
+            "expected rule, macro, list, required_engine_version or required_plugin_versions";
         reporter.put(reporter.error(Code::Key, &node.place, message));
         return None;
     };

@@ -60,7 +60,9 @@ mod tests {
             assert!(networks.add(text).is_err(), "{text}");
         }
         let holds = |text: &str| networks.contains(text.parse().unwrap());
-        for address in ["10.255.0.1", "192.168.1.1", "2001:db8:1::", "0.0.0.0", "::1", "::ffff:10.0.0.1"] {
+        for address in
+            ["10.255.0.1", "192.168.1.1", "2001:db8:1::", "0.0.0.0", "::1", "::ffff:10.0.0.1"]
+        {
             assert!(holds(address), "{address}");
         }
         for address in ["11.0.0.1", "192.168.1.2", "2001:db9::", "0.0.0.1", "::2"] {

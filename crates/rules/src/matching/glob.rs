@@ -75,14 +75,14 @@ impl Glob {
     }
 
     fn takes(&self, part: &Part, byte: u8) -> bool {
-        let same = |wanted: u8| {
-            wanted == byte || self.ignores_case && wanted.eq_ignore_ascii_case(&byte)
-        };
+        let same =
+            |wanted: u8| wanted == byte || self.ignores_case && wanted.eq_ignore_ascii_case(&byte);
         match part {
             Part::Byte(wanted) => same(*wanted),
             Part::Any | Part::Star => true,
             Part::Class(ranges, negated) => {
-                let within = |byte: u8| ranges.iter().any(|(from, to)| (*from..=*to).contains(&byte));
+                let within =
+                    |byte: u8| ranges.iter().any(|(from, to)| (*from..=*to).contains(&byte));
                 let is_in = within(byte)
                     || self.ignores_case
                         && (within(byte.to_ascii_lowercase()) || within(byte.to_ascii_uppercase()));
@@ -138,9 +138,14 @@ mod tests {
         ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in
-            [("/var/*/x", "/var/x"), ("?", ""), ("[!a]", "a"), ("\\*", "x"), ("a", "A"), ("[a-c]", "d")]
-        {
+        for (pattern, text) in [
+            ("/var/*/x", "/var/x"),
+            ("?", ""),
+            ("[!a]", "a"),
+            ("\\*", "x"),
+            ("a", "A"),
+            ("[a-c]", "d"),
+        ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
         assert!(Glob::new("PY[a-z]*", true).matches(b"pYTHON"));

@@ -103,7 +103,9 @@ mod tests {
     #[test]
     fn a_path_is_below_whole_components() {
         let prefixes = Prefixes::new(["/var/run/", "/etc", "/home/*/.ssh", "/a/b/c"]);
-        for path in ["/var/run", "/var/run/docker.sock", "/etc", "/etc/x/y", "/home/ann/.ssh/id", "//etc"] {
+        for path in
+            ["/var/run", "/var/run/docker.sock", "/etc", "/etc/x/y", "/home/ann/.ssh/id", "//etc"]
+        {
             assert!(prefixes.matches(path.as_bytes()), "{path}");
         }
         for path in ["/var/runner", "/var", "/", "", "/home/.ssh", "/home/a/b/.ssh", "/a/b"] {

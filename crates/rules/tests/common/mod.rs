@@ -143,7 +143,9 @@ pub fn load(files: &[&str], options: &Options) -> Result<(Ruleset, Report), Repo
 /// A file with one rule of this condition.
 pub fn rule_of(condition: &str) -> String {
     let condition = condition.replace('\n', "\n    ");
-    format!("- rule: R\n  desc: d\n  output: o\n  priority: INFO\n  condition: |\n    {condition}\n")
+    format!(
+        "- rule: R\n  desc: d\n  output: o\n  priority: INFO\n  condition: |\n    {condition}\n"
+    )
 }
 
 pub fn names_of(rules: &Ruleset, facts: &dyn Facts) -> Vec<(String, Outcome)> {
