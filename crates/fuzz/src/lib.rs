@@ -10,6 +10,7 @@
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
+pub mod rules;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
@@ -55,6 +56,8 @@ pub static TARGETS: &[Target] = &[
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),
     ("flow_log_settings", flow_export::flow_log_settings),
+    ("rules_file", rules::rules_file),
+    ("rules_condition", rules::rules_condition),
 ];
 
 /// Bytes from the ring of the signal `process`.
