@@ -8,7 +8,6 @@
 
 mod exporter;
 mod log;
-mod rotating;
 pub mod settings;
 
 pub use exporter::{Exporter, Failure};

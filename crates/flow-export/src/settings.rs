@@ -26,7 +26,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::exporter::Failure;
-pub use crate::rotating::Rotation;
+pub use chandra_rotating_file::Rotation;
 
 /// A file of settings is not read beyond this.
 pub const MOST_BYTES: usize = 1 << 20;
