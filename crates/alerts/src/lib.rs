@@ -1,7 +1,7 @@
 //! What becomes of an alert once a rule fired.
 //!
 //! ```text
-//! rules ──▶ Outlets::take ─ fold ──queue──▶ redact, serialise ──queues──▶ stdout · file · syslog · spool ▶ HTTP
+//! rules ─▶ Outlets::take: fold ─queue─▶ redact, write ─queues─▶ stdout · file · syslog · spool ─▶ HTTP
 //! ```
 //!
 //! Nothing here knows how a rule is written or where events come from. Invariants: taking an alert never
@@ -10,7 +10,13 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
-
+pub mod figures;
+pub mod fold;
+pub mod outlets;
 pub mod redact;
+pub mod sink;
+pub mod spool;
 
 pub use alert::{Alert, Priority};
+pub use figures::Figures;
+pub use outlets::{Options, Outlets};

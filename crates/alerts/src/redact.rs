@@ -25,6 +25,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use kind::Kind;
 use spans::Spans;
 
+/// What is found may hide a quote from what comes after it, so one looks again until nothing is found; two
+/// passes do for what anybody writes.
+const MAX_PASSES: usize = 8;
+
 /// What is redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -64,9 +68,16 @@ impl Redactor {
         if !self.options.enabled {
             return Cow::Borrowed(line);
         }
-        let mut spans = Spans::default();
-        line::scan(line, &mut spans);
-        spans.apply(line, &mut |kind| self.count(kind))
+        let mut told = Cow::Borrowed(line);
+        for _ in 0..MAX_PASSES {
+            let mut spans = Spans::default();
+            line::scan(&told, &mut spans);
+            if spans.is_empty() {
+                break;
+            }
+            told = Cow::Owned(spans.apply(&told, &mut |kind| self.count(kind)).into_owned());
+        }
+        told
     }
 
     /// The arguments of one program, the first being its own name.
@@ -74,10 +85,22 @@ impl Redactor {
         if !self.options.enabled {
             return arguments.iter().map(|argument| Cow::Borrowed(*argument)).collect();
         }
-        let mut all: Vec<Spans> = arguments.iter().map(|_| Spans::default()).collect();
-        line::scan_arguments(arguments, &mut all);
-        let each = arguments.iter().zip(&mut all);
-        each.map(|(argument, spans)| spans.apply(argument, &mut |kind| self.count(kind))).collect()
+        let mut told: Vec<Cow<'t, [u8]>> =
+            arguments.iter().map(|argument| Cow::Borrowed(*argument)).collect();
+        for _ in 0..MAX_PASSES {
+            let mut all: Vec<Spans> = arguments.iter().map(|_| Spans::default()).collect();
+            let borrowed: Vec<&[u8]> = told.iter().map(|argument| &**argument).collect();
+            line::scan_arguments(&borrowed, &mut all);
+            if all.iter().all(Spans::is_empty) {
+                break;
+            }
+            for (argument, spans) in told.iter_mut().zip(&mut all).filter(|(_, it)| !it.is_empty())
+            {
+                let applied = spans.apply(argument, &mut |kind| self.count(kind));
+                *argument = Cow::Owned(applied.into_owned());
+            }
+        }
+        told
     }
 
     /// A variable with its value, `NAME=VALUE`: only the values of those that are known to be harmless

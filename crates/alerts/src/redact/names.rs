@@ -262,8 +262,9 @@ pub(crate) fn secret(name: &[u8]) -> Option<Kind> {
     let name = name.get(name.len().saturating_sub(MAX_NAME)..).unwrap_or(name);
     let first = name.iter().position(|byte| !matches!(byte, b'-' | b'/')).unwrap_or(name.len());
     let name = name.get(first..).unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     // Nothing shorter names one.
-    if name.len() < 2 {
+    if name.len() < 2 || !name.iter().all(is_name) {
         return None;
     }
     if let Some((_, kind)) = WHOLE.iter().find(|(whole, _)| whole.eq_ignore_ascii_case(name)) {

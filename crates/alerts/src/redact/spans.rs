@@ -16,8 +16,12 @@ impl Spans {
         }
     }
 
-    /// The text with each span replaced by what it was. What overlaps is one secret, of the kind that
-    /// begins first.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text with each span replaced by what it was. What overlaps or touches is one secret, of the
+    /// kind that begins first.
     pub fn apply<'t>(&mut self, text: &'t [u8], count: &mut dyn FnMut(Kind)) -> Cow<'t, [u8]> {
         if self.0.is_empty() {
             return Cow::Borrowed(text);
@@ -25,16 +29,13 @@ impl Spans {
         self.0.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
         let mut out = Vec::with_capacity(text.len());
         let mut told = 0;
-        for (range, kind) in &self.0 {
-            if range.end <= told {
-                continue;
-            }
-            if range.start >= told {
+        for (index, (range, kind)) in self.0.iter().enumerate() {
+            if range.start > told || index == 0 {
                 out.extend_from_slice(text.get(told..range.start).unwrap_or_default());
                 out.extend_from_slice(kind.marker().as_bytes());
                 count(*kind);
             }
-            told = range.end;
+            told = told.max(range.end);
         }
         out.extend_from_slice(text.get(told..).unwrap_or_default());
         Cow::Owned(out)

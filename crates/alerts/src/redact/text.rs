@@ -246,15 +246,12 @@ impl Scan<'_, '_> {
         let last_at = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'@');
         // A password may hold what it should not, such as a slash; a host's port may not.
         let is_port = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
-        let colon = authority.iter().position(|byte| *byte == b':');
+        let colon = colon_in(authority);
         let is_whole = colon.is_none_or(|colon| authority.get(colon + 1..).is_none_or(is_port));
         let end = last_at(authority).or_else(|| if is_whole { None } else { last_at(near) });
         let Some(end) = end else { return };
         let user_info = rest.get(..end).unwrap_or_default();
-        // What was redacted has a colon of its own.
-        let redacted = marker_at(user_info).unwrap_or(0);
-        let colon = user_info.iter().skip(redacted).position(|byte| *byte == b':');
-        let (user, password) = match colon.map(|colon| redacted + colon) {
+        let (user, password) = match colon_in(user_info) {
             Some(colon) => (0..colon, colon + 1..end),
             None => (0..end, end..end),
         };
@@ -286,6 +283,18 @@ pub(super) fn is_name(byte: u8) -> bool {
 
 fn is_quote(byte: u8) -> bool {
     matches!(byte, b'\'' | b'"')
+}
+
+/// The first colon; what was redacted has one of its own, which is none.
+fn colon_in(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b':' | b'<'))?;
+        match bytes.get(at)? {
+            b':' => return Some(at),
+            _ => at += marker_at(bytes.get(at..)?).unwrap_or(1),
+        }
+    }
 }
 
 /// To the quote that closes, or to the end. Quotes that were escaped as a whole close escaped.

@@ -119,7 +119,7 @@ impl Scan<'_, '_, '_> {
                 return;
             }
         }
-        if name.len() <= 2 {
+        if name.len() <= 2 || !name.iter().all(|byte| is_name(*byte)) {
             return;
         }
         let Some(kind) = names::secret(name) else { return };
