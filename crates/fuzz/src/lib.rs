@@ -7,6 +7,7 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod alerts;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
@@ -51,6 +52,8 @@ pub static TARGETS: &[Target] = &[
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),
     ("flow_log_settings", flow_export::flow_log_settings),
+    ("redactor", alerts::redactor),
+    ("alert_spool", alerts::alert_spool),
 ];
 
 /// Bytes from the ring of the signal `process`.

@@ -184,7 +184,8 @@ impl Scan<'_, '_> {
         self.at += 1;
         let Some(before) = at.checked_sub(1).filter(|before| *before >= self.floor) else { return };
         let is_call = self.byte(before) == Some(b'(');
-        if !is_call && !(self.tells_of_users && self.byte(before) == Some(b' ')) {
+        let follows_name = is_call || self.tells_of_users && self.byte(before) == Some(b' ');
+        if !follows_name {
             return;
         }
         let name = self.text.get(self.name_before(before)).unwrap_or_default();
@@ -422,6 +423,6 @@ fn webhook(bytes: &[u8]) -> Option<Range<usize>> {
         byte.is_ascii_whitespace()
             || matches!(byte, b'\'' | b'"' | b'<' | b'>' | b')' | b',' | b';')
     };
-    let length = rest.iter().position(|byte| is_end(byte)).unwrap_or(rest.len());
+    let length = rest.iter().position(is_end).unwrap_or(rest.len());
     (length > 0).then_some(start..start + length)
 }

@@ -220,10 +220,10 @@ impl Scan<'_, '_, '_> {
         let is_place = |after: &str| {
             after.as_bytes() == word || after.ends_with('.') && word.starts_with(after.as_bytes())
         };
-        if program.keywords.iter().any(|known| is_word(&known)) {
+        if program.keywords.iter().any(is_word) {
             self.pending = Some((Form::Whole, Kind::Password));
         }
-        self.command.is_after_pairs |= program.pairs_after.iter().any(|known| is_word(&known));
+        self.command.is_after_pairs |= program.pairs_after.iter().any(is_word);
         if let Some((_, count)) = program.places.iter().find(|(after, _)| is_place(after)) {
             self.command.place = Some(*count);
         }
