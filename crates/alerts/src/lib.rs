@@ -13,6 +13,7 @@ pub mod alert;
 pub mod figures;
 pub mod fold;
 pub mod outlets;
+pub mod preceding;
 pub mod redact;
 pub mod sink;
 pub mod spool;
