@@ -7,6 +7,7 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod alerts;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
@@ -58,6 +59,8 @@ pub static TARGETS: &[Target] = &[
     ("flow_log_settings", flow_export::flow_log_settings),
     ("rules_file", rules::rules_file),
     ("rules_condition", rules::rules_condition),
+    ("redactor", alerts::redactor),
+    ("alert_spool", alerts::alert_spool),
 ];
 
 /// Bytes from the ring of the signal `process`.
