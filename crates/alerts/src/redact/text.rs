@@ -50,12 +50,8 @@ impl Scan<'_, '_> {
 
     fn step(&mut self) {
         let Some(byte) = self.byte(self.at) else { return };
-        let begins = self.at == self.floor
-            || self
-                .at
-                .checked_sub(1)
-                .and_then(|at| self.byte(at))
-                .is_none_or(|before| !is_word(before));
+        let before = self.at.checked_sub(1).and_then(|at| self.byte(at));
+        let begins = self.at == self.floor || before.is_none_or(|before| !is_word(before));
         if begins && self.begins_here(byte) {
             return;
         }
@@ -217,8 +213,14 @@ impl Scan<'_, '_> {
                     }
                     _ => byte.is_ascii_whitespace() || is_quote(byte) || ends(byte),
                 };
-                let length = rest.iter().position(|byte| is_end(*byte));
-                start..start + length.unwrap_or(rest.len())
+                // No further than to what may be secret: the rest of the line is looked at again.
+                let most = match kind {
+                    Kind::Authorization if !is_list => credentials(rest, false).end,
+                    Kind::Cookie => cookies(rest, false).end,
+                    _ => rest.len(),
+                };
+                let length = rest.iter().take(most).position(|byte| is_end(*byte));
+                start..start + length.unwrap_or(most)
             }
         };
         let value = self.text.get(range.clone()).unwrap_or_default();
