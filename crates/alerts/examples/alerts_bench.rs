@@ -52,6 +52,10 @@ fn main() {
         "sh -c '",
         "@",
         "<redacted:",
+        "cookie: no ",
+        "authorization: none ",
+        "authorization: bearer no ",
+        "authorization: digest no ",
     ];
     for kib in [1, 32, 1024] {
         let worst = hostile.iter().map(|piece: &&str| {

@@ -187,6 +187,13 @@ impl Outlets {
     }
 }
 
+impl Drop for Outlets {
+    /// Nobody waits for the sinks any more: they end as soon as they can.
+    fn drop(&mut self) {
+        self.stop.by(Instant::now());
+    }
+}
+
 /// What was handed on.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sent {

@@ -9,6 +9,7 @@
 
 mod alert;
 mod environment;
+mod header;
 mod kind;
 mod line;
 mod names;
@@ -16,6 +17,7 @@ mod programs;
 mod spans;
 mod text;
 mod tokens;
+mod url;
 mod value;
 mod words;
 

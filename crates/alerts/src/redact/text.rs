@@ -6,10 +6,12 @@
 
 use std::ops::Range;
 
+use super::header::{bearer, cookies, credentials, is_list};
 use super::kind::{Kind, marker_at};
 use super::names;
 use super::spans::Spans;
 use super::tokens;
+use super::url::{colon_in, webhook};
 use super::value::is_harmless;
 
 /// How far back a name begins at most.
@@ -48,12 +50,8 @@ impl Scan<'_, '_> {
 
     fn step(&mut self) {
         let Some(byte) = self.byte(self.at) else { return };
-        let begins = self.at == self.floor
-            || self
-                .at
-                .checked_sub(1)
-                .and_then(|at| self.byte(at))
-                .is_none_or(|before| !is_word(before));
+        let before = self.at.checked_sub(1).and_then(|at| self.byte(at));
+        let begins = self.at == self.floor || before.is_none_or(|before| !is_word(before));
         if begins && self.begins_here(byte) {
             return;
         }
@@ -215,8 +213,14 @@ impl Scan<'_, '_> {
                     }
                     _ => byte.is_ascii_whitespace() || is_quote(byte) || ends(byte),
                 };
-                let length = rest.iter().position(|byte| is_end(*byte));
-                start..start + length.unwrap_or(rest.len())
+                // No further than to what may be secret: the rest of the line is looked at again.
+                let most = match kind {
+                    Kind::Authorization if !is_list => credentials(rest, false).end,
+                    Kind::Cookie => cookies(rest, false).end,
+                    _ => rest.len(),
+                };
+                let length = rest.iter().take(most).position(|byte| is_end(*byte));
+                start..start + length.unwrap_or(most)
             }
         };
         let value = self.text.get(range.clone()).unwrap_or_default();
@@ -286,18 +290,6 @@ fn is_quote(byte: u8) -> bool {
     matches!(byte, b'\'' | b'"')
 }
 
-/// The first colon; what was redacted has one of its own, which is none.
-fn colon_in(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b':' | b'<'))?;
-        match bytes.get(at)? {
-            b':' => return Some(at),
-            _ => at += marker_at(bytes.get(at..)?).unwrap_or(1),
-        }
-    }
-}
-
 /// To the quote that closes, or to the end. Quotes that were escaped as a whole close escaped.
 fn quoted_length(bytes: &[u8], quote: u8, is_escaped: bool) -> usize {
     let mut before = 0;
@@ -308,74 +300,6 @@ fn quoted_length(bytes: &[u8], quote: u8, is_escaped: bool) -> usize {
         before = if before == b'\\' && !is_escaped { 0 } else { *byte };
     }
     bytes.len()
-}
-
-/// Words that say how the credentials after them are to be read; some have several, to the end.
-const SCHEMES: &[(&[u8], bool)] = &[
-    (b"bearer", false),
-    (b"basic", false),
-    (b"token", false),
-    (b"apikey", false),
-    (b"negotiate", false),
-    (b"ntlm", false),
-    (b"splunk", false),
-    (b"key", false),
-    (b"sharedkey", false),
-    (b"bot", false),
-    (b"digest", true),
-    (b"hawk", true),
-    (b"oauth", true),
-    (b"signature", true),
-    (b"aws", true),
-    (b"aws4-hmac-sha256", true),
-];
-
-/// Whether these credentials are several, with quotes among them.
-fn is_list(value: &[u8]) -> bool {
-    let word = value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-    SCHEMES.iter().any(|(known, is_list)| *is_list && known.eq_ignore_ascii_case(word))
-}
-
-/// What is secret in the value of `Authorization`: what comes after the scheme.
-fn credentials(value: &[u8], is_quoted: bool) -> Range<usize> {
-    let word = |start: usize| {
-        let rest = value.get(start..).unwrap_or_default();
-        start + rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
-    };
-    let first = word(0);
-    let scheme = value.get(..first).unwrap_or_default();
-    let known = SCHEMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme));
-    let Some((_, is_list)) = known else {
-        return 0..if is_quoted { value.len() } else { first };
-    };
-    let rest = value.get(first..).unwrap_or_default();
-    let spaces = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let start = first + spaces;
-    start..if *is_list || is_quoted { value.len() } else { word(start) }
-}
-
-/// `a=b; c=d`: without quotes, as long as a word ends with `;`.
-fn cookies(value: &[u8], is_quoted: bool) -> Range<usize> {
-    if is_quoted {
-        return 0..value.len();
-    }
-    let is_last = |(index, byte): (usize, &u8)| {
-        byte.is_ascii_whitespace()
-            && index.checked_sub(1).and_then(|at| value.get(at)) != Some(&b';')
-    };
-    0..value.iter().enumerate().position(is_last).unwrap_or(value.len())
-}
-
-/// `Bearer TOKEN` without its header.
-fn bearer(bytes: &[u8]) -> Option<Range<usize>> {
-    const BEARER: &[u8] = b"bearer ";
-    bytes.get(..BEARER.len()).filter(|begin| begin.eq_ignore_ascii_case(BEARER))?;
-    let rest = bytes.get(BEARER.len()..)?;
-    let is_part =
-        |byte: &u8| is_name(*byte) || matches!(byte, b'~' | b'+' | b'/' | b'=' | b'%' | b':');
-    let length = rest.iter().take_while(|byte| is_part(byte)).count();
-    let has_digit = rest.get(..length)?.iter().any(u8::is_ascii_digit);
-    (length >= 16 && has_digit).then_some(BEARER.len()..BEARER.len() + length)
 }
 
 /// From the dashes before `BEGIN … PRIVATE KEY` to those after `END`, or to the end.
@@ -389,40 +313,4 @@ fn private_key(bytes: &[u8]) -> Option<Range<usize>> {
     let after = bytes.get(end + END.len()..).unwrap_or_default();
     let dashes = after.get(..64).unwrap_or(after).windows(5).position(|window| window == b"-----");
     Some(0..dashes.map_or(bytes.len(), |dashes| end + END.len() + dashes + 5))
-}
-
-/// Hosts, and the begin of paths, of which the rest lets anybody in who knows it.
-const WEBHOOKS: &[&[u8]] = &[
-    b"hooks.slack.com/services/",
-    b"hooks.slack.com/workflows/",
-    b"hooks.slack.com/triggers/",
-    b"discord.com/api/webhooks/",
-    b"discordapp.com/api/webhooks/",
-    b"api.telegram.org/bot",
-    b"hooks.zapier.com/hooks/catch/",
-    b"maker.ifttt.com/trigger/",
-    b"outlook.office.com/webhook/",
-    b"chat.googleapis.com/v1/spaces/",
-    b"oapi.dingtalk.com/robot/send",
-    b"open.feishu.cn/open-apis/bot/v2/hook/",
-    b"hc-ping.com/",
-    b"events.pagerduty.com/integration/",
-];
-
-/// The secret part of an address, after its scheme.
-fn webhook(bytes: &[u8]) -> Option<Range<usize>> {
-    let listed = WEBHOOKS.iter().find(|begin| bytes.starts_with(begin)).map(|begin| begin.len());
-    let start = listed.or_else(|| {
-        const OFFICE: &[u8] = b".webhook.office.com/webhookb2/";
-        let near = bytes.get(..96).unwrap_or(bytes);
-        let at = near.windows(OFFICE.len()).position(|window| window == OFFICE)?;
-        near.get(..at)?.iter().all(|byte| is_name(*byte)).then_some(at + OFFICE.len())
-    })?;
-    let rest = bytes.get(start..)?;
-    let is_end = |byte: &u8| {
-        byte.is_ascii_whitespace()
-            || matches!(byte, b'\'' | b'"' | b'<' | b'>' | b')' | b',' | b';')
-    };
-    let length = rest.iter().position(is_end).unwrap_or(rest.len());
-    (length > 0).then_some(start..start + length)
 }

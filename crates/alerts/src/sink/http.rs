@@ -94,12 +94,14 @@ pub(super) enum Outcome {
     Retry(String, Option<Duration>),
 }
 
+type Connection = SendRequest<Full<Bytes>>;
+
 /// A client with its connection.
 #[derive(Debug)]
 pub(super) struct Client {
     target: Target,
     timeout: Duration,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Connection>,
 }
 
 impl Client {
@@ -121,8 +123,6 @@ impl Client {
         }
     }
 }
-
-type Connection = SendRequest<Full<Bytes>>;
 
 async fn post(
     target: &Target,

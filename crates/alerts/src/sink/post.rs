@@ -116,6 +116,10 @@ impl Poster {
         loop {
             if request.is_none() && tokio::time::Instant::now() >= not_before {
                 request = self.next_request();
+                if request.is_none() && self.spool.figures().records > 0 {
+                    // The disk cannot be read now; asking all the time would not mend it.
+                    not_before = tokio::time::Instant::now() + self.backoff.wait();
+                }
             }
             let is_idle = request.is_none();
             if !is_open && (self.place.stop.is_over() || self.spool.figures().records == 0) {
@@ -195,10 +199,12 @@ impl Poster {
                 return after.unwrap_or(Duration::ZERO).max(self.backoff.wait());
             }
         }
-        self.backoff.reset();
         if let Err(error) = self.spool.deliver(number) {
+            // It will be the oldest again.
             self.spool_failed(&error);
+            return self.backoff.wait();
         }
+        self.backoff.reset();
         Duration::ZERO
     }
 
