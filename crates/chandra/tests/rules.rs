@@ -115,21 +115,20 @@ fn check_says_what_is_wrong_where_and_what_to_do_and_fails() {
     let (code, out, _) = chandra(&["rules", "check", &good, &bad]);
     assert_eq!(code, 1);
     let expected = format!(
-        "{bad}:5:51: error: there is no field proc.pnmae (in rule \"Shell of a server\")\n    \
+        "{bad}:5:54: error: there is no field proc.pnmae (in rule \"Shell of a server\")\n    \
          5 |   condition: spawned and proc.name in (bash, sh) and proc.pnmae = nginx and container.id != host\n      \
          |                                                      ^^^^^^^^^^\n      = did you mean proc.pname?\n"
     );
-    let expected = expected.replace(":5:51:", ":5:54:");
-    assert!(out.contains(&expected), "{out}\n---\n{expected}");
+    assert!(out.starts_with(&expected), "{out}");
     assert!(out.contains(&format!("{bad}:12:13: error: there is no priority \"LOUD\"")), "{out}");
-    assert!(out.ends_with("2 files: the rules do not load; 3 errors, 0 warnings\n"), "{out}");
+    assert!(out.ends_with("2 files: the rules do not load; 4 errors, 0 warnings\n"), "{out}");
 
     let (code, out, _) = chandra(&["rules", "check", &bad, "-o", "json"]);
     let object: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &object["errors"]), (1, &3.into()));
-    let unknown =
-        object["diagnostics"].as_array().unwrap().iter().find(|one| one["code"] == "unknown-field");
-    assert_eq!((&unknown.unwrap()["line"], &unknown.unwrap()["column"]), (&5.into(), &54.into()));
+    assert_eq!((code, &object["errors"]), (1, &4.into()));
+    let unknown = object["diagnostics"].as_array().unwrap().iter().find(|one| one["line"] == 5);
+    let unknown = unknown.unwrap();
+    assert_eq!((&unknown["code"], &unknown["column"]), (&"unknown-field".into(), &54.into()));
     assert_eq!(object["rules"], Value::Null);
 }
 
