@@ -186,6 +186,29 @@ fn explain_says_which_comparison_decides() {
 }
 
 #[test]
+fn replay_prints_the_alerts_of_recorded_events_with_falco_s_keys() {
+    let folder = Folder::new("replay");
+    let rules = folder.file("r.yaml", &GOOD.replace("  enabled: false\n", ""));
+    let lines = [line("nginx"), line("sshd"), "no record\n".to_owned()].concat();
+    let events = folder.file("events.jsonl", &lines);
+    let (code, out, err) = chandra(&["replay", &events, "--rules", &rules, "-o", "json"]);
+    assert_eq!(code, 0);
+    assert_eq!(err, "replay: 3 lines, 2 that rules are about, 2 alerts, 1 that cannot be read\n");
+    let alerts: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The first rule that matches fires.
+    let fired: Vec<&Value> = alerts.iter().map(|alert| &alert["rule"]).collect();
+    assert_eq!(fired, ["Shell of a server", "Off"]);
+    assert_eq!(alerts[0]["output_fields"]["proc.pname"], "nginx");
+    assert_eq!(
+        (&alerts[0]["hostname"], &alerts[0]["priority"], &alerts[0]["time"]),
+        (&"n1".into(), &"Warning".into(), &"2026-11-22T09:10:11.123456789Z".into())
+    );
+    let (_, out, _) = chandra(&["replay", &events, "--rules", &rules, "--all-matching"]);
+    assert_eq!(out.lines().count(), 3, "{out}");
+    assert!(out.starts_with("09:10:11.123456789: Warning A shell (command=sh -c id"), "{out}");
+}
+
+#[test]
 fn what_cannot_be_read_is_a_problem_with_a_next_step() {
     let folder = Folder::new("unreadable");
     let rules = folder.file("r.yaml", GOOD);
