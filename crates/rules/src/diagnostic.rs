@@ -199,7 +199,7 @@ fn is_plain(character: char) -> bool {
 /// All that is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// In the order in which it was found; [`MAX_DIAGNOSTICS`] at most.
+    /// In the order of the files; [`MAX_DIAGNOSTICS`] at most.
     pub diagnostics: Vec<Diagnostic>,
     /// How many more there are.
     pub omitted: usize,
@@ -217,6 +217,13 @@ impl Report {
     /// How many there are of a severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+    }
+
+    /// Puts it in the order in which people read files.
+    pub(crate) fn sort(&mut self, sources: &Sources) {
+        let file =
+            |one: &Diagnostic| sources.iter().position(|(_, source)| source.name() == one.file);
+        self.diagnostics.sort_by_key(|one| (file(one), one.position));
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {

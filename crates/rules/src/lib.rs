@@ -29,6 +29,7 @@ pub mod load;
 mod matching;
 mod output;
 pub mod priority;
+pub mod reload;
 mod reporter;
 pub mod rules;
 pub mod selection;

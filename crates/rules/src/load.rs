@@ -61,7 +61,8 @@ impl Ruleset {
         }
         let loading = Loading { definitions: &definitions, options };
         let (rules, trees, predicates) = loading.rules(&mut reporter);
-        let report = reporter.report;
+        let mut report = reporter.report;
+        report.sort(sources);
         if report.has_errors() {
             return Err(report);
         }

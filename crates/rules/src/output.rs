@@ -17,6 +17,11 @@ use crate::text::Text;
 /// What stands for a value that is missing.
 pub const MISSING: &str = "<NA>";
 
+/// What older rules have in their outputs for the container, and what it stands for.
+const INFO: &str = "container.info";
+const INFO_FIELDS: [(&str, &str); 2] =
+    [("container_id=", "container.id"), (" container_name=", "container.name")];
+
 #[derive(Debug, Clone)]
 enum Piece {
     Text(Box<str>),
@@ -59,6 +64,17 @@ impl Output {
                 at += 2;
                 continue;
             }
+            if rest.starts_with(INFO) {
+                for (label, name) in INFO_FIELDS {
+                    plain.push_str(label);
+                    output.push_plain(&mut plain);
+                    if let Some((operand, _)) = operand(name) {
+                        output.push_operand(&operand, text, at + 1, reporter);
+                    }
+                }
+                at += 1 + INFO.len();
+                continue;
+            }
             let Some((operand, length)) = operand(rest) else {
                 let place = text.place_of(at..at + 1, reporter.sources);
                 let warning = reporter.warning(Code::Output, &place, "no field follows this %");
@@ -67,16 +83,18 @@ impl Output {
                 at += 1;
                 continue;
             };
-            if !plain.is_empty() {
-                output.pieces.push(Piece::Text(std::mem::take(&mut plain).into()));
-            }
+            output.push_plain(&mut plain);
             output.push_operand(&operand, text, at + 1, reporter);
             at += 1 + length;
         }
-        if !plain.is_empty() {
-            output.pieces.push(Piece::Text(plain.into()));
-        }
+        output.push_plain(&mut plain);
         output
+    }
+
+    fn push_plain(&mut self, plain: &mut String) {
+        if !plain.is_empty() {
+            self.pieces.push(Piece::Text(std::mem::take(plain).into()));
+        }
     }
 
     fn push_operand(

@@ -104,8 +104,11 @@ impl Ruleset {
         let of_type = |event_type: &EventType| {
             let rules = (0..).zip(rules.iter().zip(&entries));
             let entries = rules.filter(|(_, (rule, _))| rule.event_types.contains(*event_type));
+            // What the type alone decides is decided here.
+            let first =
+                |start: u32| graph.skip(start, |number| predicates.of_type(number, *event_type));
             entries
-                .filter_map(|(rule, (_, start))| Some(Entry { rule, start: (*start)? }))
+                .filter_map(|(rule, (_, start))| Some(Entry { rule, start: first((*start)?) }))
                 .collect()
         };
         let by_type = EventType::ALL.iter().map(of_type).collect();
@@ -171,7 +174,12 @@ impl Ruleset {
         let mut at = start;
         // Each step leads to an instruction that was made before, or to an end.
         while let Some(instruction) = self.graph.instructions.get(at as usize) {
-            let holds = match self.ask(instruction.predicate, facts, scratch) {
+            let known = scratch.memo.get(instruction.predicate as usize).copied();
+            let truth = match known.and_then(truth_of) {
+                Some(truth) => truth,
+                None => self.find_out(instruction.predicate, facts, scratch),
+            };
+            let holds = match truth {
                 Truth::True => true,
                 Truth::False => false,
                 Truth::Unknown if self.strict_unknown => benefit != instruction.negated,
@@ -184,17 +192,14 @@ impl Ruleset {
 
     /// What a predicate says of the event at hand, which is found out once.
     pub(crate) fn ask(&self, predicate: u32, facts: &dyn Facts, scratch: &mut Scratch) -> Truth {
-        match scratch.memo.get(predicate as usize) {
-            Some(1) => return Truth::False,
-            Some(2) => return Truth::Unknown,
-            Some(3) => return Truth::True,
-            _ => {}
-        }
+        let known = scratch.memo.get(predicate as usize).copied();
+        known.and_then(truth_of).unwrap_or_else(|| self.find_out(predicate, facts, scratch))
+    }
+
+    fn find_out(&self, predicate: u32, facts: &dyn Facts, scratch: &mut Scratch) -> Truth {
         if self.ask_group(predicate, facts, scratch) {
-            return match scratch.memo.get(predicate as usize) {
-                Some(3) => Truth::True,
-                _ => Truth::False,
-            };
+            let known = scratch.memo.get(predicate as usize).copied();
+            return known.and_then(truth_of).unwrap_or(Truth::False);
         }
         let holds = self.predicates.get(predicate);
         let truth = holds.map_or(Truth::False, |one| one.holds(facts, &mut scratch.buffers));
@@ -245,5 +250,14 @@ fn memo_of(truth: Truth) -> u8 {
         Truth::False => 1,
         Truth::Unknown => 2,
         Truth::True => 3,
+    }
+}
+
+fn truth_of(memo: u8) -> Option<Truth> {
+    match memo {
+        1 => Some(Truth::False),
+        2 => Some(Truth::Unknown),
+        3 => Some(Truth::True),
+        _ => None,
     }
 }

@@ -129,14 +129,20 @@ fn what_is_printed_of_a_condition_parses_as_the_same_condition() {
 
 /// A condition that can be loaded, over few fields, so that rules share comparisons.
 fn loadable(chance: &mut Chance, depth: usize) -> String {
-    const CHECKS: [&str; 14] = [
+    const CHECKS: [&str; 19] = [
         "proc.name = a",
         "proc.name = b",
         "proc.name in (a, b, c)",
         "proc.name != a",
         "proc.pname in (x, y)",
         "proc.pname = x",
+        // Four and more of one field are a group, which one look-up answers.
+        "proc.name = x",
+        "proc.name in (x, ab)",
+        "proc.name in ()",
         "proc.aname = b",
+        "proc.aname in (c, x)",
+        "k8s.ns.name in (a, b)",
         "proc.cmdline contains a",
         "proc.pid > 5",
         "k8s.ns.name = a",

@@ -91,7 +91,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 .map_err(|error| problem(&error, &arguments))?;
             list::ListOptions::new(kind, &arguments).map(Box::new).map(Verb::List)
         }
-        Some(("rules", matches)) => {
+        Some(("rules" | "replay", matches)) => {
             let options =
                 rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Rules)
@@ -148,6 +148,7 @@ fn command() -> Command {
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
         .subcommand(rules::command())
+        .subcommand(rules::replay_command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -174,6 +175,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",
         Some("rules") => "chandra rules --help",
+        Some("replay") => "chandra replay --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };

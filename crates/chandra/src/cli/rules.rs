@@ -13,13 +13,19 @@ Examples:
   chandra rules explain event.json --rules rules.yaml
 Exit codes: 0 done, 1 the rules do not load, 2 the command line is wrong";
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  chandra trace exec -o json > events.jsonl
+  chandra replay events.jsonl --rules rules.yaml
+  chandra replay events.jsonl --rules rules.yaml -o json | jq .output_fields";
+
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum RulesFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object.
+    /// One JSON object; of alerts one a line.
     Json,
 }
 
@@ -58,6 +64,21 @@ struct ExplainArguments {
     common: CommonArguments,
 }
 
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// Records as `-o json` prints them, one a line
+    #[arg(value_name = "EVENTS")]
+    events: PathBuf,
+    /// Files of rules, read one after the other
+    #[arg(long, required = true, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Every rule that matches an event fires, and not only the first
+    #[arg(long)]
+    all_matching: bool,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
 /// What is asked of rules.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RulesTask {
@@ -65,6 +86,13 @@ pub enum RulesTask {
     Check,
     /// What there is.
     List,
+    /// Which alerts recorded events make.
+    Replay {
+        /// The records.
+        events: PathBuf,
+        /// Every rule that matches fires.
+        all_matching: bool,
+    },
     /// Why they fire of an event, or do not.
     Explain {
         /// The record.
@@ -88,14 +116,19 @@ pub struct RulesOptions {
 }
 
 impl RulesOptions {
-    /// What was typed below `chandra rules`.
+    /// What was typed below `chandra rules`, or behind `chandra replay`.
     pub fn parse(matches: &ArgMatches) -> Result<Result<Self, Problem>, clap::Error> {
-        let (verb, matches) = matches.subcommand().unwrap_or(("", matches));
+        let (verb, matches) = matches.subcommand().unwrap_or(("replay", matches));
         let (task, files, common) = match verb {
             "explain" => {
                 let ExplainArguments { event, rules, rule, common } =
                     ExplainArguments::from_arg_matches(matches)?;
                 (RulesTask::Explain { event, rule }, rules, common)
+            }
+            "replay" => {
+                let ReplayArguments { events, rules, all_matching, common } =
+                    ReplayArguments::from_arg_matches(matches)?;
+                (RulesTask::Replay { events, all_matching }, rules, common)
             }
             verb => {
                 let FilesArguments { files, common } = FilesArguments::from_arg_matches(matches)?;
@@ -133,4 +166,12 @@ pub fn command() -> Command {
                 .long_about(None),
         )
         .after_help(EXAMPLES)
+}
+
+/// `chandra replay`
+pub fn replay_command() -> Command {
+    ReplayArguments::augment_args(Command::new("replay"))
+        .about("Put recorded events through rules and print the alerts, as Falco does")
+        .long_about(None)
+        .after_help(REPLAY_EXAMPLES)
 }

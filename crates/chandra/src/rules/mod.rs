@@ -1,9 +1,11 @@
-//! `chandra rules`: what is wrong with files of rules, what is in them, and why they fire or do not.
+//! `chandra rules`: what is wrong with files of rules, what is in them, and why they fire or do not; and
+//! `chandra replay`, which puts recorded events through them.
 
 mod check;
 mod explain;
 mod list;
 mod recorded;
+mod replay;
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 use chandra_doctor::{Check, Problem};
 use chandra_rules::diagnostic::{Report, Severity};
-use chandra_rules::load::{Options, Unanswered};
+use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
 use chandra_rules::source::{Source, Sources};
 
@@ -32,11 +34,19 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     } else {
         Unanswered::Refuse
     };
-    let loaded = Ruleset::load(&sources, &Options { unanswered, ..Options::default() });
+    let matching = match options.task {
+        RulesTask::Replay { all_matching: true, .. } => Matching::All,
+        _ => Matching::First,
+    };
+    let loaded = Ruleset::load(&sources, &Options { unanswered, matching, ..Options::default() });
     let text = match (&options.task, &loaded) {
         (RulesTask::Check, Ok((rules, report))) => check::text(Some(rules), report, options),
         (RulesTask::Check, Err(report)) => check::text(None, report, options),
         (RulesTask::List, Ok((rules, _))) => list::text(rules, options),
+        (RulesTask::Replay { events, .. }, Ok((rules, _))) => {
+            replay::run(rules, events, options)?;
+            String::new()
+        }
         (RulesTask::Explain { event, rule }, Ok((rules, _))) => {
             explain::text(rules, event, rule.as_deref(), options)?
         }

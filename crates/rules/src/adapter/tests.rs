@@ -260,7 +260,11 @@ fn on_the_host_there_is_no_container_and_what_is_pending_is_not_known() {
             "not k8s.ns.name exists and user.name = ann and proc.ns_mismatch = false",
             "proc.pname = bash and proc.pexepath = /usr/bin/bash and proc.aname = bash",
         ],
-        &[("%container.image.repository", "<NA>"), ("%proc.pcmdline", "<NA>")],
+        &[
+            ("%container.image.repository", "<NA>"),
+            ("%proc.pcmdline", "<NA>"),
+            ("%container.info", "container_id=host container_name=host"),
+        ],
     );
     let pending = Who { is_pending: true, ..Who::default() };
     let facts = RecordFacts::new(&exec, 1, &pending, &NoLineage, &node).unwrap();

@@ -37,6 +37,16 @@ impl Graph {
         self.emit(tree, false, Self::TRUE, Self::FALSE, predicates)
     }
 
+    /// Where to begin if some predicates are known beforehand.
+    pub fn skip(&self, mut start: u32, known: impl Fn(u32) -> Option<bool>) -> u32 {
+        while let Some(instruction) = self.instructions.get(start as usize)
+            && let Some(holds) = known(instruction.predicate)
+        {
+            start = if holds { instruction.if_true } else { instruction.if_false };
+        }
+        start
+    }
+
     fn emit(
         &mut self,
         tree: &Tree,

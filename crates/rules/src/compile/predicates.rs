@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::May;
 use crate::catalogue::{EventField, EventType, EventTypes, FieldId, Values};
 use crate::condition::Operator;
-use crate::evaluate::{NumberTest, Operand, Predicate, Quantifier, Test, TextTest};
+use crate::evaluate::{NumberTest, Operand, Predicate, Test, TextTest};
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -51,6 +51,14 @@ impl Predicates {
     /// As it is written.
     pub fn text(&self, number: u32) -> &str {
         self.all.get(number as usize).map_or("", |entry| &entry.text)
+    }
+
+    /// What it says of events of a type, if the type alone decides.
+    pub fn of_type(&self, number: u32, event_type: EventType) -> Option<bool> {
+        match &self.get(number)?.test {
+            Test::EventTypes(types) => Some(types.contains(event_type)),
+            _ => None,
+        }
     }
 
     /// Of which events it may hold.
@@ -106,16 +114,18 @@ impl Predicates {
     }
 }
 
-/// The types that a comparison of `evt.type` with texts holds of.
+/// The types that a comparison holds of, where it is the type alone that decides: of `evt.type`, and of
+/// what is the same for all events.
 fn event_types(predicate: &Predicate) -> Option<EventTypes> {
     let Operand::Field(field) = &predicate.operand else { return None };
-    let is_type =
-        matches!(field.spec.id, FieldId::Event(EventField::EventType | EventField::SyscallType));
-    if !is_type || predicate.quantifier != Quantifier::Any {
-        return None;
-    }
+    let value: fn(EventType) -> &'static str = match field.spec.id {
+        FieldId::Event(EventField::EventType | EventField::SyscallType) => EventType::name,
+        FieldId::Event(EventField::Direction) => |_| "<",
+        FieldId::Event(EventField::Source) => |_| "syscall",
+        _ => return None,
+    };
     let Test::Text(test) = &predicate.test else { return None };
-    let holds = |one: &EventType| test.holds(one.name().as_bytes()) != predicate.negated;
+    let holds = |one: &EventType| test.holds(value(*one).as_bytes()) != predicate.negated;
     Some(EventType::ALL.iter().copied().filter(holds).collect())
 }
 
