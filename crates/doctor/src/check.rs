@@ -31,6 +31,7 @@ checks! {
     CONFIG = "config", "The configuration file";
     OUTPUT = "output", "Where output goes";
     RUNTIME = "runtime", "The container runtime that names containers and pods";
+    RULES = "rules", "Files of rules, and events that they are asked about";
     HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
 }

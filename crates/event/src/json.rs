@@ -221,7 +221,8 @@ fn write_object(pairs: &Pairs, out: &mut Vec<u8>) {
 }
 
 /// Writes text from outside.
-fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
+/// Appends a JSON string, its quotes included.
+pub fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

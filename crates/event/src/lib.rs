@@ -5,7 +5,7 @@
 //! This crate is pure: no kernel, no unsafe code, no I/O but what a caller's writer does.
 #![forbid(unsafe_code)]
 
-mod names;
+pub mod names;
 
 pub mod bounded;
 pub mod cgroup;

@@ -83,7 +83,7 @@ pub(crate) fn capability(bit: u32) -> impl fmt::Display {
 }
 
 /// The names in a capability set, lowest bit first.
-pub(crate) fn capabilities(set: u64) -> impl Iterator<Item = impl fmt::Display> {
+pub fn capabilities(set: u64) -> impl Iterator<Item = impl fmt::Display> {
     (0..u64::BITS).filter(move |bit| set >> bit & 1 == 1).map(capability)
 }
 

@@ -9,7 +9,6 @@
 mod aggregation;
 mod exporter;
 mod log;
-mod rotating;
 pub mod settings;
 
 pub use exporter::{Exporter, Failure};

@@ -14,10 +14,10 @@ use chandra_hubble::mask::Mask;
 use chandra_hubble::proto::flow as proto;
 use chandra_hubble::proto::observer::GetFlowsResponse;
 use chandra_hubble::proto::observer::get_flows_response::ResponseTypes;
+use chandra_rotating_file::Rotating;
 
 use crate::aggregation::{Aggregation, Group};
 use crate::exporter::Failure;
-use crate::rotating::Rotating;
 use crate::settings::{FlowLog, Target};
 
 /// So many flows are handed over at once.

@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use crate::aggregation::Aggregation;
 use crate::exporter::Failure;
-pub use crate::rotating::Rotation;
+pub use chandra_rotating_file::Rotation;
 
 /// A file of settings is not read beyond this.
 pub const MOST_BYTES: usize = 1 << 20;

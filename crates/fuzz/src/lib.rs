@@ -7,9 +7,11 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod alerts;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
+pub mod rules;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
@@ -55,6 +57,10 @@ pub static TARGETS: &[Target] = &[
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),
     ("flow_log_settings", flow_export::flow_log_settings),
+    ("rules_file", rules::rules_file),
+    ("rules_condition", rules::rules_condition),
+    ("redactor", alerts::redactor),
+    ("alert_spool", alerts::alert_spool),
 ];
 
 /// Bytes from the ring of the signal `process`.

@@ -22,6 +22,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod trace;
 
@@ -36,6 +37,8 @@ pub(crate) enum Verb {
     Observe(Box<observe::ObserveOptions>),
     /// `chandra status`, `chandra list nodes`, … of a server
     OtherOfServer(Box<observe_others::OtherOptions>),
+    /// `chandra rules …`
+    Rules(Box<rules::RulesOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -88,6 +91,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 .map_err(|error| problem(&error, &arguments))?;
             list::ListOptions::new(kind, &arguments).map(Box::new).map(Verb::List)
         }
+        Some(("rules" | "replay", matches)) => {
+            let options =
+                rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Rules)
+        }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -139,6 +147,8 @@ fn command() -> Command {
         .subcommand(observe::command())
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
+        .subcommand(rules::command())
+        .subcommand(rules::replay_command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -164,6 +174,8 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("observe") => "chandra observe --help",
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",
+        Some("rules") => "chandra rules --help",
+        Some("replay") => "chandra replay --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };

@@ -1,0 +1,177 @@
+//! The options of `chandra rules`.
+
+use std::path::PathBuf;
+
+use chandra_doctor::{Check, Problem};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  chandra rules check rules.yaml local.yaml      what is wrong with them, and where
+  chandra rules list rules.yaml                  each rule, with the events it can fire of
+  chandra trace exec -o json | head -1 > event.json
+  chandra rules explain event.json --rules rules.yaml
+Exit codes: 0 done, 1 the rules do not load, 2 the command line is wrong";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  chandra trace exec -o json > events.jsonl
+  chandra replay events.jsonl --rules rules.yaml
+  chandra replay events.jsonl --rules rules.yaml -o json | jq .output_fields";
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum RulesFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object; of alerts one a line.
+    Json,
+}
+
+/// What all verbs below `rules` take.
+#[derive(Debug, Args)]
+struct CommonArguments {
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: RulesFormat,
+    /// Leave rules out that this build cannot answer, instead of refusing the files
+    #[arg(long)]
+    leave_out: bool,
+}
+
+#[derive(Debug, Args)]
+struct FilesArguments {
+    /// Files of rules, read one after the other
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArguments {
+    /// A record as `-o json` prints it; of several lines the first
+    #[arg(value_name = "EVENT")]
+    event: PathBuf,
+    /// Files of rules, read one after the other
+    #[arg(long, required = true, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Only the rule of this name
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// Records as `-o json` prints them, one a line
+    #[arg(value_name = "EVENTS")]
+    events: PathBuf,
+    /// Files of rules, read one after the other
+    #[arg(long, required = true, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Every rule that matches an event fires, and not only the first
+    #[arg(long)]
+    all_matching: bool,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+/// What is asked of rules.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RulesTask {
+    /// What is wrong with them.
+    Check,
+    /// What there is.
+    List,
+    /// Which alerts recorded events make.
+    Replay {
+        /// The records.
+        events: PathBuf,
+        /// Every rule that matches fires.
+        all_matching: bool,
+    },
+    /// Why they fire of an event, or do not.
+    Explain {
+        /// The record.
+        event: PathBuf,
+        /// Only this rule.
+        rule: Option<String>,
+    },
+}
+
+/// `chandra rules …`
+#[derive(Debug)]
+pub struct RulesOptions {
+    /// What is asked.
+    pub task: RulesTask,
+    /// Files of rules.
+    pub files: Vec<PathBuf>,
+    /// How it is shown.
+    pub format: RulesFormat,
+    /// Rules that cannot be answered are left out.
+    pub leave_out: bool,
+}
+
+impl RulesOptions {
+    /// What was typed below `chandra rules`, or behind `chandra replay`.
+    pub fn parse(matches: &ArgMatches) -> Result<Result<Self, Problem>, clap::Error> {
+        let (verb, matches) = matches.subcommand().unwrap_or(("replay", matches));
+        let (task, files, common) = match verb {
+            "explain" => {
+                let ExplainArguments { event, rules, rule, common } =
+                    ExplainArguments::from_arg_matches(matches)?;
+                (RulesTask::Explain { event, rule }, rules, common)
+            }
+            "replay" => {
+                let ReplayArguments { events, rules, all_matching, common } =
+                    ReplayArguments::from_arg_matches(matches)?;
+                (RulesTask::Replay { events, all_matching }, rules, common)
+            }
+            verb => {
+                let FilesArguments { files, common } = FilesArguments::from_arg_matches(matches)?;
+                let task = if verb == "check" { RulesTask::Check } else { RulesTask::List };
+                (task, files, common)
+            }
+        };
+        if let Some(folder) = files.iter().find(|file| file.is_dir()) {
+            return Ok(Err(Problem::usage(
+                Check::RULES,
+                format!("cannot read rules from {}", folder.display()),
+                "it is a folder",
+                format!("name its files: {}/*.yaml", folder.display()),
+            )));
+        }
+        let CommonArguments { output, leave_out } = common;
+        Ok(Ok(Self { task, files, format: output, leave_out }))
+    }
+}
+
+/// `chandra rules`, with its verbs.
+pub fn command() -> Command {
+    let files = |name, about| {
+        FilesArguments::augment_args(Command::new(name)).about(about).long_about(None)
+    };
+    Command::new("rules")
+        .about("Check, list and explain rules in Falco's language")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(files("check", "Say what is wrong with files of rules, and where"))
+        .subcommand(files("list", "List the rules of files, with the events they can fire of"))
+        .subcommand(
+            ExplainArguments::augment_args(Command::new("explain"))
+                .about("Say why rules fire of an event, or do not")
+                .long_about(None),
+        )
+        .after_help(EXAMPLES)
+}
+
+/// `chandra replay`
+pub fn replay_command() -> Command {
+    ReplayArguments::augment_args(Command::new("replay"))
+        .about("Put recorded events through rules and print the alerts, as Falco does")
+        .long_about(None)
+        .after_help(REPLAY_EXAMPLES)
+}

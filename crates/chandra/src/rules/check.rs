@@ -1,0 +1,60 @@
+//! `chandra rules check`
+
+use chandra_rules::diagnostic::{Diagnostic, Report, Severity};
+use chandra_rules::rules::{Ruleset, State};
+use serde_json::{Value, json};
+
+use super::{RulesFormat, RulesOptions, counted, list};
+
+/// What is wrong, and how much of it.
+pub(super) fn text(rules: Option<&Ruleset>, report: &Report, options: &RulesOptions) -> String {
+    let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+    if options.format == RulesFormat::Json {
+        let files: Vec<String> =
+            options.files.iter().map(|file| file.display().to_string()).collect();
+        let object = json!({
+            "files": files,
+            "errors": errors,
+            "warnings": warnings,
+            "diagnostics": report.diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
+            "rules": rules.map(|rules| rules.rules().iter().map(list::object).collect::<Vec<_>>()),
+        });
+        return format!("{object}\n");
+    }
+    let mut text = String::new();
+    if !report.diagnostics.is_empty() {
+        text = format!("{report}\n\n");
+    }
+    let files = counted(options.files.len(), "file");
+    let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+    let there = rules.map_or_else(
+        || "the rules do not load".to_owned(),
+        |rules| {
+            let of = |wanted: fn(&State) -> bool| {
+                rules.rules().iter().filter(|rule| wanted(&rule.state)).count()
+            };
+            let (off, out) = (
+                of(|state| *state == State::Disabled),
+                of(|state| matches!(state, State::LeftOut(_))),
+            );
+            let all = counted(rules.rules().len(), "rule");
+            format!("{all}, {off} of them off and {out} left out")
+        },
+    );
+    text.push_str(&format!("{files}: {there}; {found}\n"));
+    text
+}
+
+fn diagnostic(one: &Diagnostic) -> Value {
+    json!({
+        "severity": one.severity.word(),
+        "code": one.code.word(),
+        "message": one.message,
+        "hint": one.hint,
+        "within": one.within,
+        "file": one.file,
+        "line": one.position.line,
+        "column": one.position.column,
+        "width": one.width,
+    })
+}

@@ -1,0 +1,93 @@
+//! `chandra rules`: what is wrong with files of rules, what is in them, and why they fire or do not; and
+//! `chandra replay`, which puts recorded events through them.
+
+mod check;
+mod explain;
+mod list;
+mod recorded;
+mod replay;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use chandra_doctor::{Check, Problem};
+use chandra_rules::diagnostic::{Report, Severity};
+use chandra_rules::load::{Matching, Options, Unanswered};
+use chandra_rules::rules::Ruleset;
+use chandra_rules::source::{Source, Sources};
+
+use crate::cli::rules::{RulesFormat, RulesOptions, RulesTask};
+use crate::output;
+
+/// Files larger than this are no rules.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Runs the verb.
+pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
+    let mut sources = Sources::default();
+    for file in &options.files {
+        sources.add(Source::new(file.display().to_string(), read(file)?));
+    }
+    let unanswered = if options.leave_out || options.task == RulesTask::List {
+        Unanswered::LeaveOut
+    } else {
+        Unanswered::Refuse
+    };
+    let matching = match options.task {
+        RulesTask::Replay { all_matching: true, .. } => Matching::All,
+        _ => Matching::First,
+    };
+    let loaded = Ruleset::load(&sources, &Options { unanswered, matching, ..Options::default() });
+    let text = match (&options.task, &loaded) {
+        (RulesTask::Check, Ok((rules, report))) => check::text(Some(rules), report, options),
+        (RulesTask::Check, Err(report)) => check::text(None, report, options),
+        (RulesTask::List, Ok((rules, _))) => list::text(rules, options),
+        (RulesTask::Replay { events, .. }, Ok((rules, _))) => {
+            replay::run(rules, events, options)?;
+            String::new()
+        }
+        (RulesTask::Explain { event, rule }, Ok((rules, _))) => {
+            explain::text(rules, event, rule.as_deref(), options)?
+        }
+        (_, Err(report)) => return Err(unloadable(report, options)),
+    };
+    output::print(&text)?;
+    Ok(if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The problem of rules that another verb than `check` needs.
+fn unloadable(report: &Report, options: &RulesOptions) -> Problem {
+    let errors = report.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+    let first = errors.map(ToString::to_string).next().unwrap_or_default();
+    let files: Vec<String> = options.files.iter().map(|file| file.display().to_string()).collect();
+    let count = report.count(Severity::Error);
+    Problem::new(
+        Check::RULES,
+        format!("the rules do not load: {}", counted(count, "error")),
+        first,
+        format!("chandra rules check {}", files.join(" ")),
+    )
+}
+
+fn read(file: &Path) -> Result<String, Problem> {
+    let problem = |why: String| {
+        Problem::new(
+            Check::RULES,
+            format!("cannot read {}", file.display()),
+            why,
+            format!("ls -l {}", file.display()),
+        )
+    };
+    let metadata = fs::metadata(file).map_err(|error| problem(error.to_string()))?;
+    if metadata.len() > MAX_BYTES {
+        return Err(problem(format!("it has more than {} MiB", MAX_BYTES >> 20)));
+    }
+    let bytes = fs::read(file).map_err(|error| problem(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| problem("it is not UTF-8".to_owned()))
+}
+
+/// `1 rule`, `2 rules`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

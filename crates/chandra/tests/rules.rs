@@ -1,0 +1,226 @@
+//! `chandra rules`: check, list and explain, as a person runs them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use chandra_event::json;
+use chandra_event::process::{Arguments, Comm, Exec, Executable, Process};
+use chandra_event::time::Timestamp;
+use chandra_event::who::{Container, Known, Parent, Pod, Who};
+use serde_json::Value;
+
+const GOOD: &str = "\
+- macro: spawned
+  condition: evt.type in (execve, execveat)
+- rule: Shell of a server
+  desc: A server started a shell.
+  condition: spawned and proc.name in (bash, sh) and proc.pname = nginx and container.id != host
+  output: A shell (command=%proc.cmdline parent=%proc.pname image=%container.image.repository)
+  priority: WARNING
+- rule: Opened
+  desc: It needs what is not captured.
+  condition: evt.type = openat and fd.filename = shadow
+  output: Opened
+  priority: INFO
+  skip-if-unknown-filter: true
+- rule: Off
+  desc: Off.
+  condition: spawned
+  output: Off
+  priority: INFO
+  enabled: false
+";
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("chandra-rules-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Exit code, standard output, standard error.
+fn chandra(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_chandra")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn comm(name: &str) -> Comm {
+    let mut comm = Comm::default();
+    comm.0[..name.len()].copy_from_slice(name.as_bytes());
+    comm
+}
+
+/// A line of `chandra trace exec -o json`, written by what writes them.
+fn line(parent: &str) -> String {
+    let argv = b"sh\0-c\0id\0";
+    let exec = Exec {
+        time: Timestamp(1_795_338_611_123_456_789),
+        process: Process { pid: 77, ppid: 7, comm: comm("sh"), ..Process::default() },
+        filename: b"/bin/sh",
+        executable: Executable { path: b"/bin/busybox", inode: 7, ..Executable::default() },
+        arguments: Arguments { head: argv, tail: b"", total_bytes: argv.len() as u64 },
+        capabilities_effective: 1 << 21,
+        ..Exec::default()
+    };
+    let parent = Parent {
+        pid: 7,
+        start_boottime_ns: 1,
+        start_time: Timestamp(1_795_338_600_000_000_000),
+        comm: comm(parent),
+        executable: Some(b"/usr/sbin/nginx-debug"),
+    };
+    let container = Container {
+        id: "c0ffee000000beef",
+        runtime: "containerd",
+        name: Some("web"),
+        image: Some("docker.io/library/nginx:1.25"),
+        is_sandbox: false,
+    };
+    let pod = Pod { namespace: Some("shop"), name: Some("web-5"), uid: None, labels: None };
+    let who =
+        Who { parent: Some(parent), container: Some(container), pod: Some(pod), ..Who::default() };
+    let mut out = Vec::new();
+    json::write_line(&Known { record: &exec, who: &who }, Some("n1"), &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn check_says_what_is_wrong_where_and_what_to_do_and_fails() {
+    let folder = Folder::new("check");
+    let good = folder.file("good.yaml", GOOD);
+    let (code, out, err) = chandra(&["rules", "check", &good]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, "1 file: 3 rules, 1 of them off and 1 left out; 0 errors, 0 warnings\n");
+
+    let bad =
+        folder.file("bad.yaml", &GOOD.replace("proc.pname", "proc.pnmae").replace("INFO", "LOUD"));
+    let (code, out, _) = chandra(&["rules", "check", &good, &bad]);
+    assert_eq!(code, 1);
+    let expected = format!(
+        "{bad}:5:54: error: there is no field proc.pnmae (in rule \"Shell of a server\")\n    \
+         5 |   condition: spawned and proc.name in (bash, sh) and proc.pnmae = nginx and container.id != host\n      \
+         |                                                      ^^^^^^^^^^\n      = did you mean proc.pname?\n"
+    );
+    assert!(out.starts_with(&expected), "{out}");
+    assert!(out.contains(&format!("{bad}:12:13: error: there is no priority \"LOUD\"")), "{out}");
+    assert!(out.ends_with("2 files: the rules do not load; 4 errors, 0 warnings\n"), "{out}");
+
+    let (code, out, _) = chandra(&["rules", "check", &bad, "-o", "json"]);
+    let object: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &object["errors"]), (1, &4.into()));
+    let unknown = object["diagnostics"].as_array().unwrap().iter().find(|one| one["line"] == 5);
+    let unknown = unknown.unwrap();
+    assert_eq!((&unknown["code"], &unknown["column"]), (&"unknown-field".into(), &54.into()));
+    assert_eq!(object["rules"], Value::Null);
+}
+
+#[test]
+fn what_cannot_be_answered_is_an_error_or_is_left_out() {
+    let folder = Folder::new("leave-out");
+    let file = folder.file("r.yaml", &GOOD.replace("  skip-if-unknown-filter: true\n", ""));
+    let (code, out, _) = chandra(&["rules", "check", &file]);
+    assert_eq!(code, 1);
+    assert!(out.contains("no event that is captured answers fd.filename"), "{out}");
+    assert!(out.contains("none of its events is captured: openat"), "{out}");
+    let (code, out, _) = chandra(&["rules", "check", "--leave-out", &file]);
+    assert_eq!(code, 0);
+    assert!(
+        out.ends_with("3 rules, 1 of them off and 1 left out; 0 errors, 2 warnings\n"),
+        "{out}"
+    );
+    let (code, out, _) = chandra(&["rules", "list", &file, "-o", "json"]);
+    let object: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &object["rules"][1]["state"]), (0, &"left out".into()));
+    assert_eq!(object["rules"][1]["events_not_captured"], serde_json::json!(["openat"]));
+    assert_eq!(object["rules"][0]["events"], serde_json::json!(["execve"]));
+    let (_, out, _) = chandra(&["rules", "list", &file]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines[1].starts_with("on         Warning        execve"), "{out}");
+}
+
+#[test]
+fn explain_says_which_comparison_decides() {
+    let folder = Folder::new("explain");
+    let rules = folder.file("r.yaml", GOOD);
+    let event = folder.file("nginx.json", &line("nginx"));
+    let name = ["--rule", "Shell of a server"];
+    let (code, out, err) =
+        chandra(&["rules", "explain", &event, "--rules", &rules, name[0], name[1]]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.starts_with("Shell of a server fires\n  true: spawned\n    true: evt.type in"),
+        "{out}"
+    );
+    let alert = "09:10:11.123456789: Warning A shell (command=sh -c id parent=nginx image=docker.io/library/nginx)";
+    assert!(out.ends_with(&format!("  alert: {alert}\n")), "{out}");
+
+    let event = folder.file("sshd.json", &line("sshd"));
+    let (code, out, _) = chandra(&["rules", "explain", &event, "--rules", &rules]);
+    assert_eq!(code, 0);
+    let expected = "Shell of a server does not fire\n  false: proc.pname = nginx  (is \"sshd\")\n";
+    assert!(out.starts_with(expected), "{out}");
+    assert!(out.contains("\nOpened is left out\n") && out.contains("\nOff is off\n"), "{out}");
+
+    let (_, out, _) = chandra(&["rules", "explain", &event, "--rules", &rules, "-o", "json"]);
+    let object: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&object["event"], &object["rules"][0]["fires"]), (&"execve".into(), &false.into()));
+    assert_eq!(object["rules"][0]["condition"]["and"][2]["value"], "sshd");
+}
+
+#[test]
+fn replay_prints_the_alerts_of_recorded_events_with_falco_s_keys() {
+    let folder = Folder::new("replay");
+    let rules = folder.file("r.yaml", &GOOD.replace("  enabled: false\n", ""));
+    let lines = [line("nginx"), line("sshd"), "no record\n".to_owned()].concat();
+    let events = folder.file("events.jsonl", &lines);
+    let (code, out, err) = chandra(&["replay", &events, "--rules", &rules, "-o", "json"]);
+    assert_eq!(code, 0);
+    assert_eq!(err, "replay: 3 lines, 2 that rules are about, 2 alerts, 1 that cannot be read\n");
+    let alerts: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The first rule that matches fires.
+    let fired: Vec<&Value> = alerts.iter().map(|alert| &alert["rule"]).collect();
+    assert_eq!(fired, ["Shell of a server", "Off"]);
+    assert_eq!(alerts[0]["output_fields"]["proc.pname"], "nginx");
+    assert_eq!(
+        (&alerts[0]["hostname"], &alerts[0]["priority"], &alerts[0]["time"]),
+        (&"n1".into(), &"Warning".into(), &"2026-11-22T09:10:11.123456789Z".into())
+    );
+    let (_, out, _) = chandra(&["replay", &events, "--rules", &rules, "--all-matching"]);
+    assert_eq!(out.lines().count(), 3, "{out}");
+    assert!(out.starts_with("09:10:11.123456789: Warning A shell (command=sh -c id"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_read_is_a_problem_with_a_next_step() {
+    let folder = Folder::new("unreadable");
+    let rules = folder.file("r.yaml", GOOD);
+    for (arguments, code, what) in [
+        (vec!["rules", "check", "/nonexistent.yaml"], 1, "cannot read /nonexistent.yaml"),
+        (vec!["rules", "check", "/"], 2, "it is a folder"),
+        (vec!["rules", "check"], 2, "cannot understand"),
+        (vec!["rules", "chek", &rules], 2, "the nearest there is: check"),
+        (vec!["rules", "explain", &rules, "--rules", &rules], 1, "no JSON"),
+    ] {
+        let (found, _, err) = chandra(&arguments);
+        assert_eq!(found, code, "{arguments:?} {err}");
+        assert!(err.contains(what) && err.contains("next:"), "{arguments:?} {err}");
+    }
+}

@@ -1,0 +1,47 @@
+//! Rules: files of them, and conditions.
+
+use chandra_rules::condition;
+use chandra_rules::load::{Options, Unanswered};
+use chandra_rules::rules::Ruleset;
+use chandra_rules::source::{Source, Sources};
+
+/// A file of rules: whatever is wrong with it has a place in it.
+pub fn rules_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut sources = Sources::default();
+    sources.add(Source::new("fuzz.yaml", text));
+    let options = Options { unanswered: Unanswered::LeaveOut, ..Options::default() };
+    let report = match Ruleset::load(&sources, &options) {
+        Ok((rules, report)) => {
+            assert!(!report.has_errors());
+            rules.rules().iter().for_each(|rule| assert!(!rule.name.is_empty()));
+            report
+        }
+        Err(report) => {
+            assert!(report.has_errors());
+            report
+        }
+    };
+    for one in &report.diagnostics {
+        let lines = text.split('\n').count();
+        assert!((1..=lines).contains(&one.position.line), "{one}");
+        assert!(one.position.column <= one.line.chars().count() + 2, "{one}");
+        let shown = one.to_string();
+        assert!(shown.lines().all(|line| !line.contains(char::is_control)), "{shown:?}");
+    }
+}
+
+/// A condition: its printed form is the same condition, and what is wrong is within its text.
+pub fn rules_condition(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match condition::parse(text) {
+        Ok(parsed) => {
+            let printed = parsed.to_string();
+            assert_eq!(condition::parse(&printed).as_ref(), Ok(&parsed), "{printed:?}");
+        }
+        Err(error) => {
+            let range = error.span.range();
+            assert!(text.get(range.clone()).is_some(), "{range:?} of {text:?}");
+        }
+    }
+}

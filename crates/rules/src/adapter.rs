@@ -1,0 +1,156 @@
+//! Chandra's records as events that rules can be asked about.
+//!
+//! A [`RecordFacts`] borrows a record, what is known of who did it, and the programs of its process and of
+//! its ancestors. It answers each field from there when it is asked, and makes nothing beforehand.
+
+mod container;
+mod event;
+mod identity;
+mod network;
+mod process;
+mod program;
+mod user;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use chandra_event::process::{Exec, Exit, Fork, Namespaces, Process};
+use chandra_event::record::{Event, Record};
+use chandra_event::tcp::{Happened, Tcp};
+use chandra_event::time::Timestamp;
+use chandra_event::who::Who;
+
+use crate::catalogue::{EventType, FieldId};
+use crate::evaluate::{Argument, Facts, Value};
+
+pub use program::{Ancestor, Lineage, NoLineage, Program};
+
+/// Names of users and groups of the node, by their numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Users.
+    pub users: HashMap<u32, String>,
+    /// Groups.
+    pub groups: HashMap<u32, String>,
+}
+
+/// What is the same for all events of a node.
+#[derive(Debug, Clone, Default)]
+pub struct Node {
+    /// Its name.
+    pub hostname: String,
+    /// Names of its users and groups.
+    pub names: Names,
+    /// Namespaces of its first process, if they are known.
+    pub namespaces: Option<Namespaces>,
+    /// `proc.name` is compared by the kernel's name of a process only, as Falco does, and not also by the
+    /// name of what really runs.
+    pub by_name_only: bool,
+}
+
+/// What happened, as far as rules can be asked of it.
+#[derive(Debug, Clone, Copy)]
+enum Happening<'r> {
+    Exec(&'r Exec<'r>),
+    Fork(&'r Fork),
+    Exit(&'r Exit),
+    Tcp(&'r Tcp),
+}
+
+/// A record as an event of rules.
+#[derive(Clone, Copy)]
+pub struct RecordFacts<'r> {
+    happening: Happening<'r>,
+    event_type: EventType,
+    time: Timestamp,
+    number: u64,
+    process: Option<&'r Process>,
+    who: &'r Who<'r>,
+    lineage: &'r dyn Lineage,
+    node: &'r Node,
+}
+
+impl std::fmt::Debug for RecordFacts<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { happening, event_type, number, who, .. } = self;
+        out.debug_struct("RecordFacts")
+            .field("happening", happening)
+            .field("event_type", event_type)
+            .field("number", number)
+            .field("who", who)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'r> RecordFacts<'r> {
+    /// A record that rules can be asked about; nothing for others. `number` counts events from 1, and
+    /// `lineage` is that of who did it: of a fork the parent's.
+    pub fn new(
+        record: &'r dyn Record,
+        number: u64,
+        who: &'r Who<'r>,
+        lineage: &'r dyn Lineage,
+        node: &'r Node,
+    ) -> Option<Self> {
+        let (event_type, happening) = match record.event() {
+            Event::Exec(exec) if !exec.running => (EventType::Execve, Happening::Exec(exec)),
+            Event::Fork(fork) => (EventType::Clone, Happening::Fork(fork)),
+            Event::Exit(exit) => (EventType::ProcExit, Happening::Exit(exit)),
+            Event::Tcp(tcp) => match tcp.happened {
+                Happened::Connect => (EventType::Connect, Happening::Tcp(tcp)),
+                Happened::Accept { .. } => (EventType::Accept, Happening::Tcp(tcp)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        // Who does it: for a fork, the parent.
+        let process = match happening {
+            Happening::Fork(fork) => Some(&fork.parent),
+            Happening::Exec(exec) => Some(&exec.process),
+            Happening::Exit(exit) => Some(&exit.process),
+            Happening::Tcp(tcp) => tcp.process.as_ref(),
+        };
+        let time = record.time();
+        Some(Self { happening, event_type, time, number, process, who, lineage, node })
+    }
+
+    /// When it happened.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    fn exec(&self) -> Option<&'r Exec<'r>> {
+        match self.happening {
+            Happening::Exec(exec) => Some(exec),
+            _ => None,
+        }
+    }
+}
+
+impl Facts for RecordFacts<'_> {
+    fn event_type(&self) -> EventType {
+        self.event_type
+    }
+
+    fn value(&self, field: FieldId, argument: &Argument) -> Value<'_> {
+        match field {
+            FieldId::Event(field) => self.event_value(field),
+            FieldId::Process(field) => self.process_value(field, argument),
+            FieldId::Thread(field) => self.thread_value(field),
+            FieldId::User(field) => self.user_value(field),
+            FieldId::File(field) => self.file_value(field),
+            FieldId::Container(field) => self.container_value(field),
+            FieldId::Kubernetes(field) => self.kubernetes_value(field, argument),
+        }
+    }
+
+    fn another(&self, field: FieldId, argument: &Argument, number: usize) -> Option<Value<'_>> {
+        match field {
+            FieldId::Process(field) => self.another_of_process(field, argument, number),
+            FieldId::File(field) => self.another_of_file(field, number),
+            _ => None,
+        }
+    }
+}

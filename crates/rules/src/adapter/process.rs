@@ -1,0 +1,326 @@
+//! `proc.*` and `thread.*`
+
+use chandra_event::process::{Arguments, Executable};
+
+use super::program::{Ancestor, Program};
+use super::{Happening, RecordFacts, identity};
+use crate::catalogue::{ProcessField, ThreadField};
+use crate::evaluate::{Argument, Value, Words};
+
+/// Generations that are looked through for one that fits.
+const MAX_GENERATIONS: usize = 64;
+
+impl<'r> RecordFacts<'r> {
+    /// The process itself and its ancestors, as far as anything is known of them.
+    fn program(&self, generation: usize) -> Ancestor<'r> {
+        if generation == 0
+            && let Some(exec) = self.exec()
+        {
+            return Ancestor::Known(Program {
+                pid: exec.process.pid,
+                comm: comm_of(&exec.process.comm),
+                start_time: Some(exec.process.start_time),
+                executable: Some(exec.executable),
+                arguments: Some(exec.arguments),
+                filename: Some(exec.filename),
+                interpreter: Some(exec.interpreter),
+                cwd: Some(exec.cwd),
+                namespaces: Some(exec.namespaces),
+            });
+        }
+        match (self.lineage.ancestor(generation), generation) {
+            (Ancestor::Unknown, 0) => self.process.map_or(Ancestor::Unknown, |process| {
+                Ancestor::Known(Program {
+                    start_time: Some(process.start_time),
+                    ..little(process.pid, comm_of(&process.comm), self.who.executable)
+                })
+            }),
+            (Ancestor::Unknown, 1) => match &self.who.parent {
+                Some(parent) => Ancestor::Known(Program {
+                    start_time: Some(parent.start_time),
+                    ..little(parent.pid, comm_of(&parent.comm), parent.executable)
+                }),
+                None if self.process.is_some_and(|process| process.ppid == 0) => Ancestor::Nobody,
+                None => Ancestor::Unknown,
+            },
+            (ancestor, _) => ancestor,
+        }
+    }
+
+    /// What `of` says of an ancestor.
+    fn of(&self, generation: usize, of: impl FnOnce(&Program<'r>) -> Value<'r>) -> Value<'r> {
+        match self.program(generation) {
+            Ancestor::Known(program) => of(&program),
+            Ancestor::Nobody => Value::Absent,
+            Ancestor::Unknown => Value::Unknown,
+        }
+    }
+
+    pub(super) fn process_value(&self, field: ProcessField, argument: &Argument) -> Value<'r> {
+        use ProcessField as Of;
+        // Without a number, the parent is the first ancestor.
+        let ancestor = match argument {
+            Argument::Ancestor(number) => *number as usize,
+            _ => 1,
+        };
+        match field {
+            Of::Name => self.of(0, |program| Value::Text(program.comm)),
+            Of::ParentName => self.of(1, |program| Value::Text(program.comm)),
+            Of::AncestorName => self.of(ancestor, |program| Value::Text(program.comm)),
+            Of::Exe => self.of(0, first_argument),
+            Of::ParentExe => self.of(1, first_argument),
+            Of::AncestorExe => self.of(ancestor, first_argument),
+            Of::ExePath | Of::ExeReal => self.of(0, exe_path),
+            Of::ParentExePath | Of::ParentExeReal => self.of(1, exe_path),
+            Of::AncestorExePath | Of::AncestorExeReal => self.of(ancestor, exe_path),
+            Of::Interpreter => self.of(0, |program| match program.interpreter {
+                Some([]) => Value::Absent,
+                interpreter => Value::known_text(interpreter),
+            }),
+            Of::Args => self.of(0, |program| words(program, None)),
+            Of::CmdLine => self.of(0, command_line),
+            Of::ParentCmdLine => self.of(1, command_line),
+            Of::AncestorCmdLine => self.of(ancestor, command_line),
+            Of::ExeLine => self.of(0, |program| words(program, program.first_argument())),
+            Of::ArgCount => self.of(0, |program| match words(program, None) {
+                Value::Words(words) if !words.is_cut => {
+                    Value::number(words.arguments().count() as u64)
+                }
+                _ => Value::Unknown,
+            }),
+            Of::ArgBytes => self.of(0, |program| match words(program, None) {
+                Value::Words(words) if !words.is_cut => {
+                    Value::number(words.arguments().map(<[u8]>::len).sum::<usize>() as u64)
+                }
+                _ => Value::Unknown,
+            }),
+            Of::Cwd => self.of(0, |program| match program.cwd {
+                None | Some([]) => Value::Unknown,
+                Some(cwd) if cwd.ends_with(b"/") => Value::Text(cwd),
+                Some(cwd) => Value::Joined(cwd, b"/"),
+            }),
+            Of::Tty => {
+                self.exec().map_or(Value::Absent, |exec| Value::Number(tty_number(exec.tty)))
+            }
+            Of::Pid => self.of(0, |program| Value::Number(program.pid.into())),
+            Of::ParentPid => match self.process {
+                Some(process) => Value::Number(process.ppid.into()),
+                None => Value::Unknown,
+            },
+            Of::AncestorPid => self.of(ancestor, |program| Value::Number(program.pid.into())),
+            Of::SessionId => {
+                self.exec().map_or(Value::Absent, |exec| Value::Number(exec.session_id.into()))
+            }
+            Of::SessionName => self.session_leader(|program| Value::Text(program.comm)),
+            Of::SessionExe => self.session_leader(first_argument),
+            Of::SessionExePath => self.session_leader(exe_path),
+            Of::IsSessionLeader => self
+                .exec()
+                .map_or(Value::Absent, |exec| Value::Bool(exec.session_id == exec.process.pid)),
+            Of::Duration => self.of(0, |program| self.since(program)),
+            Of::ParentDuration => self.of(1, |program| self.since(program)),
+            Of::Start => self.of(0, start),
+            Of::ParentStart => self.of(1, start),
+            Of::ExeInode => self.file(|file| Value::number(file.inode)),
+            Of::IsExeUpperLayer => self.file(|file| Value::Bool(file.is_overlay_upper)),
+            Of::IsExeFromMemfd => self.file(|file| Value::Bool(file.is_memfd)),
+            Of::IsExeDeleted => self.file(|file| Value::Bool(file.is_deleted)),
+            Of::IdentityMismatch => self.of(0, |program| {
+                identity::is_mismatch(program).map_or(Value::Unknown, Value::Bool)
+            }),
+            Of::NamespaceMismatch => self.namespace_mismatch(),
+            Of::ExitCode => self.exit(|exit| exit.exit_code),
+            Of::ExitSignal => self.exit(|exit| exit.exit_signal),
+            // Not answered, as the catalogue says.
+            _ => Value::Unknown,
+        }
+    }
+
+    pub(super) fn another_of_process(
+        &self,
+        field: ProcessField,
+        argument: &Argument,
+        number: usize,
+    ) -> Option<Value<'r>> {
+        use ProcessField as Of;
+        let real_name = |program: &Program<'r>| Value::text(program.real_name());
+        match (field, argument) {
+            (Of::Name, _) if number == 1 => self.by_real_name(self.of(0, real_name)),
+            (Of::ParentName, _) if number == 1 => self.by_real_name(self.of(1, real_name)),
+            (Of::Name | Of::ParentName, _) | (_, Argument::Ancestor(_) | Argument::Name(_)) => None,
+            // Both names of each ancestor in turn.
+            (Of::AncestorName, _) => {
+                let generation = self.next_generation(1 + number / 2)?;
+                Some(match number % 2 {
+                    0 => self.of(generation, |program| Value::Text(program.comm)),
+                    _ if self.node.by_name_only => Value::Absent,
+                    _ => self.of(generation, real_name),
+                })
+            }
+            _ => {
+                let generation = self.next_generation(1 + number)?;
+                let argument = Argument::Ancestor(u32::try_from(generation).ok()?);
+                Some(self.process_value(field, &argument))
+            }
+        }
+    }
+
+    fn by_real_name(&self, name: Value<'r>) -> Option<Value<'r>> {
+        (!self.node.by_name_only).then_some(name)
+    }
+
+    /// A generation of which anything can be said: there is one, or the first that is not known.
+    fn next_generation(&self, generation: usize) -> Option<usize> {
+        let before = match generation {
+            0 | 1 => true,
+            other => matches!(self.program(other - 1), Ancestor::Known(_)),
+        };
+        let is_somebody = before && self.program(generation) != Ancestor::Nobody;
+        (generation <= MAX_GENERATIONS && is_somebody).then_some(generation)
+    }
+
+    /// The session's leader, if it is the process or an ancestor.
+    fn session_leader(&self, of: impl Fn(&Program<'r>) -> Value<'r>) -> Value<'r> {
+        let Some(exec) = self.exec() else { return Value::Absent };
+        for generation in 0..MAX_GENERATIONS {
+            match self.program(generation) {
+                Ancestor::Known(program) if program.pid == exec.session_id => return of(&program),
+                Ancestor::Known(_) => {}
+                Ancestor::Nobody => return Value::Absent,
+                Ancestor::Unknown => return Value::Unknown,
+            }
+        }
+        Value::Unknown
+    }
+
+    fn since(&self, program: &Program<'_>) -> Value<'r> {
+        let start = program.start_time.map(|start| self.time.0.saturating_sub(start.0));
+        Value::known_number(start)
+    }
+
+    fn file(&self, of: impl FnOnce(&Executable<'r>) -> Value<'r>) -> Value<'r> {
+        self.of(0, |program| match &program.executable {
+            // No file has inode number 0.
+            Some(file) if file.inode != 0 => of(file),
+            _ => Value::Unknown,
+        })
+    }
+
+    fn namespace_mismatch(&self) -> Value<'r> {
+        if self.who.container.is_none() {
+            return if self.who.is_pending { Value::Unknown } else { Value::Bool(false) };
+        }
+        let host = self.node.namespaces.map(|host| host.mnt).filter(|inode| *inode != 0);
+        self.of(0, |program| {
+            let own = program.namespaces.map(|own| own.mnt).filter(|inode| *inode != 0);
+            match (own, host) {
+                (Some(own), Some(host)) => Value::Bool(own == host),
+                _ => Value::Unknown,
+            }
+        })
+    }
+
+    fn exit(&self, of: impl FnOnce(&chandra_event::process::Exit) -> Option<u8>) -> Value<'r> {
+        match self.happening {
+            Happening::Exit(exit) => {
+                of(exit).map_or(Value::Absent, |code| Value::Number(code.into()))
+            }
+            _ => Value::Absent,
+        }
+    }
+
+    pub(super) fn thread_value(&self, field: ThreadField) -> Value<'r> {
+        let Some(exec) = self.exec() else { return Value::Absent };
+        match field {
+            ThreadField::CapEffective => Value::Capabilities(exec.capabilities_effective),
+            ThreadField::CapPermitted => Value::Capabilities(exec.capabilities_permitted),
+            ThreadField::Id => Value::Number(exec.process.pid.into()),
+            ThreadField::IsMain => Value::Bool(true),
+            // Not answered, as the catalogue says.
+            _ => Value::Unknown,
+        }
+    }
+}
+
+fn comm_of(comm: &chandra_event::process::Comm) -> &[u8] {
+    comm.as_bytes()
+}
+
+/// What a record says of a process that has not been seen to execute anything.
+fn little<'r>(pid: u32, comm: &'r [u8], executable: Option<&'r [u8]>) -> Program<'r> {
+    Program {
+        pid,
+        comm,
+        start_time: None,
+        executable: executable.map(|path| Executable { path, ..Executable::default() }),
+        arguments: None,
+        filename: None,
+        interpreter: None,
+        cwd: None,
+        namespaces: None,
+    }
+}
+
+fn first_argument<'r>(program: &Program<'r>) -> Value<'r> {
+    Value::known_text(program.first_argument())
+}
+
+fn exe_path<'r>(program: &Program<'r>) -> Value<'r> {
+    match program.executable {
+        Some(Executable { path, path_truncated: true, .. }) => Value::Cut { head: b"", tail: path },
+        Some(Executable { path: [], .. }) | None => Value::Unknown,
+        Some(executable) => Value::Text(executable.path),
+    }
+}
+
+fn start<'r>(program: &Program<'_>) -> Value<'r> {
+    Value::known_number(program.start_time.map(|start| start.0))
+}
+
+fn command_line<'r>(program: &Program<'r>) -> Value<'r> {
+    words(program, Some(program.comm))
+}
+
+/// The arguments behind the first, and a word before them.
+fn words<'r>(program: &Program<'r>, first: Option<&'r [u8]>) -> Value<'r> {
+    let Some(arguments) = program.arguments else { return Value::Unknown };
+    let Arguments { head, tail, .. } = arguments;
+    let end = memchr::memchr(0, head).map_or(head.len(), |end| end + 1);
+    let head = head.get(end..).unwrap_or_default();
+    Value::Words(Words { first, head, tail, is_cut: arguments.is_cut() })
+}
+
+/// The device number of a terminal by its name, as `tty_nr` of proc(5) has it.
+fn tty_number(name: &[u8]) -> i64 {
+    const OTHER: i64 = 1;
+    let number = |prefix: &str| -> Option<i64> {
+        std::str::from_utf8(name).ok()?.strip_prefix(prefix)?.parse().ok()
+    };
+    // Majors of Documentation/admin-guide/devices.txt; 256 pseudo-terminals for each of 136 to 143.
+    match name {
+        b"" => 0,
+        b"console" => (5 << 8) | 1,
+        _ => {
+            let device = |major: i64, minor: i64| (major << 8) | minor;
+            let pts = number("pts").map(|number| device(136 + number / 256, number % 256));
+            let serial = || number("ttyS").map(|number| device(4, 64 + number));
+            let virtual_terminal = || number("tty").map(|number| device(4, number));
+            pts.or_else(serial).or_else(virtual_terminal).unwrap_or(OTHER)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_have_the_numbers_that_proc_has() {
+        assert_eq!(tty_number(b""), 0);
+        assert_eq!(tty_number(b"pts0"), 34_816);
+        assert_eq!(tty_number(b"pts3"), 34_819);
+        assert_eq!(tty_number(b"tty1"), 1025);
+        assert_eq!(tty_number(b"ttyS0"), 1088);
+        assert_eq!(tty_number(b"hvc0"), 1);
+    }
+}

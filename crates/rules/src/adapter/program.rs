@@ -1,0 +1,83 @@
+//! What a process ran at the time of an event, and what its ancestors ran.
+
+use chandra_event::process::{Arguments, Executable, Namespaces};
+use chandra_event::time::Timestamp;
+
+/// A process and what it runs. What is absent is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program<'a> {
+    /// Its pid in the initial pid namespace.
+    pub pid: u32,
+    /// Its name as the kernel keeps it.
+    pub comm: &'a [u8],
+    /// When it started.
+    pub start_time: Option<Timestamp>,
+    /// The real executable.
+    pub executable: Option<Executable<'a>>,
+    /// Its arguments, the first one included.
+    pub arguments: Option<Arguments<'a>>,
+    /// The file as the caller named it.
+    pub filename: Option<&'a [u8]>,
+    /// For a script, its interpreter; empty for what is none.
+    pub interpreter: Option<&'a [u8]>,
+    /// Working directory when it was executed.
+    pub cwd: Option<&'a [u8]>,
+    /// Namespaces when it was executed.
+    pub namespaces: Option<Namespaces>,
+}
+
+/// What is known of an ancestor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ancestor<'a> {
+    /// This.
+    Known(Program<'a>),
+    /// There is none: the one before is the first of all.
+    Nobody,
+    /// Nothing: it was not seen, or has been forgotten.
+    Unknown,
+}
+
+/// The processes from which a process comes.
+pub trait Lineage {
+    /// An ancestor, 1 being the parent; 0 is the process itself.
+    fn ancestor(&self, generation: usize) -> Ancestor<'_>;
+}
+
+/// Nothing is known of any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLineage;
+
+impl Lineage for NoLineage {
+    fn ancestor(&self, _: usize) -> Ancestor<'_> {
+        Ancestor::Unknown
+    }
+}
+
+/// The process, its parent, and so on, as far as they are known.
+impl Lineage for Vec<Program<'_>> {
+    fn ancestor(&self, generation: usize) -> Ancestor<'_> {
+        match self.get(generation) {
+            Some(program) => Ancestor::Known(*program),
+            None if self.last().is_some_and(|last| last.pid == 1) => Ancestor::Nobody,
+            None => Ancestor::Unknown,
+        }
+    }
+}
+
+impl<'a> Program<'a> {
+    /// The last part of the real executable's path.
+    pub fn real_name(&self) -> Option<&'a [u8]> {
+        self.executable.map(|executable| base_name(executable.path)).filter(|name| !name.is_empty())
+    }
+
+    /// Its first argument.
+    pub fn first_argument(&self) -> Option<&'a [u8]> {
+        self.arguments.map(|arguments| arguments.head().next().unwrap_or_default())
+    }
+}
+
+/// What follows the last slash.
+pub(super) fn base_name(path: &[u8]) -> &[u8] {
+    let at = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
+    path.get(at..).unwrap_or_default()
+}

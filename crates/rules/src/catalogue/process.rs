@@ -1,0 +1,92 @@
+//! `proc.*`: the process that did it, and its ancestors.
+
+use super::{EventTypes, fields};
+
+const ALL: EventTypes = EventTypes::CAPTURED;
+const EXEC: EventTypes = EventTypes::EXEC;
+const NONE: EventTypes = EventTypes::NONE;
+
+fields! {
+    /// Fields of the process.
+    ProcessField in Process {
+        Name = "proc.name", Text, Nothing, Either, ALL,
+        "Name, of which the kernel keeps 15 bytes; also the real executable's name (`match_real_exe`)";
+        ParentName = "proc.pname", Text, Nothing, Either, ALL, "`proc.name` of the parent";
+        AncestorName = "proc.aname", Text, Ancestor, Any, ALL, "`proc.name` of an ancestor";
+        Exe = "proc.exe", Text, Nothing, One, ALL, "First argument (argv[0]), which the caller chooses freely";
+        ParentExe = "proc.pexe", Text, Nothing, One, ALL, "`proc.exe` of the parent";
+        AncestorExe = "proc.aexe", Text, Ancestor, Any, ALL, "`proc.exe` of an ancestor";
+        ExePath = "proc.exepath", Text, Nothing, One, ALL, "Path of the executable, links resolved";
+        ParentExePath = "proc.pexepath", Text, Nothing, One, ALL, "`proc.exepath` of the parent";
+        AncestorExePath = "proc.aexepath", Text, Ancestor, Any, ALL, "`proc.exepath` of an ancestor";
+        ExeReal = "proc.exe_real", Text, Nothing, One, ALL,
+        "File that really runs, as the kernel maps it; no name can disguise it. As `proc.exepath`";
+        ParentExeReal = "proc.pexe_real", Text, Nothing, One, ALL, "`proc.exe_real` of the parent";
+        AncestorExeReal = "proc.aexe_real", Text, Ancestor, Any, ALL, "`proc.exe_real` of an ancestor";
+        Interpreter = "proc.interpreter", Text, Nothing, One, ALL,
+        "For a script, the interpreter that the kernel started for it";
+        Args = "proc.args", Text, Nothing, One, ALL, "Arguments behind the first, with blanks between";
+        CmdLine = "proc.cmdline", Text, Nothing, One, ALL, "`proc.name` and `proc.args` with a blank between";
+        ParentCmdLine = "proc.pcmdline", Text, Nothing, One, ALL, "`proc.cmdline` of the parent";
+        AncestorCmdLine = "proc.acmdline", Text, Ancestor, Any, ALL, "`proc.cmdline` of an ancestor";
+        ExeLine = "proc.exeline", Text, Nothing, One, ALL, "`proc.exe` and `proc.args` with a blank between";
+        ArgCount = "proc.cmdnargs", Number, Nothing, One, ALL, "Number of arguments behind the first";
+        ArgBytes = "proc.cmdlenargs", Number, Nothing, One, ALL, "Bytes of the arguments behind the first";
+        Cwd = "proc.cwd", Text, Nothing, One, ALL, "Working directory when it was executed, with a slash at the end";
+        Tty = "proc.tty", Number, Nothing, One, EXEC,
+        "Device number of the controlling terminal, 0 without one, 1 if it is of a kind that has no known number";
+        Pid = "proc.pid", Number, Nothing, One, ALL, "Process id";
+        ParentPid = "proc.ppid", Number, Nothing, One, ALL, "Process id of the parent";
+        AncestorPid = "proc.apid", Number, Ancestor, Any, ALL, "Process id of an ancestor";
+        VirtualPid = "proc.vpid", Number, Nothing, One, NONE, "Process id in its own pid namespace";
+        ParentVirtualPid = "proc.pvpid", Number, Nothing, One, NONE, "Process id of the parent in its pid namespace";
+        SessionId = "proc.sid", Number, Nothing, One, EXEC, "Session id";
+        SessionName = "proc.sname", Text, Nothing, One, EXEC, "`proc.name` of the session's leader, if it is an ancestor";
+        SessionExe = "proc.sid.exe", Text, Nothing, One, EXEC, "`proc.exe` of the session's leader, if it is an ancestor";
+        SessionExePath = "proc.sid.exepath", Text, Nothing, One, EXEC,
+        "`proc.exepath` of the session's leader, if it is an ancestor";
+        IsSessionLeader = "proc.is_sid_leader", Bool, Nothing, One, EXEC, "It is the leader of its session";
+        ProcessGroup = "proc.pgid", Number, Nothing, One, NONE, "Process group";
+        VirtualGroup = "proc.vpgid", Number, Nothing, One, NONE, "Process group in its own pid namespace";
+        VirtualGroupName = "proc.vpgid.name", Text, Nothing, One, NONE, "`proc.name` of the process group's leader";
+        VirtualGroupExe = "proc.vpgid.exe", Text, Nothing, One, NONE, "`proc.exe` of the process group's leader";
+        VirtualGroupExePath = "proc.vpgid.exepath", Text, Nothing, One, NONE,
+        "`proc.exepath` of the process group's leader";
+        IsGroupLeader = "proc.is_vpgid_leader", Bool, Nothing, One, NONE, "It is the leader of its process group";
+        Duration = "proc.duration", Number, Nothing, One, ALL, "Nanoseconds since it started";
+        ParentDuration = "proc.ppid.duration", Number, Nothing, One, ALL, "Nanoseconds since its parent started";
+        Start = "proc.pid.ts", Number, Nothing, One, ALL, "Start, nanoseconds since 1970";
+        ParentStart = "proc.ppid.ts", Number, Nothing, One, ALL, "Start of the parent, nanoseconds since 1970";
+        ExeInode = "proc.exe_ino", Number, Nothing, One, ALL, "Inode number of the executable";
+        ExeChangeTime = "proc.exe_ino.ctime", Number, Nothing, One, NONE, "Last change of the executable's inode";
+        ExeModifyTime = "proc.exe_ino.mtime", Number, Nothing, One, NONE, "Last change of the executable's content";
+        ExeChangeToStart = "proc.exe_ino.ctime_duration_proc_start", Number, Nothing, One, NONE,
+        "Nanoseconds from the last change of the executable to the start";
+        ExeChangeToNamespace = "proc.exe_ino.ctime_duration_pidns_start", Number, Nothing, One, NONE,
+        "Nanoseconds from the start of the pid namespace to the last change of the executable";
+        NamespaceStart = "proc.pidns_init_start_ts", Number, Nothing, One, NONE, "Start of the pid namespace";
+        IsExeWritable = "proc.is_exe_writable", Bool, Nothing, One, NONE, "Its user may write to the executable";
+        IsExeUpperLayer = "proc.is_exe_upper_layer", Bool, Nothing, One, ALL,
+        "The executable is not from the container's image but was written since (upper layer of overlayfs)";
+        IsExeFromMemfd = "proc.is_exe_from_memfd", Bool, Nothing, One, ALL,
+        "The executable is an anonymous file of memfd_create(2)";
+        IsExeDeleted = "proc.is_exe_deleted", Bool, Nothing, One, ALL, "The executable has no name left";
+        IdentityMismatch = "proc.identity_mismatch", Bool, Nothing, One, ALL,
+        "Its name or its first argument is another than that of what really runs";
+        CredentialJump = "proc.cred_jump", Bool, Nothing, One, NONE,
+        "It has more rights than before without having executed a program that grants them";
+        NamespaceMismatch = "proc.ns_mismatch", Bool, Nothing, One, ALL,
+        "It is in a container's cgroup and in the host's mount namespace";
+        Env = "proc.env", Text, MaybeName, One, NONE, "Environment, or a variable of it";
+        AncestorEnv = "proc.aenv", Text, MaybeName, Any, NONE, "Environment of ancestors";
+        LoginShell = "proc.loginshellid", Number, Nothing, One, NONE, "Process id of the oldest shell among its ancestors";
+        Threads = "proc.nthreads", Number, Nothing, One, NONE, "Number of threads";
+        Children = "proc.nchilds", Number, Nothing, One, NONE, "Number of children";
+        OpenFiles = "proc.fdopencount", Number, Nothing, One, NONE, "Number of open files";
+        FileLimit = "proc.fdlimit", Number, Nothing, One, NONE, "Limit of open files";
+        VirtualMemory = "proc.vmsize", Number, Nothing, One, NONE, "Virtual memory in KiB";
+        ResidentMemory = "proc.vmrss", Number, Nothing, One, NONE, "Resident memory in KiB";
+        ExitCode = "proc.exit_code", Number, Nothing, One, EventTypes::EXIT, "Exit code, when it ended by itself";
+        ExitSignal = "proc.exit_signal", Number, Nothing, One, EventTypes::EXIT, "Number of the signal that ended it";
+    }
+}

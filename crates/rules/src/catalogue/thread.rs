@@ -1,0 +1,20 @@
+//! `thread.*`: the thread that did it.
+
+use super::{EventTypes, fields};
+
+const EXEC: EventTypes = EventTypes::EXEC;
+const NONE: EventTypes = EventTypes::NONE;
+
+fields! {
+    /// Fields of the thread.
+    ThreadField in Thread {
+        CapEffective = "thread.cap_effective", Text, Nothing, One, EXEC, "Effective capabilities: names with blanks between";
+        CapPermitted = "thread.cap_permitted", Text, Nothing, One, EXEC, "Permitted capabilities: names with blanks between";
+        CapInheritable = "thread.cap_inheritable", Text, Nothing, One, NONE, "Inheritable capabilities";
+        Id = "thread.tid", Number, Nothing, One, EXEC, "Thread id; that of the process, whose only thread it is";
+        IsMain = "thread.ismain", Bool, Nothing, One, EXEC, "It is the thread-group leader";
+        VirtualId = "thread.vtid", Number, Nothing, One, NONE, "Thread id in its own pid namespace";
+        Cgroups = "thread.cgroups", Text, Nothing, One, NONE, "Its cgroups";
+        Cgroup = "thread.cgroup", Text, Name, One, NONE, "Its cgroup of a controller";
+    }
+}

@@ -1,0 +1,18 @@
+//! Whether a condition holds of an event. Nothing here allocates once its buffers have grown.
+
+mod facts;
+mod operand;
+mod predicate;
+mod scratch;
+mod test;
+mod truth;
+mod value;
+
+pub use facts::Facts;
+pub(crate) use operand::{FieldRef, Operand, Part, Written, write_value};
+pub(crate) use predicate::{Predicate, Quantifier};
+pub(crate) use scratch::Buffers;
+pub use scratch::Scratch;
+pub(crate) use test::{NumberTest, Test, TextTest};
+pub use truth::Truth;
+pub use value::{Argument, TimeForm, Value, Words};

@@ -1,0 +1,158 @@
+//! What a value is tested for.
+
+use std::collections::HashSet;
+
+use memchr::memmem::Finder;
+use regex::bytes::Regex;
+
+use super::{Operand, Truth, Value, write_value};
+use crate::catalogue::EventTypes;
+use crate::condition::{Modifier, Operator};
+use crate::matching::{Glob, Networks, Prefixes};
+
+/// A test of one value.
+#[derive(Debug, Clone)]
+pub(crate) enum Test {
+    /// There is one.
+    Exists,
+    /// The event is of one of these, whatever the value.
+    EventTypes(EventTypes),
+    Text(TextTest),
+    Number(NumberTest),
+    Bool(HashSet<bool>),
+    Address(Networks),
+    /// It is compared with what another operand has.
+    Compare(Operator, Operand),
+    /// As many of them hold as is asked for.
+    Several(Modifier, Box<[Test]>),
+}
+
+/// A test of a text.
+#[derive(Debug, Clone)]
+pub(crate) enum TextTest {
+    Equal(Box<[u8]>),
+    In(HashSet<Box<[u8]>>),
+    Contains(Box<Finder<'static>>),
+    ContainsAnyCase(Box<[u8]>),
+    StartsWith(Box<[u8]>),
+    EndsWith(Box<[u8]>),
+    Glob(Glob),
+    Regex(Regex),
+    Below(Prefixes),
+}
+
+/// A test of a number.
+#[derive(Debug, Clone)]
+pub(crate) enum NumberTest {
+    Compare(Operator, i64),
+    In(HashSet<i64>),
+}
+
+impl NumberTest {
+    pub fn holds(&self, number: i64) -> bool {
+        match self {
+            Self::Compare(operator, other) => order_holds(*operator, number.cmp(other)),
+            Self::In(set) => set.contains(&number),
+        }
+    }
+}
+
+/// What an operator that orders, or asks for the same, says of an order.
+pub(crate) fn order_holds(operator: Operator, order: std::cmp::Ordering) -> bool {
+    match operator {
+        Operator::Less => order.is_lt(),
+        Operator::LessOrEqual => order.is_le(),
+        Operator::Greater => order.is_gt(),
+        Operator::GreaterOrEqual => order.is_ge(),
+        _ => order.is_eq(),
+    }
+}
+
+impl TextTest {
+    pub fn holds(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Equal(wanted) => **wanted == *text,
+            Self::In(set) => set.contains(text),
+            Self::Contains(finder) => finder.find(text).is_some(),
+            Self::ContainsAnyCase(wanted) => {
+                wanted.is_empty()
+                    || text.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
+            }
+            Self::StartsWith(wanted) => text.starts_with(wanted),
+            Self::EndsWith(wanted) => text.ends_with(wanted),
+            Self::Glob(glob) => glob.matches(text),
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Below(prefixes) => prefixes.matches(text),
+        }
+    }
+
+    /// Of a text with nothing known between its head and its tail.
+    fn holds_of_cut(&self, head: &[u8], tail: &[u8]) -> Truth {
+        let may_be = |wanted: &[u8]| {
+            wanted.len() >= head.len().max(tail.len())
+                && wanted.starts_with(head)
+                && wanted.ends_with(tail)
+        };
+        let unless = |impossible: bool| if impossible { Truth::False } else { Truth::Unknown };
+        match self {
+            Self::Equal(wanted) => unless(!may_be(wanted)),
+            Self::In(set) => unless(!set.iter().any(|wanted| may_be(wanted))),
+            Self::Contains(_) | Self::ContainsAnyCase(_) => {
+                if self.holds(head) || self.holds(tail) { Truth::True } else { Truth::Unknown }
+            }
+            Self::StartsWith(wanted) => match head.get(..wanted.len()) {
+                Some(start) => Truth::from(start == &**wanted),
+                None => unless(!wanted.starts_with(head)),
+            },
+            Self::EndsWith(wanted) => match tail.len().checked_sub(wanted.len()) {
+                Some(_) => Truth::from(tail.ends_with(wanted)),
+                None => unless(!wanted.ends_with(tail)),
+            },
+            Self::Glob(_) | Self::Regex(_) | Self::Below(_) => Truth::Unknown,
+        }
+    }
+}
+
+impl Test {
+    /// Whether it holds of a value. [`Compare`](Test::Compare) and [`Several`](Test::Several) are the
+    /// predicate's.
+    pub fn holds(&self, value: Value<'_>, names: &mut Vec<u8>) -> Truth {
+        if matches!(value, Value::Unknown) {
+            return Truth::Unknown;
+        }
+        match (self, value) {
+            (Self::Exists, value) => Truth::from(value != Value::Absent),
+            (Self::Text(test), Value::Text(text)) => Truth::from(test.holds(text)),
+            (Self::Text(test), Value::Cut { head, tail }) => test.holds_of_cut(head, tail),
+            (Self::Text(test), Value::Words(words)) => {
+                names.clear();
+                words.write_head(names);
+                if !words.is_cut {
+                    return Truth::from(test.holds(names));
+                }
+                let length = names.len();
+                words.write_tail(names);
+                let (head, tail) = names.split_at(length);
+                test.holds_of_cut(head, tail)
+            }
+            (
+                Self::Text(test),
+                Value::Capabilities(_)
+                | Value::Time(..)
+                | Value::Connection { .. }
+                | Value::Joined(..)
+                | Value::Labels(_),
+            ) => {
+                names.clear();
+                write_value(value, names);
+                Truth::from(test.holds(names))
+            }
+            (Self::Number(test), Value::Number(number)) => Truth::from(test.holds(number)),
+            (Self::Bool(wanted), Value::Bool(holds)) => Truth::from(wanted.contains(&holds)),
+            (Self::Address(networks), Value::Address(address)) => {
+                Truth::from(networks.contains(address))
+            }
+            _ => Truth::False,
+        }
+    }
+}

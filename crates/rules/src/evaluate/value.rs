@@ -1,0 +1,137 @@
+//! Values of fields.
+
+use std::net::{IpAddr, SocketAddr};
+
+use chandra_event::bounded::Pairs;
+use chandra_event::process::strings;
+use chandra_event::time::Timestamp;
+
+/// A value of a field, borrowed from the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// There is none, and that is known: a process without a terminal, a pod of a process in none.
+    Absent,
+    /// There may be one, but it is not known, or not yet.
+    Unknown,
+    /// Text, or any bytes.
+    Text(&'a [u8]),
+    /// A text of which the middle is missing: its first bytes and its last.
+    Cut {
+        /// The first bytes.
+        head: &'a [u8],
+        /// The last bytes; nothing is known of the end if they are empty.
+        tail: &'a [u8],
+    },
+    /// Two texts, one behind the other.
+    Joined(&'a [u8], &'a [u8]),
+    /// A command line, or the arguments of one.
+    Words(Words<'a>),
+    /// Labels, which read as `key:value` with commas between.
+    Labels(&'a Pairs),
+    /// A whole number.
+    Number(i64),
+    /// True or false.
+    Bool(bool),
+    /// An IP address.
+    Address(IpAddr),
+    /// A moment, which reads as `TimeForm` says; a number of nanoseconds in JSON.
+    Time(Timestamp, TimeForm),
+    /// A connection, which reads as `client->server`, each with its port.
+    Connection {
+        /// Who opened it.
+        client: SocketAddr,
+        /// Who accepted it.
+        server: SocketAddr,
+    },
+    /// A set of capabilities (bit n is capability n of `linux/capability.h`), which reads as their names
+    /// with blanks between.
+    Capabilities(u64),
+}
+
+impl<'a> Value<'a> {
+    /// What is there is text; what is not is known not to be.
+    pub fn text(text: Option<&'a (impl AsRef<[u8]> + ?Sized)>) -> Self {
+        text.map_or(Self::Absent, |text| Self::Text(text.as_ref()))
+    }
+
+    /// As [`text`](Self::text), where nothing is known if there is nothing.
+    pub fn known_text(text: Option<&'a (impl AsRef<[u8]> + ?Sized)>) -> Self {
+        text.map_or(Self::Unknown, |text| Self::Text(text.as_ref()))
+    }
+
+    /// A number that is known or not. One above 2^63 is 2^63 - 1.
+    pub fn known_number(number: Option<u64>) -> Self {
+        number.map_or(Self::Unknown, Self::number)
+    }
+
+    /// A number. One above 2^63 is 2^63 - 1.
+    pub fn number(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+/// Words of a command line, which read with blanks between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words<'a> {
+    /// The word before the arguments.
+    pub first: Option<&'a [u8]>,
+    /// Arguments, each ended by NUL.
+    pub head: &'a [u8],
+    /// The last arguments, if some between were left out.
+    pub tail: &'a [u8],
+    /// Some were left out.
+    pub is_cut: bool,
+}
+
+impl<'a> Words<'a> {
+    /// The arguments; of those that are cut, the head.
+    pub fn arguments(&self) -> impl Iterator<Item = &'a [u8]> {
+        strings(self.head)
+    }
+
+    /// Appends the words before anything that was left out.
+    pub(crate) fn write_head(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.first.unwrap_or_default());
+        if self.first.is_some() && !self.head.is_empty() {
+            out.push(b' ');
+        }
+        write_words(self.head, out);
+    }
+
+    /// Appends the words behind what was left out.
+    pub(crate) fn write_tail(&self, out: &mut Vec<u8>) {
+        write_words(self.tail, out);
+    }
+}
+
+fn write_words(memory: &[u8], out: &mut Vec<u8>) {
+    let memory = memory.strip_suffix(b"\0").unwrap_or(memory);
+    let start = out.len();
+    out.extend_from_slice(memory);
+    let written = out.get_mut(start..).unwrap_or_default();
+    written.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+}
+
+/// How a moment reads. All are of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeForm {
+    /// `09:10:11.123456789`
+    OfDay,
+    /// `09:10:11`
+    OfDaySeconds,
+    /// `2026-11-22 09:10:11.123456789`
+    DateTime,
+    /// RFC 3339: `2026-11-22T09:10:11.123456789Z`
+    Rfc3339,
+}
+
+/// What stands in brackets behind a field.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// The number of an ancestor, 0 being the process itself.
+    Ancestor(u32),
+    /// A name.
+    Name(Box<str>),
+}

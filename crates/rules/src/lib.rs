@@ -1,0 +1,41 @@
+//! The Falco rule language: read, checked, compiled, evaluated.
+//!
+//! Files are handed in as [`source::Sources`]; [`rules::Ruleset::load`] makes rules of them, or says what is
+//! wrong and where. The stages lie one after the other, each in a module of its own:
+//!
+//! ```text
+//! yaml ─▶ items ─▶ definitions ─▶ compile ─▶ rules ──▶ alert
+//!  nodes   one by   put together   macros,    evaluate   what is said
+//!  with    one      by name        lists and  by type
+//!  places                          types      of event
+//! ```
+//!
+//! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields. Rules ask an event through
+//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. This crate is pure: no kernel, no
+//! unsafe code, no files and no sockets.
+#![forbid(unsafe_code)]
+
+pub mod adapter;
+pub mod alert;
+pub mod catalogue;
+mod compile;
+pub mod condition;
+mod definitions;
+pub mod diagnostic;
+pub mod evaluate;
+pub mod explain;
+pub mod items;
+pub mod load;
+mod matching;
+mod output;
+pub mod priority;
+pub mod reload;
+mod reporter;
+pub mod rules;
+pub mod selection;
+pub mod source;
+mod text;
+pub mod version;
+mod yaml;
+
+pub use text::Text;

@@ -1,0 +1,11 @@
+//! What values are compared with, in a form that is quick to compare with.
+
+mod addresses;
+mod getopt;
+mod glob;
+mod prefixes;
+
+pub(crate) use addresses::Networks;
+pub(crate) use getopt::OptionLetters;
+pub(crate) use glob::Glob;
+pub(crate) use prefixes::Prefixes;

@@ -1,0 +1,65 @@
+//! Which rules are on, beside what they say themselves.
+
+use crate::matching::Glob;
+use crate::priority::Priority;
+
+/// Whether rules are switched on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// On.
+    Enable,
+    /// Off.
+    Disable,
+}
+
+/// By what rules are chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// By their name, in which `*` stands for anything.
+    Rule(String),
+    /// By a tag.
+    Tag(String),
+}
+
+/// What is switched on and off, one after the other, and what is urgent enough.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// Applied in order.
+    pub switches: Vec<(Switch, Choice)>,
+    /// Rules that are less urgent are off.
+    pub minimum_priority: Option<Priority>,
+}
+
+impl Selection {
+    /// Whether a rule is on, which says of itself whether it is.
+    pub(crate) fn is_on(&self, name: &str, tags: &[String], priority: Priority, on: bool) -> bool {
+        let chosen = |choice: &Choice| match choice {
+            Choice::Rule(pattern) => Glob::new(pattern, false).matches(name.as_bytes()),
+            Choice::Tag(tag) => tags.contains(tag),
+        };
+        let switched = self.switches.iter().fold(on, |on, (switch, choice)| {
+            if chosen(choice) { *switch == Switch::Enable } else { on }
+        });
+        switched && self.minimum_priority.is_none_or(|minimum| priority <= minimum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_apply_in_order() {
+        let switches = vec![
+            (Switch::Disable, Choice::Rule("*".into())),
+            (Switch::Enable, Choice::Tag("shell".into())),
+            (Switch::Disable, Choice::Rule("Shell in *".into())),
+        ];
+        let selection = Selection { switches, minimum_priority: Some(Priority::Warning) };
+        let tags = ["shell".to_owned()];
+        assert!(selection.is_on("Shell", &tags, Priority::Error, false));
+        assert!(!selection.is_on("Shell in pod", &tags, Priority::Error, true));
+        assert!(!selection.is_on("Other", &[], Priority::Error, true));
+        assert!(!selection.is_on("Shell", &tags, Priority::Notice, true));
+    }
+}
