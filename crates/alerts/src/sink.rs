@@ -15,13 +15,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use chandra_rotating_file::Rotation;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::alert::Redacted;
 use crate::figures::{Cause, SinkCounts, SinkFigures};
 use crate::spool;
 
+pub use chandra_rotating_file::Rotation;
 pub use post::{Http, Unusable};
 pub use syslog::{Syslog, Transport};
 pub use tls::Files as TlsFiles;

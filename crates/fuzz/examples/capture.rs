@@ -1,14 +1,16 @@
 //! Renews `fuzz/corpus/record_*/captured-*` where a record's layout has changed: what the probes
 //! send on this kernel while this program starts programs, connects to itself, asks itself for names and
-//! sends to nobody.
+//! sends to nobody, and opens files.
 //! Needs root.
 //!
 //! usage: cargo run -p chandra-fuzz --example capture
 #![allow(clippy::unwrap_used, reason = "a tool for developers")]
 
 use std::collections::HashMap;
+use std::fs::{File, Permissions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -25,6 +27,7 @@ fn act() {
     assert!(Command::new("/bin/true").arg(argument).status().unwrap().success());
     assert!(!Command::new("/bin/sh").args(["-c", "kill -9 $$"]).status().unwrap().success());
     ask();
+    use_files();
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(listener) = TcpListener::bind(address) else { continue };
         let address = listener.local_addr().unwrap();
@@ -37,6 +40,16 @@ fn act() {
         let sender = UdpSocket::bind((address.ip(), 0)).unwrap();
         sender.send_to(b"to nobody", address).unwrap();
     }
+}
+
+/// Files that are there and files that are not, and calls with paths, none of which changes anything.
+fn use_files() {
+    for path in ["/etc/passwd", "/proc/self/root/etc/group", "/nowhere", "nowhere", "/"] {
+        let _ = File::open(path);
+    }
+    let _ = std::os::unix::fs::symlink("target", "/nowhere/link");
+    let _ = std::fs::hard_link("nowhere", "/nowhere/link");
+    let _ = std::fs::set_permissions("nowhere", Permissions::from_mode(0o600));
 }
 
 /// A query of each size class with its answer, one of them damaged: a name that points to itself.
@@ -62,11 +75,18 @@ fn ask() {
 /// The first record of each kind (and length, roughly) that the signal sends.
 fn capture(signal: &'static Signal) {
     let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
-    let config = Filter::default().config(u32::MAX, 0).unwrap();
+    // What others open is their affair, and would be in the corpus for good.
+    let is_of_files = matches!(signal.spec.name, "file_open" | "system_call");
+    let pids = if is_of_files { vec![std::process::id()] } else { Vec::new() };
+    let filter = Filter { pids, ..Filter::default() };
+    let config = filter.config(u32::MAX, 0).unwrap();
     let options = Options { packet_hooks: true, ..Options::default() };
     let request =
         Request { spec: &signal.spec, hooks: &hooks, config, map_entries: &[], options: &options };
     let loaded = load(&request).unwrap();
+    if let Some(prepare) = signal.prepare {
+        prepare(&loaded, &filter).unwrap();
+    }
     let map = |name: &str| loaded.object().maps().find(|map| map.name() == name).unwrap();
     let context = Context::new(None);
     let mut captured = HashMap::new();
@@ -92,7 +112,9 @@ fn capture(signal: &'static Signal) {
 }
 
 fn main() {
-    for name in ["process", "tcp", "drop", "dns", "udp", "icmp"] {
+    // Relative paths say nothing of where this is.
+    std::env::set_current_dir("/").unwrap();
+    for name in ["process", "tcp", "drop", "dns", "udp", "icmp", "file_open", "system_call"] {
         capture(registry::signal(name).unwrap());
     }
 }

@@ -262,6 +262,7 @@ fn a_program_sees_the_configuration_wherever_it_lies_among_the_constants() {
     let set_by_the_loader = Config {
         wake_interval_ns: asked.wake_interval_ns,
         wake_bytes: asked.wake_bytes,
+        interval_ns: asked.interval_ns,
         use_perf_buffer: asked.use_perf_buffer,
         ..seen
     };

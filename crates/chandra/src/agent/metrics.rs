@@ -2,6 +2,7 @@
 
 use chandra_metrics::{Format, Kind, Writer};
 
+use super::audit;
 use super::state::{AgentState, SignalState};
 
 /// The body of `/metrics`.
@@ -9,6 +10,9 @@ pub fn render(state: &AgentState, format: Format) -> String {
     let mut text = String::new();
     let mut out = Writer::new(format, &mut text);
     books(&state.signals, &mut out);
+    if let Some(audited) = state.audit.latest() {
+        audit::write(&audited, &mut out);
+    }
     state.registry.write(&mut out);
     out.finish();
     text

@@ -4,6 +4,7 @@
 //! bounded queue to one writer, so that a slow reader of the output costs lines, which are counted, and
 //! never records in the kernel.
 
+mod audit;
 mod canary;
 mod export;
 mod flows;
@@ -33,6 +34,7 @@ use chandra_signals::{Context, SIGNALS, Signal};
 use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
+use audit::{Auditing, Needs, Watch};
 use export::Exporting;
 use flows::Flowing;
 use printer::Queue;
@@ -55,8 +57,13 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     if let Err(error) = chandra_loader::memory::raise_memlock_limit() {
         eprintln!("warning: the limit on locked memory could not be raised: {error}");
     }
+    let watch = match options.audit.is_off() {
+        true => None,
+        false => Some(Watch::new(&options.audit)?),
+    };
     let context = Context::new(options.load.btf.as_deref());
-    let signals = load(options);
+    let needs = watch.as_ref().map(|watch| watch.needs().clone()).unwrap_or_default();
+    let signals = load(options, &needs);
     for signal in &signals {
         eprintln!("{}", signal.start_line());
     }
@@ -66,24 +73,27 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }
-    serve(options, &state, &context, (listener, bound), &stop)?;
+    let auditing = audit(options, &state, watch)?;
+    serve(options, &state, &context, auditing, (listener, bound), &stop)?;
     eprintln!("agent: stopped; {}", state.totals());
     Ok(())
 }
 
 /// Loads all signals at once: most of the time goes into the kernel's verifier.
-fn load(options: &AgentOptions) -> Vec<SignalState> {
+fn load(options: &AgentOptions, needs: &Needs) -> Vec<SignalState> {
     let is_on =
         |signal: &&Signal| options.signals.iter().any(|on| on.spec.name == signal.spec.name);
     let asks = options.identity.late.is_some();
-    let identity = SIGNALS.iter().filter(|signal| asks && !signal.identity.is_empty());
-    let identity: Vec<&'static Signal> = identity.filter(|signal| !is_on(signal)).collect();
+    let others = SIGNALS
+        .iter()
+        .filter(|signal| asks && !signal.identity.is_empty() || needs.kinds_of(signal) != 0);
+    let others: Vec<&'static Signal> = others.filter(|signal| !is_on(signal)).collect();
     std::thread::scope(|scope| {
         let load = |signal: &&'static Signal| {
             let (signal, is_on): (&'static Signal, _) = (signal, is_on(signal));
-            scope.spawn(move || SignalState::load(signal, is_on, options))
+            scope.spawn(move || SignalState::load(signal, is_on, needs, options))
         };
-        let threads: Vec<_> = options.signals.iter().chain(&identity).map(load).collect();
+        let threads: Vec<_> = options.signals.iter().chain(&others).map(load).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     })
 }
@@ -108,6 +118,7 @@ fn serve(
     options: &AgentOptions,
     state: &Arc<AgentState>,
     context: &Context,
+    auditing: Option<Auditing>,
     (listener, bound): (TcpListener, Bound),
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -124,7 +135,7 @@ fn serve(
         // By its name what it costs can be told from what the others do.
         let telling = std::thread::Builder::new().name("tell".to_owned());
         let started = telling.spawn_scoped(scope, move || {
-            let sinks = (queue, flowing);
+            let sinks = (queue, flowing, auditing);
             if let Err(problem) = follow_all(options, state, &context, sinks, ready, stop) {
                 eprintln!("{problem}");
                 stop.ask();
@@ -158,6 +169,18 @@ fn serve(
     printer.finish()
 }
 
+/// What puts records before rules, where there are any.
+fn audit(
+    options: &AgentOptions,
+    state: &AgentState,
+    watch: Option<Watch>,
+) -> Result<Option<Auditing>, Problem> {
+    let Some(watch) = watch else { return Ok(None) };
+    eprintln!("{}", watch.line());
+    let (node, shared) = (&options.identity.node, state.audit.clone());
+    Auditing::new(watch, &options.audit, node, shared).map(Some)
+}
+
 /// What counts flows.
 fn count(options: &AgentOptions, state: &AgentState) -> Result<HubbleMetrics, Problem> {
     HubbleMetrics::new(&options.metrics.hubble, &state.registry).map_err(|error| {
@@ -180,7 +203,7 @@ fn follow_all(
     options: &AgentOptions,
     state: &AgentState,
     context: &Context,
-    (queue, flows): (Queue, Option<Flowing>),
+    (queue, flows, auditing): (Queue, Option<Flowing>, Option<Auditing>),
     ready: Sender<()>,
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -208,7 +231,7 @@ fn follow_all(
     });
     let parts: Vec<_> = parts.collect();
     let signals = live.iter().map(|(signal, _)| *signal).collect();
-    let mut sink = Delivering::new(state, signals, queue, flows, options);
+    let mut sink = Delivering::new(state, signals, queue, (flows, auditing), options);
     let plan = Plan {
         parts: &parts,
         sources: &options.identity.sources,
@@ -220,5 +243,7 @@ fn follow_all(
             let _ = ready.send(());
         },
     };
-    follow(&plan, context, &mut sink).map(drop)
+    let followed = follow(&plan, context, &mut sink);
+    sink.end();
+    followed.map(drop)
 }

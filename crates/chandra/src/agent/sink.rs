@@ -9,6 +9,7 @@ use chandra_event::tcp::Happened;
 use chandra_event::who::CONTAINER_DESCRIBED;
 use chandra_identity::Identity;
 
+use super::audit::Auditing;
 use super::flows::Flowing;
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
@@ -29,6 +30,7 @@ pub struct Delivering<'a> {
     format: Format,
     node: &'a str,
     flows: Option<Flowing>,
+    audit: Option<Auditing>,
     lines: Lines,
     /// Lines of each signal that are not handed over yet.
     counts: Vec<u64>,
@@ -42,7 +44,7 @@ impl<'a> Delivering<'a> {
         state: &'a AgentState,
         signals: Vec<&'a SignalState>,
         queue: Queue,
-        flows: Option<Flowing>,
+        (flows, audit): (Option<Flowing>, Option<Auditing>),
         options: &'a AgentOptions,
     ) -> Self {
         Self {
@@ -51,6 +53,7 @@ impl<'a> Delivering<'a> {
             format: options.format,
             node: &options.identity.node,
             flows,
+            audit,
             lines: Lines::default(),
             counts: vec![0; signals.len()],
             signals,
@@ -67,11 +70,12 @@ impl Sink for Delivering<'_> {
             self.state.canary.look_at(record, self.own_port);
         }
         let is_flow = self.flows.as_mut().is_some_and(|flows| flows.take(told));
+        let is_audited = self.audit.as_mut().is_some_and(|audit| audit.take(told));
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
         if !self.queue.is_open() || !prints(signal, record) {
-            if is_flow {
+            if is_flow || is_audited {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;
@@ -101,6 +105,9 @@ impl Sink for Delivering<'_> {
             let signals = self.signals.iter().filter(|signal| signal.tells_of_flows());
             flows.look(identity, signals.map(|signal| signal.lost_in_kernel()).sum());
         }
+        if let Some(audit) = &mut self.audit {
+            audit.look();
+        }
     }
 }
 
@@ -112,6 +119,13 @@ fn prints(signal: &SignalState, record: &dyn Record) -> bool {
 }
 
 impl Delivering<'_> {
+    /// No more records come.
+    pub fn end(self) {
+        if let Some(audit) = self.audit {
+            audit.end();
+        }
+    }
+
     fn hand_over(&mut self) {
         if self.lines.bytes.is_empty() {
             return;

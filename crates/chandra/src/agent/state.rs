@@ -17,7 +17,9 @@ use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Registry;
 use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
+use chandra_signals::system_call::calls;
 
+use super::audit::{self, Needs};
 use crate::cli::agent::AgentOptions;
 use crate::flows;
 use crate::follow::Tally;
@@ -39,6 +41,8 @@ pub struct AgentState {
     pub started: Instant,
     /// What is counted for Prometheus beside the books.
     pub registry: Registry,
+    /// What was audited.
+    pub audit: audit::Shared,
     /// What came of the canary.
     pub canary: Canary,
     identity: Mutex<IdentityFigures>,
@@ -118,11 +122,12 @@ struct CostWindows {
 pub struct SignalState {
     /// The signal.
     pub signal: &'static Signal,
-    /// It was asked for; otherwise it is there because identity lives from it.
+    /// It was asked for; otherwise it is there because identity lives from it, or rules need it.
     pub is_on: bool,
     /// Bits of the kinds that are printed.
     pub printed_kinds: u32,
-    /// Bits of the kinds that are told: printed, or made flows from; the others are there to learn from.
+    /// Bits of the kinds that are told: printed, made flows from, or put before rules; the others are there
+    /// to learn from.
     pub told_kinds: u32,
     /// Its probe asks whose records are wanted.
     pub selects: bool,
@@ -183,23 +188,32 @@ fn flow_kinds(signal: &Signal) -> u32 {
 impl SignalState {
     /// Loads and attaches all hooks of a signal, whatever comes of it.
     ///
-    /// One that is not on is there for identity only.
-    pub fn load(signal: &'static Signal, is_on: bool, options: &AgentOptions) -> Self {
+    /// One that is not on is there for identity, or for what the audit `needs`.
+    pub fn load(
+        signal: &'static Signal,
+        is_on: bool,
+        needs: &Needs,
+        options: &AgentOptions,
+    ) -> Self {
         let started = Instant::now();
         let asks = options.identity.late.is_some();
         let identity = signal.identity.iter().filter(|_| asks);
-        let hooks: Vec<_> = match is_on {
+        let audited = needs.kinds_of(signal);
+        let hooks: Vec<_> = match is_on || audited != 0 {
             true => signal.spec.hooks.iter().map(|hook| hook.name).collect(),
             false => identity.clone().map(|(_, hook)| *hook).collect(),
         };
         let printed_kinds = if is_on { signal.agent_kinds } else { 0 };
         let flows = if is_on && options.makes_flows() { flow_kinds(signal) } else { 0 };
-        let told_kinds = printed_kinds | flows;
+        let told_kinds = printed_kinds | flows | audited;
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
         let selects = signal.identity.is_empty() && options.selector.asks_for_container();
         let ports = if signal.names_peers { options.dns_ports.clone() } else { Vec::new() };
-        let filter = Filter { ports, selects_cgroups: selects, ..Filter::default() };
+        // None stands for the usual ones.
+        let usual = calls::usual().filter(|_| is_on && audited != 0);
+        let calls = needs.calls().iter().copied().chain(usual).collect();
+        let filter = Filter { ports, calls, selects_cgroups: selects, ..Filter::default() };
         let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         Self {
@@ -331,6 +345,7 @@ impl AgentState {
             http,
             registry,
             started,
+            audit: audit::Shared::default(),
             canary: Canary::default(),
             identity: Mutex::default(),
             collisions_told: AtomicUsize::new(0),

@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use super::audit::{AuditArguments, AuditOptions};
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
 use super::export::{ExportArguments, ExportOptions};
@@ -66,6 +67,8 @@ pub struct AgentArguments {
     #[command(flatten)]
     export: ExportArguments,
     #[command(flatten)]
+    audit: AuditArguments,
+    #[command(flatten)]
     metrics: MetricsArguments,
     #[command(flatten)]
     load: LoadArguments,
@@ -92,6 +95,8 @@ pub struct AgentOptions {
     pub hubble: HubbleOptions,
     /// Flows that are written to files.
     pub export: ExportOptions,
+    /// Rules that watch, and where their alerts go.
+    pub audit: AuditOptions,
     /// What is counted for Prometheus.
     pub metrics: MetricsOptions,
     /// Options of loading.
@@ -161,6 +166,19 @@ impl AgentOptions {
             metrics_expire_after: file.metrics_expire_after,
             metrics_pods_expire_after: file.metrics_pods_expire_after,
         });
+        let audit = arguments.audit.or(AuditArguments {
+            rules: file.rules,
+            rule_matching: file.rule_matching,
+            rules_leave_out: file.rules_leave_out,
+            strict_unknown: file.strict_unknown,
+            match_real_exe: file.match_real_exe,
+            alerts: file.alerts,
+            alerts_file: file.alerts_file,
+            alerts_syslog: file.alerts_syslog,
+            alerts_http: file.alerts_http,
+            alerts_spool_folder: file.alerts_spool_folder,
+            alerts_redact: file.alerts_redact,
+        });
         let http = arguments.http.or(file.http);
         Ok(Self {
             http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
@@ -172,6 +190,7 @@ impl AgentOptions {
             identity: identity.options(),
             hubble: hubble.options()?,
             export: export.options()?,
+            audit: audit.options()?,
             metrics: metrics.options()?,
             load: load.options(false)?,
         })

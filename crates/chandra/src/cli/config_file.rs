@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::audit::{AlertFormat, RuleMatching};
 use super::common::{Format, RingKind};
 use super::identity::{IdentityKind, RemotePodsKind};
 
@@ -68,6 +69,28 @@ pub struct File {
     pub insecure: Option<bool>,
     /// What flows may take in memory.
     pub hubble_buffer_size: Option<Size>,
+    /// Files of rules.
+    pub rules: Option<Vec<PathBuf>>,
+    /// Which rules fire of those that match one event.
+    pub rule_matching: Option<RuleMatching>,
+    /// Rules that cannot be answered are left out.
+    pub rules_leave_out: Option<bool>,
+    /// What is not known makes a rule undecided.
+    pub strict_unknown: Option<bool>,
+    /// `proc.name` is compared with the name of what really runs, too.
+    pub match_real_exe: Option<bool>,
+    /// How alerts are printed.
+    pub alerts: Option<AlertFormat>,
+    /// File to write alerts to.
+    pub alerts_file: Option<PathBuf>,
+    /// Receiver of syslog.
+    pub alerts_syslog: Option<String>,
+    /// Receiver of HTTP.
+    pub alerts_http: Option<String>,
+    /// Where alerts wait for it.
+    pub alerts_spool_folder: Option<PathBuf>,
+    /// Secrets are taken out of alerts.
+    pub alerts_redact: Option<bool>,
     /// Name of this cluster.
     pub cluster_name: Option<String>,
     /// File to write flows to.
@@ -126,6 +149,17 @@ const KEYS: &[&str] = &[
     "output",
     "signals",
     "dns_ports",
+    "rules",
+    "rule_matching",
+    "rules_leave_out",
+    "strict_unknown",
+    "match_real_exe",
+    "alerts",
+    "alerts_file",
+    "alerts_syslog",
+    "alerts_http",
+    "alerts_spool_folder",
+    "alerts_redact",
     "namespace",
     "pod",
     "selector",

@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
 pub(crate) mod agent;
+pub(crate) mod audit;
 pub(crate) mod common;
 pub mod config_file;
 pub(crate) mod export;

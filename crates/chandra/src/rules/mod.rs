@@ -8,7 +8,7 @@ mod recorded;
 mod replay;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chandra_doctor::{Check, Problem};
@@ -58,9 +58,14 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
 
 /// The problem of rules that another verb than `check` needs.
 fn unloadable(report: &Report, options: &RulesOptions) -> Problem {
+    do_not_load(report, &options.files)
+}
+
+/// The same of these files.
+pub(crate) fn do_not_load(report: &Report, files: &[PathBuf]) -> Problem {
     let errors = report.diagnostics.iter().filter(|one| one.severity == Severity::Error);
     let first = errors.map(ToString::to_string).next().unwrap_or_default();
-    let files: Vec<String> = options.files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let count = report.count(Severity::Error);
     Problem::new(
         Check::RULES,
@@ -70,7 +75,8 @@ fn unloadable(report: &Report, options: &RulesOptions) -> Problem {
     )
 }
 
-fn read(file: &Path) -> Result<String, Problem> {
+/// What a file of rules holds.
+pub(crate) fn read(file: &Path) -> Result<String, Problem> {
     let problem = |why: String| {
         Problem::new(
             Check::RULES,

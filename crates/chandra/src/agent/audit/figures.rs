@@ -1,0 +1,62 @@
+//! What the audit tells Prometheus.
+
+use chandra_metrics::{Kind, Writer};
+
+use super::Audited;
+
+/// Writes its families.
+pub fn write(audited: &Audited, out: &mut Writer<'_>) {
+    let counters = [
+        ("chandra_rules_events", "Events that were put before rules.", audited.events),
+        (
+            "chandra_rules_undecided",
+            "Rules that may have fired, by what is not known.",
+            audited.undecided,
+        ),
+        ("chandra_alerts_folded", "Alerts that are told as a count.", audited.alerts.folded),
+        (
+            "chandra_alerts_evicted",
+            "Of those, counts that were given up for lack of room.",
+            audited.alerts.evicted,
+        ),
+    ];
+    for (name, help, value) in counters {
+        out.family(Kind::Counter, name, "", help).sample(&[], value);
+    }
+    out.family(Kind::Gauge, "chandra_rules_loaded", "", "Rules that are evaluated.")
+        .sample(&[], audited.rules);
+    let mut reloads =
+        out.family(Kind::Counter, "chandra_rules_reloads", "", "Times that rules were read anew.");
+    reloads.sample(&[("outcome", "loaded")], audited.reloads);
+    reloads.sample(&[("outcome", "refused")], audited.failed_reloads);
+    let mut alerts =
+        out.family(Kind::Counter, "chandra_alerts", "", "Alerts by rule, before they are folded.");
+    for (rule, priority, count) in &audited.alerts.taken {
+        alerts.sample(&[("rule", rule), ("priority", priority.name())], *count);
+    }
+    let mut redacted =
+        out.family(Kind::Counter, "chandra_alerts_redacted", "", "Secrets taken out of alerts.");
+    for (kind, count) in &audited.alerts.redacted {
+        redacted.sample(&[("kind", kind.name())], *count);
+    }
+    let sinks = &audited.alerts.sinks;
+    let help = "Alerts that a sink wrote, or its receiver acknowledged.";
+    let mut delivered = out.family(Kind::Counter, "chandra_alerts_delivered", "", help);
+    for sink in sinks {
+        delivered.sample(&[("sink", &sink.name)], sink.delivered);
+    }
+    let help = "Alerts that a sink did not deliver, by cause.";
+    let mut dropped = out.family(Kind::Counter, "chandra_alerts_dropped", "", help);
+    for sink in sinks {
+        for (cause, count) in &sink.drops {
+            dropped.sample(&[("sink", &sink.name), ("cause", cause.name())], *count);
+        }
+    }
+    let mut spooled =
+        out.family(Kind::Gauge, "chandra_alerts_spooled", "", "Alerts that wait on disk.");
+    for sink in sinks {
+        if let Some(spool) = &sink.spool {
+            spooled.sample(&[("sink", &sink.name)], spool.records);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A process and those that it comes from, as rules ask for them.
+
+use chandra_event::process::{Arguments, Executable, Process};
+use chandra_event::record::{Event, Record};
+use chandra_identity::process::{ProcessEntry, ProcessTable, Program as Ran};
+use chandra_rules::adapter::{Ancestor, Lineage, Program};
+
+use crate::follow::Told;
+
+/// The lineage of whoever did what a record tells of: for a fork, of the parent.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessLineage<'a> {
+    table: &'a ProcessTable,
+    acting: Option<&'a ProcessEntry>,
+    boottime_ns: u64,
+}
+
+impl<'a> ProcessLineage<'a> {
+    /// That of a record.
+    pub fn of(told: &Told<'a>) -> Self {
+        let table = &told.identity.processes;
+        let acting: Option<&Process> = match told.known.event() {
+            Event::Fork(fork) => Some(&fork.parent),
+            _ => told.known.record.process(),
+        };
+        let acting = acting.and_then(|process| table.of(process));
+        Self { table, acting, boottime_ns: table.boottime_ns_of(told.known.time()) }
+    }
+
+    /// Who did it, with what it ran then.
+    pub fn acting(&self) -> Option<Program<'a>> {
+        self.acting.map(|entry| self.program(entry))
+    }
+
+    /// Those it comes from, its parent first.
+    pub fn ancestors(&self) -> impl Iterator<Item = Program<'a>> + use<'a> {
+        let this = *self;
+        let entries = this.acting.map(|entry| this.table.ancestors(entry.id()));
+        entries.into_iter().flatten().map(move |entry| this.program(entry))
+    }
+
+    fn program(&self, entry: &'a ProcessEntry) -> Program<'a> {
+        let process = entry.process();
+        let ran: Option<&'a Ran> = entry.program_at(self.boottime_ns).map(|program| &**program);
+        Program {
+            pid: process.pid,
+            comm: process_name(process),
+            start_time: Some(self.table.start_time(entry)),
+            executable: ran.map(|ran| Executable {
+                path: &ran.executable,
+                path_truncated: ran.file.path_truncated,
+                device: ran.file.device,
+                inode: ran.file.inode,
+                is_memfd: ran.file.is_memfd,
+                is_deleted: ran.file.is_deleted,
+                is_overlay_upper: ran.file.is_overlay_upper,
+            }),
+            arguments: ran.map(|ran| Arguments {
+                head: &ran.arguments_head,
+                tail: &[],
+                total_bytes: ran.arguments_bytes,
+            }),
+            filename: ran.map(|ran| &*ran.filename),
+            interpreter: ran.map(|ran| &*ran.interpreter),
+            cwd: ran.map(|ran| &*ran.cwd),
+            namespaces: ran.map(|ran| ran.namespaces),
+        }
+    }
+}
+
+fn process_name(process: &Process) -> &[u8] {
+    process.comm.as_bytes()
+}
+
+impl Lineage for ProcessLineage<'_> {
+    fn ancestor(&self, generation: usize) -> Ancestor<'_> {
+        let Some(acting) = self.acting else { return Ancestor::Unknown };
+        let Some(before) = generation.checked_sub(1) else {
+            return Ancestor::Known(self.program(acting));
+        };
+        if let Some(entry) = self.table.ancestors(acting.id()).nth(before) {
+            return Ancestor::Known(self.program(entry));
+        }
+        let last = self.table.ancestors(acting.id()).last().unwrap_or(acting);
+        match last.original_parent().pid {
+            0 => Ancestor::Nobody,
+            _ => Ancestor::Unknown,
+        }
+    }
+}
