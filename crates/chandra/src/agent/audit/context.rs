@@ -99,7 +99,8 @@ fn connection(record: &dyn Record) -> Option<Connection> {
     Some(Connection {
         key: connection.key.ok().map(|key| format!("{key:016x}")),
         protocol: "tcp".to_owned(),
-        local: Some(connection.local),
+        // A connection that begins has no port of its own yet.
+        local: Some(connection.local).filter(|local| local.port() != 0),
         peer: Some(connection.peer),
         role: connection.role.map(|role| match role {
             Role::Opener => "client".to_owned(),
