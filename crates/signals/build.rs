@@ -27,6 +27,11 @@ struct SignalToml {
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
+    /// It has maps to fill by the filter, before it is listened to.
+    #[serde(default)]
+    prepares: bool,
+    /// The hook that goes through what the probe remembers, now and then.
+    sweep: Option<String>,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -55,6 +60,9 @@ struct HookToml {
 struct RungToml {
     rung: String,
     programs: Vec<String>,
+    /// It is on the path of every packet.
+    #[serde(default)]
+    per_packet: bool,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +106,9 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("status", "GROUP_CODE"),
     ("reason", "GROUP_CODE"),
     ("rcode", "GROUP_CODE"),
+    ("error", "GROUP_CODE"),
+    ("call", "GROUP_CODE"),
+    ("message", "GROUP_CODE"),
 ];
 
 fn main() -> ExitCode {
@@ -151,10 +162,18 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     compile::compile(&probe, &[folder.to_owned(), headers, libbpf_headers], &arch, &object)?;
     let mut exports = btf::exports(&std::fs::read(&object)?)?;
     exports.structs.retain(|item| {
-        !["cgroup_key", "config", "counters", "group_key", "histogram", "process"]
-            .contains(&item.name.as_str())
+        let shared = [
+            "cgroup_key",
+            "config",
+            "counters",
+            "group_key",
+            "histogram",
+            "path_prefix",
+            "process",
+        ];
+        !shared.contains(&item.name.as_str())
     });
-    exports.enums.retain(|item| item.name != "group_field");
+    exports.enums.retain(|item| !["group_field", "path_access"].contains(&item.name.as_str()));
     std::fs::write(out.join(format!("{name}.rs")), generate::rust(&exports))?;
     Ok(exports)
 }
@@ -176,7 +195,8 @@ fn write_entry(
         known.map(|(_, value)| *value).ok_or_else(|| format!("no kind {kind} in enum {name}_kind"))
     };
     let identity = signal.identity.iter().map(|source| &source.hook);
-    for hook in signal.trace.iter().flat_map(|trace| &trace.hooks).chain(identity) {
+    let named = signal.trace.iter().flat_map(|trace| &trace.hooks);
+    for hook in named.chain(identity).chain(&signal.sweep) {
         if !signal.hook.iter().any(|known| known.name == *hook) {
             return Err(format!("no hook {hook}").into());
         }
@@ -198,8 +218,8 @@ fn write_entry(
         for rung in &hook.ladder {
             writeln!(
                 out,
-                "                    Rung {{ name: {:?}, programs: &{:?} }},",
-                rung.rung, rung.programs
+                "                    Rung {{ name: {:?}, programs: &{:?}, per_packet: {} }},",
+                rung.rung, rung.programs, rung.per_packet
             )?;
         }
         writeln!(out, "                ] }},")?;
@@ -249,8 +269,10 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}], names_peers: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {}, prepare: {}, sweep: {:?},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         signal.names_peers,
+        if signal.prepares { format!("Some({name}::prepare)") } else { "None".to_owned() },
+        signal.sweep,
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

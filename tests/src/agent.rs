@@ -180,6 +180,16 @@ impl Agent {
         Record(found.unwrap_or_else(|| panic!("no signal {name} in {all:?}")).clone())
     }
 
+    /// The value of a sample in what it tells Prometheus, which is 0 where it is not told.
+    ///
+    /// # Panics
+    /// When it is no whole number.
+    pub fn metric(&self, sample: &str) -> u64 {
+        let (_, text) = http::get_as(self.address, "/metrics", "text/plain");
+        let found = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        found.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// Waits until it is ready.
     pub fn wait_until_ready(&self) {
         wait_for("a ready agent", || (self.get("/readyz").status == 200).then_some(()));

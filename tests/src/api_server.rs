@@ -8,6 +8,7 @@ use crate::patience::wait_for;
 use crate::scratch::Scratch;
 
 mod cluster;
+mod forward;
 mod objects;
 mod server;
 

@@ -95,15 +95,29 @@ impl Running {
         wait_for("lines", || (self.out.len() >= count).then(|| self.out.since(0)))
     }
 
+    /// Stops it where it is, until it is told to go on.
+    pub fn pause(&self) {
+        self.kill(libc::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.kill(libc::SIGCONT);
+    }
+
+    fn kill(&self, signal: libc::c_int) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: takes numbers only; the child is not waited for yet, so that the pid is its own.
+        checked(unsafe { libc::kill(pid, signal) }).unwrap();
+    }
+
     /// Ctrl-C, and all that it printed. It must end well.
     ///
     /// # Panics
     /// When it does not.
     #[track_caller]
     pub fn interrupt(mut self) -> Vec<String> {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        // SAFETY: takes numbers only; the child is not waited for yet, so that the pid is its own.
-        checked(unsafe { libc::kill(pid, libc::SIGINT) }).unwrap();
+        self.kill(libc::SIGINT);
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
         self.out.finish()

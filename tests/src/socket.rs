@@ -86,6 +86,12 @@ pub fn limit_receive_buffer(socket: &impl AsRawFd, bytes: i32) {
     set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes).unwrap();
 }
 
+/// What is sent at once goes out as datagrams of so many bytes (UDP_SEGMENT, kernel 4.18).
+pub fn send_in_segments(socket: &std::net::UdpSocket, bytes: i32) {
+    const UDP_SEGMENT: i32 = 103;
+    set(socket, libc::IPPROTO_UDP, UDP_SEGMENT, &bytes).unwrap();
+}
+
 /// A raw socket: what is sent is this protocol's, header and all; IPv6 where `address` is.
 pub fn raw(address: std::net::IpAddr, protocol: i32) -> std::net::UdpSocket {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
@@ -94,6 +100,39 @@ pub fn raw(address: std::net::IpAddr, protocol: i32) -> std::net::UdpSocket {
     let socket =
         unsafe { OwnedFd::from_raw_fd(checked(libc::socket(family, kind, protocol)).unwrap()) };
     std::net::UdpSocket::from(socket)
+}
+
+/// A socket that sends echo requests and gets their replies, and nothing else of ICMP.
+pub fn ping(is_ipv4: bool) -> std::net::UdpSocket {
+    let (family, protocol) = match is_ipv4 {
+        true => (libc::AF_INET, libc::IPPROTO_ICMP),
+        false => (libc::AF_INET6, libc::IPPROTO_ICMPV6),
+    };
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers only; the descriptor returned is new and nobody else's.
+    let socket =
+        unsafe { OwnedFd::from_raw_fd(checked(libc::socket(family, kind, protocol)).unwrap()) };
+    let socket = std::net::UdpSocket::from(socket);
+    socket.set_read_timeout(Some(crate::patience::PATIENCE)).unwrap();
+    socket
+}
+
+/// What is sent is never cut into fragments, whatever the kernel knows of the way.
+pub fn never_fragment(socket: &std::net::UdpSocket) {
+    let (level, option) = match socket.local_addr().unwrap().is_ipv4() {
+        true => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+        false => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    };
+    set(socket, level, option, &libc::IP_PMTUDISC_DO).unwrap();
+}
+
+/// So many routers may pass on what is sent.
+pub fn set_hops(socket: &impl AsRawFd, is_ipv4: bool, hops: i32) {
+    let (level, option) = match is_ipv4 {
+        true => (libc::IPPROTO_IP, libc::IP_TTL),
+        false => (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),
+    };
+    set(socket, level, option, &hops).unwrap();
 }
 
 /// What the kernel says of a connection's life (`struct tcp_info`).

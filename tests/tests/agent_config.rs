@@ -3,19 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use chandra_tests::agent::{self, Agent};
+use chandra_tests::dns::query;
 use chandra_tests::failure::fails;
 use chandra_tests::http::get_as;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
+use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
 use chandra_tests::storm;
 use chandra_tests::trace::chandra;
+use simple_dns::TYPE;
 
 /// Names and values in the environment.
 type Variables<'a> = [(&'a str, &'a str)];
@@ -96,6 +100,78 @@ fn ring_size() {
         &["--ring-size", "262144"],
         [64 << 10, 128 << 10, 256 << 10],
         |agent| agent.signal("process").number("ring_bytes").unwrap(),
+    );
+}
+
+/// The ports, of these, where it sees DNS.
+fn dns_ports_seen(agent: &Agent) -> Vec<u16> {
+    const PORTS: [u16; 4] = [53, 5353, 5354, 5355];
+    agent.wait_until_ready();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let own_port = socket.local_addr().unwrap().port();
+    let is_own = |record: &Record| {
+        record.kind() == "dns_query"
+            && record.number("connection.local.port") == Some(own_port.into())
+    };
+    // Two rounds: when something of the second is seen, all of the first has been.
+    for port in PORTS.into_iter().chain(PORTS) {
+        // Refused where nobody listens, which the next call tells.
+        let _ = socket.send_to(&query(7, "web.example.test", TYPE::A), ("127.0.0.1", port));
+    }
+    wait_for("the second round", || {
+        let records = agent.records().into_iter().filter(is_own);
+        let port = |record: Record| record.number("connection.peer.port")?.try_into().ok();
+        let seen: Vec<u16> = records.filter_map(port).collect();
+        let times = |port: &u16| seen.iter().filter(|it| *it == port).count();
+        let first_round = PORTS.into_iter().filter(|port| times(port) > 0).collect();
+        PORTS.iter().any(|port| times(port) > 1).then_some(first_round)
+    })
+}
+
+#[test]
+fn dns_ports() {
+    needs!("root");
+    in_three_places(
+        "print = true\noutput = \"json\"\nsignals = [\"dns\"]\ndns_ports = [53]",
+        ("CHANDRA_DNS_PORTS", "5353,5354"),
+        &["--dns-ports", "5355"],
+        [vec![53], vec![5353, 5354], vec![5355]],
+        |agent| {
+            agent.read_output();
+            dns_ports_seen(agent)
+        },
+    );
+}
+
+#[test]
+fn ports_that_cannot_be_are_refused() {
+    let words = ["--dns-ports", "0", "53,5353"];
+    fails(&mut agent::command(&["--dns-ports", "53,0"]), 2, "filters", &words);
+    fails(&mut agent::command(&["--dns-ports", "1,2,3,4,5,6,7,8,9"]), 2, "filters", &["eight"]);
+    fails(&mut agent::command(&["--dns-ports", "domain"]), 2, "usage", &["domain"]);
+}
+
+#[test]
+fn interval() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"udp\"]\ninterval = \"45s\"",
+        ("CHANDRA_INTERVAL", "2m"),
+        &["--interval", "7"],
+        [45_000_000_000, 120_000_000_000, 7_000_000_000],
+        |agent| agent.signal("udp").number("interval_ns").unwrap(),
+    );
+}
+
+#[test]
+fn packet_hooks() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"icmp\"]\npacket_hooks = true",
+        ("CHANDRA_PACKET_HOOKS", "false"),
+        &["--packet-hooks"],
+        [true, false, true],
+        |agent| agent.signal("icmp").at("programs").unwrap().to_string().contains("icmp_egress"),
     );
 }
 

@@ -152,6 +152,8 @@ fn with_wrong_words() {
         ("--count", "0"),
         ("--duration", "soon"),
         ("--ring-size", "huge"),
+        ("--interval", "0"),
+        ("--interval", "often"),
     ] {
         let words = [option.trim_start_matches('-'), value];
         fails(&mut trace(&["exec", &format!("{option}={value}")]), 2, "filters", &words);

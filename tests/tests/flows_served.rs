@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chandra_tests::agent;
+use chandra_tests::certificates::{Authority, Validity};
 use chandra_tests::failure::fails;
 use chandra_tests::flows::Observed;
 use chandra_tests::lines::Lines;
@@ -15,7 +16,6 @@ use chandra_tests::observe::{command, said};
 use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 const SIGNALS: [&str; 2] = ["--signals", "process,tcp"];
 
@@ -126,20 +126,9 @@ fn who_stops_reading_is_told_what_was_missed_and_holds_back_nobody() {
     observed.agent.stop();
 }
 
-/// An authority, and a certificate of it for the agent, as files.
+/// A new authority, and a certificate of it for the agent, as files.
 fn certify(folder: &Scratch, name: &str) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::new(vec!["agent.test".to_owned()]).unwrap();
-    let own = own.signed_by(&key, &authority).unwrap();
-    std::fs::write(folder.at(&format!("{name}.ca")), authority.pem()).unwrap();
-    std::fs::write(folder.at("key.new"), key.serialize_pem()).unwrap();
-    std::fs::write(folder.at("cert.new"), own.pem()).unwrap();
-    // Each at once, as cert-manager and kubelets do it.
-    std::fs::rename(folder.at("key.new"), folder.at("key")).unwrap();
-    std::fs::rename(folder.at("cert.new"), folder.at("cert")).unwrap();
+    Authority::new(folder, name).sign(folder, "agent", "agent.test", Validity::Now);
 }
 
 fn text(path: &Path) -> String {
@@ -151,7 +140,7 @@ fn certificates_that_change_are_served_without_a_restart() {
     needs!("root");
     let folder = Scratch::new();
     certify(&folder, "first");
-    let (cert, key) = (text(&folder.at("cert")), text(&folder.at("key")));
+    let (cert, key) = (text(&folder.at("agent.crt")), text(&folder.at("agent.key")));
     let files = ["--hubble-tls-cert-file", &cert, "--hubble-tls-key-file", &key];
     let address = free_address();
     let listen = ["--hubble-listen-address", &address];
@@ -176,7 +165,7 @@ fn certificates_that_change_are_served_without_a_restart() {
     assert_ne!(refused.code, Some(0));
     assert!(refused.error.contains("certificate"), "{}", refused.error);
     // One that cannot be used is said, and the one before goes on.
-    std::fs::write(folder.at("cert"), "no certificate").unwrap();
+    std::fs::write(folder.at("agent.crt"), "no certificate").unwrap();
     wait_for("the complaint", || {
         assert_eq!(ask("second.ca").code, Some(0));
         let messages = observed.agent.messages();

@@ -209,7 +209,6 @@ fn records_of_a_container_that_nobody_describes_wait_half_a_second_and_come_in_o
 }
 
 #[test]
-#[ignore = "a held record is told with what its process runs, and whose child it is, when it is let go"]
 fn held_records_tell_what_was_so_when_they_happened() {
     needs_containerd!();
     let (_containerd, _detour, agent, _) = asked("hold");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
 use chandra_loader::load::{LoadError, Loaded, Options, Request, load};
+use chandra_loader::path_selection;
 use chandra_loader::ring::{self, Reader};
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_loader::{LibbpfError, MapHandle};
@@ -41,7 +42,25 @@ pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
     config.has_v1_cgroups = u8::from(hierarchies::has_v1_controllers());
     let request =
         Request { spec: &watch.signal.spec, hooks: watch.hooks, config, map_entries: &[], options };
-    load(&request).map_err(|error| problem(watch.signal.spec.name, &error))
+    let loaded = load(&request).map_err(|error| problem(watch.signal.spec.name, &error))?;
+    if !watch.filter.paths.is_empty() {
+        path_selection::select(&loaded, &watch.filter.paths).map_err(|error| {
+            let next = "give fewer paths, or a shorter one that the others begin with";
+            Problem::usage(Check::FILTERS, "the paths do not fit into a probe", error, next)
+        })?;
+    }
+    if let Some(prepare) = watch.signal.prepare {
+        prepare(&loaded, watch.filter).map_err(|error| {
+            let what = format!("cannot tell signal {} what is wanted", loaded.name);
+            Problem::new(
+                Check::VERIFIER,
+                what,
+                error,
+                "report this with the kernel's version (uname -r)",
+            )
+        })?;
+    }
+    Ok(loaded)
 }
 
 /// What becomes of records after the ring: `decoded = delivered + shed`, and what is no record.

@@ -7,6 +7,7 @@ use crate::time::Timestamp;
 
 mod fields;
 
+pub(crate) use fields::InterfaceFields;
 pub use fields::{DropFields, PACKET_DISCARD, PACKET_DROP};
 
 /// Why the kernel dropped a packet (`enum skb_drop_reason`, kernel 5.17 and later).
@@ -132,7 +133,7 @@ pub fn protocol_word(ethertype: u16, protocol: Option<u8>) -> Option<&'static st
 }
 
 /// IANA's registry "Assigned Internet Protocol Numbers", those that are met.
-fn ip_protocol_word(protocol: u8) -> Option<&'static str> {
+pub(crate) fn ip_protocol_word(protocol: u8) -> Option<&'static str> {
     Some(match protocol {
         1 => "icmp",
         2 => "igmp",

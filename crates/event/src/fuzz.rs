@@ -9,13 +9,17 @@ use unicode_width::UnicodeWidthStr;
 use crate::cgroup::{self, Cgroup};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
+use crate::file::{FileOpen, FileType, Opened};
+use crate::icmp::{Class, Icmp, Quoted};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::samples::{QUERY, RESPONSE};
 use crate::socket::{Ends, Part, Transport};
+use crate::system_call::{self, SystemCall};
 use crate::table::{Mode, Table};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
+use crate::udp::{self, Udp};
 use crate::{KINDS, json, text};
 
 /// A small deterministic generator: each state is hashed by multiplying and folding.
@@ -113,6 +117,42 @@ impl Random {
         }
     }
 
+    fn ends(&mut self) -> Ends {
+        Ends {
+            transport: [Transport::Tcp, Transport::Udp][self.below(2) as usize],
+            part: [Some(Part::Client), Some(Part::Server), None][self.below(3) as usize],
+            local: self.end(),
+            peer: self.end(),
+            net_namespace: self.u32(),
+            cookie: self.u64(),
+        }
+    }
+
+    fn udp(&mut self) -> Udp {
+        let ends = [udp::End::SocketClosed, udp::End::Idle, udp::End::Evicted];
+        Udp {
+            time: Timestamp(self.u64()),
+            process: self.any(Random::process),
+            ends: self.ends(),
+            opened_before_start: self.flag(),
+            received_first: self.flag(),
+            totals: udp::Totals {
+                datagrams_sent: self.u64(),
+                datagrams_received: self.u64(),
+                bytes_sent: self.u64(),
+                bytes_received: self.u64(),
+                socket_drops: self.u64(),
+            },
+            duration_ns: self.u64(),
+            happened: match self.below(4) {
+                0 => udp::Happened::Open,
+                1 => udp::Happened::Reply,
+                2 => udp::Happened::Update,
+                _ => udp::Happened::Close(ends[self.below(3) as usize]),
+            },
+        }
+    }
+
     fn state(&mut self) -> State {
         State::from_kernel(self.below(12) as u8 + 1).unwrap()
     }
@@ -198,6 +238,33 @@ fn dropped(random: &mut Random) -> Drop {
     }
 }
 
+fn icmp(random: &mut Random) -> Icmp {
+    let quote =
+        [&[[0x45, 0x46, 0x60, 0x10][random.below(4) as usize]], &random.bytes()[..]].concat();
+    let quoted = Quoted::read(&quote);
+    Icmp {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        class: [Class::Error, Class::Echo, Class::Other][random.below(3) as usize],
+        direction: [Direction::Received, Direction::Sent][random.below(2) as usize],
+        source: random.any(|random| random.end().ip()),
+        destination: random.end().ip(),
+        type_number: random.next() as u8,
+        code: random.next() as u8,
+        word: random.any(|random| random.u32().to_be_bytes()),
+        message_bytes: random.any(Random::u32),
+        hop_limit: random.any(|random| random.next() as u8),
+        target: random.any(|random| random.end().ip()),
+        quoted: quoted.ok(),
+        malformed: quoted.err(),
+        latency_ns: random.any(Random::u64),
+        interface: random
+            .any(|random| Interface { index: random.u32(), name: sixteen(&random.bytes()) }),
+        net_namespace: random.u32(),
+        socket_cookie: random.u64(),
+    }
+}
+
 /// A message that was damaged in a few places, or is nothing but noise.
 fn message(random: &mut Random) -> Vec<u8> {
     let mut message = [QUERY, RESPONSE][random.below(2) as usize].to_vec();
@@ -267,23 +334,51 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     });
     each(&random.tcp());
     each(&dropped(random));
+    each(&FileOpen {
+        time: Timestamp(random.u64()),
+        process: random.process(),
+        path,
+        path_truncated: random.flag(),
+        name: filename,
+        flags: random.u32(),
+        mode: random.u32(),
+        opened: random.any(|random| Opened {
+            file_type: FileType::of_mode(random.u32()),
+            permissions: random.u32(),
+            device: random.u32(),
+            inode: random.u64(),
+            is_created: random.flag(),
+        }),
+        error: random.u32(),
+        descriptor: random.any(Random::u32),
+    });
+    let given = system_call::Path { path, name: filename };
+    each(&SystemCall {
+        time: Timestamp(random.u64()),
+        process: random.process(),
+        effective_uid: random.u32(),
+        name: random.any(|_| "setns"),
+        number: random.u32(),
+        arguments: std::array::from_fn(|_| random.u64()),
+        argument_count: random.below(9) as u8,
+        path: random.any(|_| given),
+        second_path: random.any(|_| given),
+        path_truncated: random.flag(),
+        descriptor_type: random.any(|random| FileType::of_mode(random.u32())),
+        result: random.next() as i64,
+    });
+    each(&icmp(random));
     let message = message(random);
     each(&Dns {
         time: Timestamp(random.u64()),
         process: random.any(Random::process),
-        ends: Ends {
-            transport: [Transport::Tcp, Transport::Udp][random.below(2) as usize],
-            part: [Part::Client, Part::Server][random.below(2) as usize],
-            local: random.end(),
-            peer: random.end(),
-            net_namespace: random.u32(),
-            cookie: random.u64(),
-        },
+        ends: random.ends(),
         message: Message::read(&message).unwrap(),
         message_bytes: random.u32(),
         is_cut: random.flag(),
         latency_ns: random.any(Random::u64),
     });
+    each(&random.udp());
 }
 
 #[test]

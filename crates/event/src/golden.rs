@@ -4,16 +4,18 @@
 
 use crate::dns::{DNS_QUERY, DNS_RESPONSE};
 use crate::drop::{PACKET_DISCARD, PACKET_DROP};
+use crate::icmp::{ICMP_ECHO, ICMP_ERROR};
 use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
 use crate::record::Kind;
 use crate::table::{Mode, Table};
 use crate::tcp::{TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_ESTABLISHED, TCP_RETRANSMIT};
+use crate::udp::{UDP_CLOSE, UDP_OPEN, UDP_REPLY};
 use crate::{json, samples};
 
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
-/// `<resolver>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
+/// `<resolver>`, `<talker>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 23] = [
+const JSON: [&str; 32] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -97,6 +99,57 @@ const JSON: [&str; 23] = [
         {"name":"www.example.com","type":"CNAME","ttl_seconds":60,"target":"a\\.b.example.com"},
         {"name":"a\\.b.example.com","type":"AAAA","ttl_seconds":30,"address":"2001:db8::1"},
         {"name":"www.example.com","type":"TXT","ttl_seconds":0}]}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"file_open","type":"file_open","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"file":{"flags":["O_WRONLY","O_CREAT","O_TRUNC"],"mode":"0644",
+        "type":"regular","permissions":"4755","device":"8:1","inode":"123456","is_created":true,
+        "descriptor":3,"is_resolved":true,"path_truncated":false,"name":"link",
+        "path":"/etc/cron.d/\u001b[2J"}}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"system_call","type":"system_call","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"system_call":{"name":"symlinkat","number":266,
+        "arguments":["0x7ffd00001000","0xffffff9c","0x7ffd00002000"],"effective_uid":0,
+        "path_truncated":false,"path_given":"../\u001b[2J","path":"../\u001b[2J",
+        "second_path_given":"link","second_path":"/etc/link"},"result":-13,"error":"EACCES",
+        "error_number":13}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_open",<talker>,
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_reply",<talker>,
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3","latency_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_update","node":"n1",
+        "connection":{"family":"ipv4","protocol":"udp",
+        "local":{"address":"10.0.0.1","port":40000},"peer":{"address":"10.0.0.53","port":53},
+        "net_namespace":4026531840,"socket_cookie":"12","opened_before_start":true},
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3","duration_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_close",<talker>,
+        "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
+        "socket_drops":"3","duration_ns":1234567,"end":"idle"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_error","node":"n1",
+        "packet":{"source":{"address":"10.0.0.254"},"destination":{"address":"10.0.0.1"},
+        "protocol":"icmp","hop_limit":64},"interface":{"name":"eth0","index":2},
+        "icmp":{"type":"destination_unreachable","code":"fragmentation_needed","type_number":3,
+        "code_number":4,"mtu":1400,"message_bytes":556},
+        "quoted":{"protocol":"tcp","ip_protocol":6,"source":{"address":"10.0.0.1","port":40000},
+        "destination":{"address":"10.0.0.2","port":443},"length_bytes":1500},
+        "direction":"received","net_namespace":4026531840}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_echo","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"ping",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"packet":{"source":{"address":"2001:db8::1"},
+        "destination":{"address":"::1"},"protocol":"icmpv6","hop_limit":64},
+        "interface":{"name":"eth0","index":2},
+        "icmp":{"type":"echo_reply","type_number":129,"code_number":0,"id":4660,"sequence":7,
+        "message_bytes":64},"direction":"received","net_namespace":4026531840,
+        "latency_ns":1234567}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_other","node":"n1",
+        "packet":{"destination":{"address":"10.0.0.1"},"protocol":"icmp"},
+        "icmp":{"type_number":200,"code_number":1,"malformed":"ends_too_soon"},
+        "direction":"sent"}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];
@@ -123,6 +176,8 @@ const CURL: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":
 
 #[test]
 fn json_of_each_kind() {
+    // The same socket, of which this signal says one thing more.
+    let talker = RESOLVER.replace(r#""12"}"#, r#""12","opened_before_start":false}"#);
     let mut expected = JSON.iter();
     let mut kinds = crate::KINDS.iter();
     samples::each(&mut |record| {
@@ -132,6 +187,7 @@ fn json_of_each_kind() {
         let expected = expected.next().unwrap().replace("<curl>", CURL);
         let expected = expected
             .replace("<resolver>", RESOLVER)
+            .replace("<talker>", &talker)
             .replace("<runc>", RUNC)
             .replace("<docker>", DOCKER);
         let expected: String = expected.lines().map(str::trim_start).collect();
@@ -217,6 +273,19 @@ TIME         TYPE             PID COMM            LOCAL                 PEER    
 }
 
 #[test]
+fn conversations_from_their_first_datagram_to_their_end() {
+    assert_eq!(
+        show(&[&UDP_OPEN, &UDP_REPLY, &UDP_CLOSE], Mode::Table, None),
+        "
+TIME         TYPE          PID COMM            LOCAL                 PEER                  ROLE     OUT    IN    SENT RECEIVED DURATION END           LATENCY
+09:10:11.123 udp_open       99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -                   -
+09:10:11.123 udp_reply      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -               1.2ms
+09:10:11.123 udp_close      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB    1.2ms idle                -
+"
+    );
+}
+
+#[test]
 fn wide_values_are_exact_and_push_their_neighbours_only_as_far_as_they_must() {
     assert_eq!(
         show(&[&TCP_CLOSE], Mode::Table, None),
@@ -254,6 +323,18 @@ fn packets_that_were_dropped() {
 TIME         TYPE               PID COMM            SOURCE                DESTINATION           PROTOCOL REASON               LOCATION
 09:10:11.123 packet_drop         99 curl            10.0.0.2:443          10.0.0.1:40000        tcp      netfilter_drop       nf_hook_slow+0xc6
 09:10:11.123 packet_discard       - -               -                     -                     -        -                    -
+"
+    );
+}
+
+#[test]
+fn errors_of_icmp_and_the_connection_that_they_are_about() {
+    assert_eq!(
+        show(&[&ICMP_ERROR, &ICMP_ECHO], Mode::Table, None),
+        "
+TIME         TYPE           PID COMM            FROM            TO              MESSAGE                 REASON                 SEQ   MTU QUOTED   QUOTED_SOURCE         QUOTED_DESTINATION    DIRECTION LATENCY
+09:10:11.123 icmp_error       - -               10.0.0.254      10.0.0.1        destination_unreachable fragmentation_needed     -  1400 tcp      10.0.0.1:40000        10.0.0.2:443          received        -
+09:10:11.123 icmp_echo       99 ping            2001:db8::1     ::1             echo_reply              -                        7     - -        -                     -                     received    1.2ms
 "
     );
 }

@@ -136,6 +136,11 @@ fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Time(time) => write_quoted(time, out),
         Value::Capabilities(set) => write_array(names::capabilities(set), write_quoted, out),
         Value::TcpFlags(flags) => write_array(names::tcp_flags(flags), write_quoted, out),
+        Value::OpenFlags(flags) => write_array(names::open_flags(flags), write_quoted, out),
+        Value::HexList(numbers) => {
+            write_array(numbers.iter().map(names::hexadecimal), write_quoted, out);
+        }
+        Value::Mode(mode) => write_quoted(format_args!("{mode:04o}"), out),
         Value::Signal(number) => write_quoted(names::signal(number), out),
         Value::Errno(number) => write_quoted(names::errno(number), out),
         Value::Pairs(pairs) => write_object(pairs, out),
@@ -216,7 +221,8 @@ fn write_object(pairs: &Pairs, out: &mut Vec<u8>) {
 }
 
 /// Writes text from outside.
-fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
+/// Appends a JSON string, its quotes included.
+pub fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -13,16 +13,20 @@ pub mod dns;
 pub mod drop;
 pub mod feed;
 pub mod fields;
+pub mod file;
 pub mod histogram;
+pub mod icmp;
 pub mod json;
 pub mod process;
 pub mod record;
 pub mod reference;
 pub mod socket;
+pub mod system_call;
 pub mod table;
 pub mod tcp;
 pub mod text;
 pub mod time;
+pub mod udp;
 pub mod unit;
 pub mod value;
 pub mod who;
@@ -37,7 +41,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 23] = [
+pub static KINDS: [&Kind; 32] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -60,5 +64,14 @@ pub static KINDS: [&Kind; 23] = [
     &drop::PACKET_DISCARD,
     &dns::DNS_QUERY,
     &dns::DNS_RESPONSE,
+    &file::FILE_OPEN,
+    &system_call::SYSTEM_CALL,
+    &udp::UDP_OPEN,
+    &udp::UDP_REPLY,
+    &udp::UDP_UPDATE,
+    &udp::UDP_CLOSE,
+    &icmp::ICMP_ERROR,
+    &icmp::ICMP_ECHO,
+    &icmp::ICMP_OTHER,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -99,6 +99,49 @@ pub(crate) fn tcp_flags(flags: u8) -> impl Iterator<Item = &'static str> {
         .map(|(_, name)| name)
 }
 
+/// Flags of open(2) beside the access mode (`include/uapi/asm-generic/fcntl.h`). `O_SYNC` and
+/// `O_TMPFILE` are of two bits and shown by the one that is theirs alone.
+#[rustfmt::skip]
+const OPEN_FLAGS: [(u32, &str); 12] = [
+    (0o100, "O_CREAT"), (0o200, "O_EXCL"), (0o400, "O_NOCTTY"), (0o1000, "O_TRUNC"),
+    (0o2000, "O_APPEND"), (0o4000, "O_NONBLOCK"), (0o20_000, "O_ASYNC"),
+    (0o1_000_000, "O_NOATIME"), (0o2_000_000, "O_CLOEXEC"), (0o4_000_000, "O_SYNC"),
+    (0o10_000_000, "O_PATH"), (0o20_000_000, "O_TMPFILE"),
+];
+
+/// Those that architectures number each in its own way.
+#[cfg(target_arch = "aarch64")]
+const OWN_OPEN_FLAGS: [(u32, &str); 3] =
+    [(0o40_000, "O_DIRECTORY"), (0o100_000, "O_NOFOLLOW"), (0o200_000, "O_DIRECT")];
+#[cfg(not(target_arch = "aarch64"))]
+const OWN_OPEN_FLAGS: [(u32, &str); 3] =
+    [(0o200_000, "O_DIRECTORY"), (0o400_000, "O_NOFOLLOW"), (0o40_000, "O_DIRECT")];
+
+/// `O_DSYNC`, which `O_SYNC` has in it.
+const DSYNC: u32 = 0o10_000;
+const SYNC: u32 = 0o4_000_000;
+
+/// The access mode, then the names of the flags that are set. `O_LARGEFILE`, which the kernel sets
+/// itself, has none.
+pub(crate) fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
+    let access = match flags & 0o3 {
+        0 => "O_RDONLY",
+        1 => "O_WRONLY",
+        2 => "O_RDWR",
+        _ => "O_ACCMODE",
+    };
+    let dsync = (flags & (DSYNC | SYNC) == DSYNC).then_some("O_DSYNC");
+    let set = OPEN_FLAGS.into_iter().chain(OWN_OPEN_FLAGS);
+    let set = set.filter(move |(bit, _)| flags & bit != 0).map(|(_, name)| name);
+    std::iter::once(access).chain(set).chain(dsync)
+}
+
+/// A number as C writes it: `0x1f`.
+pub(crate) fn hexadecimal(number: &u64) -> impl fmt::Display + use<> {
+    let number = *number;
+    fmt::from_fn(move |f| write!(f, "{number:#x}"))
+}
+
 /// A device as `/proc` writes it: `8:1`. Inside the kernel it is major << 20 | minor.
 pub(crate) fn device(device: u32) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{}:{}", device >> 20, device & 0xf_ffff))
@@ -124,6 +167,15 @@ mod tests {
         ] {
             assert_eq!(signal(number).to_string(), name);
         }
+    }
+
+    #[test]
+    fn flags_of_open_are_named_as_strace_does() {
+        let names = |flags| open_flags(flags).collect::<Vec<_>>().join("|");
+        assert_eq!(names(0), "O_RDONLY");
+        assert_eq!(names(0o2_000_302), "O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC");
+        assert_eq!(names(0o4_010_002), "O_RDWR|O_SYNC");
+        assert_eq!(names(0o10_001), "O_WRONLY|O_DSYNC");
     }
 
     #[test]

@@ -8,10 +8,14 @@ use std::net::SocketAddr;
 use crate::cgroup::Cgroup;
 use crate::dns::Dns;
 use crate::drop::Drop;
+use crate::file::FileOpen;
+use crate::icmp::Icmp;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
+use crate::system_call::SystemCall;
 use crate::tcp::Tcp;
 use crate::time::Timestamp;
+use crate::udp::Udp;
 use crate::unit::Unit;
 use crate::value::{Type, Value};
 
@@ -144,6 +148,14 @@ pub enum Event<'a> {
     Drop(&'a Drop),
     /// A DNS message was sent or received.
     Dns(&'a Dns<'a>),
+    /// A file was opened, or could not be.
+    FileOpen(&'a FileOpen<'a>),
+    /// A system call was done.
+    SystemCall(&'a SystemCall<'a>),
+    /// Something happened to a UDP conversation.
+    Udp(&'a Udp),
+    /// A message of ICMP was sent or received.
+    Icmp(&'a Icmp),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -166,6 +178,8 @@ pub trait Record {
             Event::Tcp(tcp) => Some(tcp.connection.peer),
             Event::Drop(drop) => drop.peer(),
             Event::Dns(dns) => Some(dns.ends.peer),
+            Event::Udp(udp) => Some(udp.ends.peer),
+            Event::Icmp(icmp) => icmp.peer(),
             _ => None,
         }
     }
@@ -173,6 +187,7 @@ pub trait Record {
     fn transport(&self) -> Transport {
         match self.event() {
             Event::Dns(dns) => dns.ends.transport,
+            Event::Udp(udp) => udp.ends.transport,
             _ => Transport::Tcp,
         }
     }
@@ -186,6 +201,10 @@ pub trait Record {
             Event::Tcp(tcp) => tcp.process.as_ref(),
             Event::Drop(drop) => drop.process.as_ref(),
             Event::Dns(dns) => dns.process.as_ref(),
+            Event::FileOpen(open) => Some(&open.process),
+            Event::SystemCall(call) => Some(&call.process),
+            Event::Udp(udp) => udp.process.as_ref(),
+            Event::Icmp(icmp) => icmp.process.as_ref(),
             Event::Other => None,
         }
     }

@@ -1,16 +1,20 @@
 //! One record of each kind for the tests of every output.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::cgroup::{self, Cgroup};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
+use crate::file::{FileOpen, FileType, Opened};
+use crate::icmp::{Class, Icmp, Malformed, Quoted};
 use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use crate::record::Record;
 use crate::socket::{Ends, Part, Transport};
+use crate::system_call::{self, SystemCall};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::time::Timestamp;
+use crate::udp::{self, Udp};
 use crate::who::Described;
 
 /// 2026-11-22T09:10:11.123456789Z
@@ -213,7 +217,7 @@ pub fn dns(message: &[u8], latency_ns: Option<u64>) -> Dns<'_> {
         process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         ends: Ends {
             transport: Transport::Udp,
-            part: Part::Client,
+            part: Some(Part::Client),
             local: SocketAddr::from(([10, 0, 0, 1], 40_000)),
             peer: SocketAddr::from(([10, 0, 0, 53], 53)),
             net_namespace: 4_026_531_840,
@@ -223,6 +227,141 @@ pub fn dns(message: &[u8], latency_ns: Option<u64>) -> Dns<'_> {
         message_bytes: u32::try_from(message.len()).unwrap(),
         is_cut: false,
         latency_ns,
+    }
+}
+
+/// A shell writes where a link leads.
+pub fn file_open() -> FileOpen<'static> {
+    FileOpen {
+        time: NOW,
+        process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        path: b"/etc/cron.d/\x1b[2J",
+        path_truncated: false,
+        name: b"link",
+        flags: 0o1101,
+        mode: 0o100_644,
+        opened: Some(Opened {
+            file_type: FileType::Regular,
+            permissions: 0o4755,
+            device: 8 << 20 | 1,
+            inode: 123_456,
+            is_created: true,
+        }),
+        error: 0,
+        descriptor: Some(3),
+    }
+}
+
+/// A link that cannot be made.
+pub fn system_call() -> SystemCall<'static> {
+    SystemCall {
+        time: NOW,
+        process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        effective_uid: 0,
+        name: Some("symlinkat"),
+        number: 266,
+        arguments: [0x7ffd_0000_1000, 0xffff_ff9c, 0x7ffd_0000_2000, 1, 2, 3],
+        argument_count: 3,
+        path: Some(system_call::Path { path: b"../\x1b[2J", name: b"../\x1b[2J" }),
+        second_path: Some(system_call::Path { path: b"/etc/link", name: b"link" }),
+        path_truncated: false,
+        descriptor_type: None,
+        result: -13,
+    }
+}
+
+/// At a client.
+pub fn udp(happened: udp::Happened) -> Udp {
+    Udp {
+        time: NOW,
+        process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        ends: dns(QUERY, None).ends,
+        opened_before_start: false,
+        received_first: false,
+        totals: udp::Totals {
+            datagrams_sent: 1,
+            datagrams_received: 2,
+            bytes_sent: 44,
+            bytes_received: 2_600,
+            socket_drops: 3,
+        },
+        duration_ns: 1_234_567,
+        happened,
+    }
+}
+
+/// As little as can be known of a conversation.
+pub fn unknown_udp(happened: udp::Happened) -> Udp {
+    let ends = Ends { part: None, ..dns(QUERY, None).ends };
+    Udp { process: None, ends, opened_before_start: true, ..udp(happened) }
+}
+
+/// A router says that a segment of curl's is too large.
+pub fn icmp_error() -> Icmp {
+    Icmp {
+        time: NOW,
+        process: None,
+        class: Class::Error,
+        direction: Direction::Received,
+        source: Some(IpAddr::from([10, 0, 0, 254])),
+        destination: IpAddr::from([10, 0, 0, 1]),
+        type_number: 3,
+        code: 4,
+        word: Some([0, 0, 0x05, 0x78]),
+        message_bytes: Some(556),
+        hop_limit: Some(64),
+        target: None,
+        quoted: Some(Quoted {
+            protocol: Some(6),
+            source: SocketAddr::from(([10, 0, 0, 1], 40_000)),
+            destination: SocketAddr::from(([10, 0, 0, 2], 443)),
+            has_ports: true,
+            icmp_type: None,
+            echo: None,
+            length_bytes: 1500,
+            is_fragment: false,
+        }),
+        malformed: None,
+        latency_ns: None,
+        interface: Some(Interface { index: 2, name: *b"eth0\0\0\0\0\0\0\0\0\0\0\0\0" }),
+        net_namespace: 4_026_531_840,
+        socket_cookie: 0,
+    }
+}
+
+/// The reply to a ping.
+pub fn icmp_echo() -> Icmp {
+    Icmp {
+        process: Some(process(99, 1, *b"ping\0\0\0\0\0\0\0\0\0\0\0\0")),
+        class: Class::Echo,
+        source: Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])),
+        destination: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        type_number: 129,
+        code: 0,
+        word: Some([0x12, 0x34, 0, 7]),
+        message_bytes: Some(64),
+        quoted: None,
+        latency_ns: Some(1_234_567),
+        ..icmp_error()
+    }
+}
+
+/// As little as can be known of a message, and that it is broken.
+pub fn unknown_icmp() -> Icmp {
+    Icmp {
+        class: Class::Other,
+        direction: Direction::Sent,
+        source: None,
+        type_number: 200,
+        code: 1,
+        word: None,
+        message_bytes: None,
+        hop_limit: None,
+        quoted: None,
+        malformed: Some(Malformed::EndsTooSoon),
+        interface: None,
+        net_namespace: 0,
+        ..icmp_error()
     }
 }
 
@@ -259,5 +398,14 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&unknown_drop());
     each(&dns(QUERY, None));
     each(&dns(RESPONSE, Some(1_234_567)));
+    each(&file_open());
+    each(&system_call());
+    each(&udp(udp::Happened::Open));
+    each(&udp(udp::Happened::Reply));
+    each(&unknown_udp(udp::Happened::Update));
+    each(&udp(udp::Happened::Close(udp::End::Idle)));
+    each(&icmp_error());
+    each(&icmp_echo());
+    each(&unknown_icmp());
     each(&Described { time: NOW, pending_records: 3 });
 }

@@ -46,8 +46,8 @@ impl Part {
 pub struct Ends {
     /// What carries the data.
     pub transport: Transport,
-    /// Which part this end takes.
-    pub part: Part,
+    /// Which part this end takes, when known.
+    pub part: Option<Part>,
     /// Local address and port.
     pub local: SocketAddr,
     /// Peer's address and port.
@@ -85,7 +85,7 @@ crate::fields! {
         "Peer's address";
         "connection.peer.port", "PEER_PORT", 9, Json, Number(ends.peer.port()),
         "Peer's port";
-        "connection.role", "ROLE", 6, Table, Word(ends.part.word()),
+        "connection.role", "ROLE", 6, Table, Word(ends.part.map(Part::word)),
         "Whether this end is the client, which asks, or the server, which answers";
         "connection.net_namespace", "NET_NS", 10, Wide, Number(ends.net_namespace),
         "Inode number of the network namespace";

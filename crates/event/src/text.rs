@@ -164,6 +164,15 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
                 write!(out, "{}{name}", if index > 0 { "," } else { "" })
             })
         }
+        Value::OpenFlags(flags) => {
+            names::open_flags(flags).enumerate().try_for_each(|(index, name)| {
+                write!(out, "{}{name}", if index > 0 { "|" } else { "" })
+            })
+        }
+        Value::HexList(numbers) => numbers.iter().enumerate().try_for_each(|(index, number)| {
+            write!(out, "{}{number:#x}", if index > 0 { "," } else { "" })
+        }),
+        Value::Mode(mode) => write!(out, "{mode:04o}"),
         Value::Device(device) => write!(out, "{}", names::device(device)),
         Value::Signal(number) => write!(out, "{}", names::signal(number)),
         Value::Errno(number) => write!(out, "{}", names::errno(number)),
@@ -173,6 +182,11 @@ pub(crate) fn push_value(value: Value<'_>, unit: Option<Unit>, exact: bool, out:
         Value::DnsCode(number) => write!(out, "{}", dns::code_name(number)),
         Value::DnsAnswers(answers) => return push_answers(answers, out),
     };
+}
+
+/// An error's name: `ECONNREFUSED`.
+pub fn errno(number: u32) -> String {
+    names::errno(number).to_string()
 }
 
 /// How many columns of a terminal a text takes.
@@ -240,6 +254,9 @@ mod tests {
         assert_eq!(text(Value::Capabilities(0)), "none");
         assert_eq!(text(Value::TcpFlags(0x12)), "SYN,ACK");
         assert_eq!(text(Value::TcpFlags(0)), "none");
+        assert_eq!(text(Value::OpenFlags(0o1101)), "O_WRONLY|O_CREAT|O_TRUNC");
+        assert_eq!(text(Value::Mode(0o644)), "0644");
+        assert_eq!(text(Value::HexList(&[0, 0x1f, u64::MAX])), "0x0,0x1f,0xffffffffffffffff");
         assert_eq!(text(Value::Bytes(b"")), "\"\"");
         assert_eq!(text(Value::Absent), "-");
     }

@@ -42,6 +42,12 @@ pub enum Value<'a> {
     Capabilities(u64),
     /// Flags of a TCP header (bit 0 is FIN, RFC 9293): an array of names in JSON.
     TcpFlags(u8),
+    /// Flags of open(2), as this architecture numbers them: an array of names in JSON.
+    OpenFlags(u32),
+    /// Numbers that may be addresses: an array of hexadecimal strings in JSON.
+    HexList(&'a [u64]),
+    /// Permissions of a file: four octal digits, a string in JSON.
+    Mode(u32),
     /// A device of the kernel's (major << 20 | minor): `8:1`.
     Device(u32),
     /// A signal's number, shown as its name: `SIGKILL`.
@@ -125,6 +131,9 @@ pub enum Type {
     Time,
     Capabilities,
     TcpFlags,
+    OpenFlags,
+    Mode,
+    HexList,
     Device,
     Signal,
     Errno,
@@ -170,7 +179,9 @@ impl Type {
             Type::Endpoint => "string (address and port)",
             Type::Time => "string (RFC 3339)",
             Type::Capabilities => "array of strings (capability names)",
-            Type::TcpFlags => "array of strings (flag names)",
+            Type::TcpFlags | Type::OpenFlags => "array of strings (flag names)",
+            Type::Mode => "string (octal)",
+            Type::HexList => "array of strings (hexadecimal)",
             Type::Device => "string (major:minor)",
             Type::Signal => "string (signal name)",
             Type::Errno => "string (errno name)",

@@ -176,9 +176,15 @@ impl Known<'_> {
         match self.event() {
             Event::Exec(_) => (true, false),
             Event::Fork(_) => (false, true),
-            Event::Exit(_) | Event::Cgroup(_) | Event::Tcp(_) | Event::Drop(_) | Event::Dns(_) => {
-                (false, false)
-            }
+            Event::Exit(_)
+            | Event::Cgroup(_)
+            | Event::Tcp(_)
+            | Event::Drop(_)
+            | Event::Dns(_)
+            | Event::FileOpen(_)
+            | Event::SystemCall(_)
+            | Event::Udp(_)
+            | Event::Icmp(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))
@@ -336,7 +342,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 11);
+        assert_eq!(connections, 15);
     }
 
     #[test]

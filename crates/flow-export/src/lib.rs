@@ -6,9 +6,9 @@
 //! log, which are counted, and nothing else.
 #![forbid(unsafe_code)]
 
+mod aggregation;
 mod exporter;
 mod log;
-mod rotating;
 pub mod settings;
 
 pub use exporter::{Exporter, Failure};

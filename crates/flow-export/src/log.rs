@@ -4,18 +4,20 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::{Instant, SystemTime};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant, SystemTime};
 
 use chandra_hubble::filter::Filters;
 use chandra_hubble::flow::{Flow, Node, timestamp};
 use chandra_hubble::json;
 use chandra_hubble::mask::Mask;
+use chandra_hubble::proto::flow as proto;
 use chandra_hubble::proto::observer::GetFlowsResponse;
 use chandra_hubble::proto::observer::get_flows_response::ResponseTypes;
+use chandra_rotating_file::Rotating;
 
+use crate::aggregation::{Aggregation, Group};
 use crate::exporter::Failure;
-use crate::rotating::Rotating;
 use crate::settings::{FlowLog, Target};
 
 /// So many flows are handed over at once.
@@ -25,11 +27,11 @@ const BATCHES: usize = 32;
 /// What became of the flows that a log's filters let pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
-    /// Lines that were written.
+    /// Flows that were written, each as a line or among others in one.
     pub written: u64,
     /// Flows for which the queue had no room, because writing takes too long.
     pub slow: u64,
-    /// Lines that could not be written.
+    /// Flows that could not be written.
     pub failed: u64,
 }
 
@@ -60,7 +62,7 @@ impl Log {
         before: Option<Ended>,
         say: fn(&str, &io::Error),
     ) -> Result<Self, Failure> {
-        let (filters, mask) = settings.compile()?;
+        let (filters, mask, aggregation) = settings.compile()?;
         let (queue, batches) = sync_channel::<Vec<Flow>>(BATCHES);
         let (ending, ended) = channel();
         let counts = Arc::new(Counts::default());
@@ -68,6 +70,8 @@ impl Log {
             name: settings.name.clone(),
             node: Arc::clone(node),
             mask,
+            aggregation,
+            lines: Lines::default(),
             out: Out::new(settings),
             counts: Arc::clone(&counts),
             say,
@@ -76,7 +80,7 @@ impl Log {
         let thread = std::thread::Builder::new().name("flow-log".into());
         let run = move || {
             before.into_iter().for_each(Ended::wait);
-            batches.iter().for_each(|batch| writer.write(&batch));
+            writer.run(&batches);
             drop::<Sender<()>>(ending);
         };
         thread.spawn(run).map_err(Failure::Thread)?;
@@ -172,37 +176,104 @@ struct Writer {
     name: String,
     node: Arc<Node>,
     mask: Mask,
+    aggregation: Option<Aggregation>,
+    lines: Lines,
     out: Out,
     counts: Arc<Counts>,
     say: fn(&str, &io::Error),
     has_failed: bool,
 }
 
+/// Lines that are not written yet.
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    /// How many flows each of them tells of.
+    flows: Vec<u64>,
+}
+
 impl Writer {
-    fn write(&mut self, batch: &[Flow]) {
-        let mut lines = Vec::with_capacity(batch.len() * 512);
-        let mut count = 0;
-        for flow in batch {
-            match json::response_line(&self.event(flow)) {
-                Ok(line) => {
-                    lines.extend_from_slice(line.as_bytes());
-                    lines.push(b'\n');
-                    count += 1;
-                }
-                Err(_) => self.fail(1),
+    /// Writes what comes, until nothing more can.
+    fn run(&mut self, batches: &Receiver<Vec<Flow>>) {
+        loop {
+            match self.next(batches) {
+                Ok(batch) => batch.iter().for_each(|flow| self.take(flow)),
+                Err(RecvTimeoutError::Timeout) => self.tell_groups(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.write();
+        }
+        self.tell_groups();
+        self.write();
+    }
+
+    /// The next flows, unless the time of groups comes before.
+    fn next(&self, batches: &Receiver<Vec<Flow>>) -> Result<Vec<Flow>, RecvTimeoutError> {
+        match self.aggregation.as_ref().and_then(Aggregation::due) {
+            None => batches.recv().map_err(RecvTimeoutError::from),
+            Some(due) => match due.saturating_duration_since(Instant::now()) {
+                // Also where flows never cease to come.
+                Duration::ZERO => Err(RecvTimeoutError::Timeout),
+                left => batches.recv_timeout(left),
+            },
+        }
+    }
+
+    fn take(&mut self, flow: &Flow) {
+        match &mut self.aggregation {
+            None => self.tell(self.mask.apply(flow.to_proto(&self.node)), flow.time_ns, 1),
+            Some(aggregation) => {
+                let early = aggregation.take(flow, &self.node, Instant::now());
+                self.tell_each(early);
             }
         }
-        match self.out.write(&lines) {
+    }
+
+    fn tell_groups(&mut self) {
+        let groups = self.aggregation.as_mut().map(Aggregation::all);
+        self.tell_each(groups.unwrap_or_default());
+    }
+
+    fn tell_each(&mut self, groups: Vec<Group>) {
+        for mut group in groups {
+            let (count, counts) = (group.count(), group.flow.aggregate.take());
+            // The counts are no field of a flow that a mask could ask for.
+            let flow = proto::Flow { aggregate: counts, ..self.mask.apply(group.flow) };
+            self.tell(flow, group.first_time_ns, count);
+        }
+    }
+
+    /// `ExportEvent` of a flow has the shape of a response. When and where do not depend on the mask.
+    fn tell(&mut self, flow: proto::Flow, time_ns: u64, count: u64) {
+        let event = GetFlowsResponse {
+            node_name: self.node.name.clone(),
+            time: Some(timestamp(time_ns)),
+            response_types: Some(ResponseTypes::Flow(flow)),
+        };
+        match json::response_line(&event) {
+            Ok(line) => {
+                self.lines.bytes.extend_from_slice(line.as_bytes());
+                self.lines.bytes.push(b'\n');
+                self.lines.flows.push(count);
+            }
+            Err(_) => self.fail(count),
+        }
+    }
+
+    fn write(&mut self) {
+        let Lines { bytes, flows } = std::mem::take(&mut self.lines);
+        let all = flows.iter().sum::<u64>();
+        match self.out.write(&bytes) {
             Ok(()) => {
-                self.counts.written.fetch_add(count, Ordering::Relaxed);
+                self.counts.written.fetch_add(all, Ordering::Relaxed);
                 self.has_failed = false;
             }
             Err((written, error)) => {
-                let ends =
-                    |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-                let written = ends(lines.get(..written).unwrap_or_default());
+                let written = bytes.get(..written).unwrap_or_default();
+                let lines = written.iter().filter(|byte| **byte == b'\n').count();
+                let written = flows.iter().take(lines).sum::<u64>();
                 self.counts.written.fetch_add(written, Ordering::Relaxed);
-                self.fail(count - written);
+                self.fail(all - written);
                 if !std::mem::replace(&mut self.has_failed, true) {
                     (self.say)(&self.name, &error);
                 }
@@ -212,14 +283,5 @@ impl Writer {
 
     fn fail(&self, count: u64) {
         self.counts.failed.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// `ExportEvent` of a flow has the shape of a response. When and where do not depend on the mask.
-    fn event(&self, flow: &Flow) -> GetFlowsResponse {
-        GetFlowsResponse {
-            node_name: self.node.name.clone(),
-            time: Some(timestamp(flow.time_ns)),
-            response_types: Some(ResponseTypes::Flow(self.mask.apply(flow.to_proto(&self.node)))),
-        }
     }
 }

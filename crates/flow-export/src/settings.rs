@@ -7,7 +7,8 @@
 //!   - name: drops
 //!     filePath: /var/log/chandra/drops.log
 //!     includeFilters: [{verdict: [DROPPED]}]
-//!     fieldMask: [time, source.pod_name, destination.pod_name, drop_reason_desc]
+//!     fieldAggregate: [source.pod_name, destination.pod_name, verdict]
+//!     aggregationInterval: 30s
 //!     fileMaxSizeMb: 10
 //!     fileMaxBackups: 5
 //!     fileCompress: true
@@ -16,7 +17,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chandra_hubble::filter::{Filters, Limits};
 use chandra_hubble::json;
@@ -25,8 +26,9 @@ use chandra_hubble::proto::flow::FlowFilter;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::aggregation::Aggregation;
 use crate::exporter::Failure;
-pub use crate::rotating::Rotation;
+pub use chandra_rotating_file::Rotation;
 
 /// A file of settings is not read beyond this.
 pub const MOST_BYTES: usize = 1 << 20;
@@ -36,6 +38,11 @@ pub const MOST_LOGS: usize = 32;
 pub const DEFAULT_MAX_SIZE_MB: u64 = 10;
 /// How many files are kept where nothing else is said.
 pub const DEFAULT_MAX_BACKUPS: usize = 5;
+
+/// How often lines of flows that are alike are written where nothing else is said.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// Oftener there would be little that is alike.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A flow log.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,10 +57,43 @@ pub struct FlowLog {
     pub exclude: Vec<FlowFilter>,
     /// Fields of a flow that are written; none are all.
     pub field_mask: Vec<String>,
+    /// Flows that are alike are written as one line.
+    pub aggregated: Option<Aggregated>,
     /// When the file is set aside.
     pub rotation: Rotation,
     /// From then on nothing is written.
     pub end: Option<SystemTime>,
+}
+
+/// Which flows are alike, and how long they are waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aggregated {
+    /// Fields in which they are alike: they are what is written of them.
+    pub fields: Vec<String>,
+    /// A line is written for all that came in this time.
+    pub interval: Duration,
+}
+
+impl Aggregated {
+    /// By these fields; nothing where there are none.
+    ///
+    /// # Errors
+    /// The interval is no span of time, or too short, or without fields.
+    pub fn new(fields: Vec<String>, interval: Option<&str>) -> Result<Option<Self>, String> {
+        let interval = match interval {
+            None => DEFAULT_INTERVAL,
+            Some(_) if fields.is_empty() => return Err("it needs fields to aggregate by".into()),
+            Some(text) => {
+                let wrong = |why: &dyn std::fmt::Display| format!("interval {text:?}: {why}");
+                let interval = humantime::parse_duration(text).map_err(|error| wrong(&error))?;
+                if interval < LEAST_INTERVAL {
+                    return Err(wrong(&"shorter than 1s"));
+                }
+                interval
+            }
+        };
+        Ok((!fields.is_empty()).then_some(Self { fields, interval }))
+    }
 }
 
 /// Where lines go.
@@ -84,10 +124,11 @@ impl FlowLog {
         self.compile().map(drop)
     }
 
-    /// Its filters and its mask.
-    pub(crate) fn compile(&self) -> Result<(Filters, Mask), Failure> {
+    /// Its filters, its mask, and what is alike.
+    pub(crate) fn compile(&self) -> Result<(Filters, Mask, Option<Aggregation>), Failure> {
         let filters = Filters::compile(&self.include, &self.exclude, &Limits::default())?;
-        Ok((filters, Mask::compile(&self.field_mask)?))
+        let aggregation = self.aggregated.as_ref().map(Aggregation::new).transpose()?;
+        Ok((filters, Mask::compile(&self.field_mask)?, aggregation))
     }
 }
 
@@ -182,11 +223,6 @@ impl Raw {
         if self.name.is_empty() || self.file_path.is_empty() {
             return Err("it needs a name and a filePath".into());
         }
-        if !self.field_aggregate.is_empty() || self.aggregation_interval.is_some() {
-            return Err("flows are not aggregated: leave out fieldAggregate and \
-                        aggregationInterval"
-                .into());
-        }
         let end = self.end.as_deref().map(|end| {
             humantime::parse_rfc3339(end).map_err(|error| format!("end {end:?}: {error}"))
         });
@@ -196,6 +232,8 @@ impl Raw {
             include: filters("includeFilters", &self.include_filters)?,
             exclude: filters("excludeFilters", &self.exclude_filters)?,
             field_mask: self.field_mask,
+            aggregated: Aggregated::new(self.field_aggregate, self.aggregation_interval.as_deref())
+                .map_err(|why| format!("aggregation: {why}"))?,
             rotation: Rotation {
                 max_bytes: max_size_mb.saturating_mul(1 << 20),
                 max_backups: self.file_max_backups.unwrap_or(DEFAULT_MAX_BACKUPS),
@@ -273,7 +311,10 @@ flowLogs:
     fileMaxBackups: 0
     fileCompress: true
     end: 2026-12-31T00:00:00Z
-  - {name: all, filePath: stdout}
+  - name: all
+    filePath: stdout
+    fieldAggregate: [verdict]
+    aggregationInterval: 1m30s
 ";
 
     #[test]
@@ -293,6 +334,9 @@ flowLogs:
         assert_eq!(drops.end, Some(end));
 
         assert_eq!((all.target.clone(), all.end), (Target::Stdout, None));
+        let interval = Duration::from_secs(90);
+        let aggregated = Aggregated { fields: vec!["verdict".into()], interval };
+        assert_eq!((drops.aggregated.clone(), all.aggregated.clone()), (None, Some(aggregated)));
         let rotation = Rotation { max_bytes: 10 << 20, max_backups: 5, compress: false };
         assert_eq!(all.rotation, rotation);
         assert!(all.include.is_empty() && all.exclude.is_empty() && all.field_mask.is_empty());
@@ -323,7 +367,10 @@ flowLogs:
             (one("includeFilters: [{sourceIp: [10.0.0.0/99]}]"), "flow log \"a\": "),
             (one("fieldMask: [source.nam]"), "a flow has no field \"source.nam\""),
             (one("end: tomorrow"), "end \"tomorrow\""),
-            (one("fieldAggregate: [time]"), "flows are not aggregated"),
+            (one("fieldAggregate: [source.nam]"), "a flow has no field \"source.nam\""),
+            (one("fieldAggregate: [verdict], aggregationInterval: 10ms"), "shorter than 1s"),
+            (one("fieldAggregate: [verdict], aggregationInterval: soon"), "interval \"soon\""),
+            (one("aggregationInterval: 10s"), "needs fields"),
             ("flowLogs: [{name: '', filePath: /x}]".to_owned(), "needs a name"),
             (
                 "flowLogs: [{name: a, filePath: /x}, {name: a, filePath: /y}]".to_owned(),

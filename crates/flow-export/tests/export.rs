@@ -178,3 +178,40 @@ fn logs_come_and_go_while_others_go_on() {
     drop(exporter);
     assert_eq!((lines(&one).len(), lines(&other).len()), (3, 2));
 }
+
+#[test]
+fn flows_that_are_alike_are_one_line_a_span_and_none_is_lost() {
+    let scratch = Scratch::new();
+    let path = scratch.at("flows.log");
+    let mut exporter = exporter();
+    let more = "fieldAggregate: [verdict, IP.source], aggregationInterval: 1s";
+    exporter.apply(&log(&path, more)).unwrap();
+    const FLOWS: u64 = 1000;
+    for number in 1..=FLOWS {
+        let is_dropped = number.is_multiple_of(4);
+        exporter
+            .take(&flow(number, if is_dropped { Verdict::Dropped } else { Verdict::Forwarded }));
+    }
+    exporter.flush();
+    // Flows are written when their span is over; nobody has to ask for it.
+    wait_for("lines", || (figures(&exporter).written == FLOWS).then_some(()));
+    let of = |lines: &[Value], verdict: &str| {
+        let of_verdict = lines.iter().filter(|line| line["flow"]["verdict"] == verdict);
+        let count =
+            |line: &Value| line["flow"]["aggregate"]["unknown_direction_flow_count"].as_u64();
+        of_verdict.map(|line| count(line).unwrap()).sum::<u64>()
+    };
+    let first = lines(&path);
+    assert!(
+        first.len() <= 4,
+        "two lines a span, and a machine that is slow for one more: {first:?}"
+    );
+    assert_eq!((of(&first, "DROPPED"), of(&first, "FORWARDED")), (250, 750));
+    assert_eq!(first[0]["flow"]["IP"], json!({ "source": "10.0.0.1" }));
+    assert_eq!(first[0]["time"], "2023-11-14T22:13:20.000000001Z");
+    assert_eq!(first[0]["flow"]["time"], Value::Null);
+    // What waits is written when all ends.
+    exporter.take(&flow(1, Verdict::Dropped));
+    drop(exporter);
+    assert_eq!(of(&lines(&path), "DROPPED"), 251);
+}

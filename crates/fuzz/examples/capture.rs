@@ -63,7 +63,7 @@ fn ask() {
 fn capture(signal: &'static Signal) {
     let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
     let config = Filter::default().config(u32::MAX, 0).unwrap();
-    let options = Options::default();
+    let options = Options { packet_hooks: true, ..Options::default() };
     let request =
         Request { spec: &signal.spec, hooks: &hooks, config, map_entries: &[], options: &options };
     let loaded = load(&request).unwrap();
@@ -92,7 +92,7 @@ fn capture(signal: &'static Signal) {
 }
 
 fn main() {
-    for name in ["process", "tcp", "drop", "dns"] {
+    for name in ["process", "tcp", "drop", "dns", "udp", "icmp"] {
         capture(registry::signal(name).unwrap());
     }
 }

@@ -7,6 +7,7 @@
     reason = "a promise that is not kept is told by stopping"
 )]
 
+pub mod alerts;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
@@ -36,8 +37,12 @@ pub static TARGETS: &[Target] = &[
     ("record_process", record_process),
     ("record_tcp", record_tcp),
     ("record_drop", record_drop),
+    ("record_file_open", record_file_open),
+    ("record_system_call", record_system_call),
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
+    ("record_udp", record_udp),
+    ("record_icmp", record_icmp),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -54,6 +59,8 @@ pub static TARGETS: &[Target] = &[
     ("flow_log_settings", flow_export::flow_log_settings),
     ("rules_file", rules::rules_file),
     ("rules_condition", rules::rules_condition),
+    ("redactor", alerts::redactor),
+    ("alert_spool", alerts::alert_spool),
 ];
 
 /// Bytes from the ring of the signal `process`.
@@ -71,6 +78,16 @@ pub fn record_drop(bytes: &[u8]) {
     record("drop", bytes);
 }
 
+/// Bytes from the ring of the signal `file_open`.
+pub fn record_file_open(bytes: &[u8]) {
+    record("file_open", bytes);
+}
+
+/// Bytes from the ring of the signal `system_call`.
+pub fn record_system_call(bytes: &[u8]) {
+    record("system_call", bytes);
+}
+
 /// The kernel's list of its symbols.
 pub fn kernel_symbols(bytes: &[u8]) {
     let symbols = Symbols::parse(bytes).expect("memory can be read");
@@ -85,6 +102,16 @@ pub fn kernel_symbols(bytes: &[u8]) {
 /// Bytes from the ring of the signal `dns`, most of which are a message that anybody may have sent.
 pub fn record_dns(bytes: &[u8]) {
     record("dns", bytes);
+}
+
+/// Bytes from the ring of the signal `udp`.
+pub fn record_udp(bytes: &[u8]) {
+    record("udp", bytes);
+}
+
+/// Bytes from the ring of the signal `icmp`, with a packet that anybody may have quoted.
+pub fn record_icmp(bytes: &[u8]) {
+    record("icmp", bytes);
 }
 
 fn record(signal: &str, bytes: &[u8]) {

@@ -1,23 +1,27 @@
 //! A client of a server of Hubble's: where it is, and how it is reached.
 //!
-//! A server is `unix:///run/chandra/hubble.sock`, `tls://host:port` or `host:port`.
+//! A server is `unix:///run/chandra/hubble.sock`, `tls://host:port` or `host:port`; or it has a name and a
+//! [way](Way) of its own, such as one through an API server.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::connection::{Connection, Stream};
-use crate::tls::{self, ClientFiles};
+use crate::tls::{self, ClientFiles, Failure};
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,42 @@ pub enum Address {
         /// Encrypted.
         tls: bool,
     },
+    /// Where a way of its own leads.
+    Named {
+        /// For people.
+        name: String,
+        /// The name that its certificate must have, if nobody says another.
+        host: String,
+        /// Encrypted.
+        tls: bool,
+    },
+}
+
+/// What bytes go over to a server, whatever it is.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
+
+/// A way to a server that is at no address: connects anew whenever it is called.
+#[derive(Clone)]
+pub struct Way(Arc<dyn Fn() -> Connecting + Send + Sync>);
+
+impl Way {
+    /// This one.
+    pub fn new<F>(connect: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Box<dyn Io>>> + Send + 'static,
+    {
+        Self(Arc::new(move || Box::pin(connect())))
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Way")
+    }
 }
 
 /// A text that names no server.
@@ -69,11 +109,17 @@ impl fmt::Display for Address {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { authority, tls: true } => write!(f, "tls://{authority}"),
             Self::Tcp { authority, tls: false } => f.write_str(authority),
+            Self::Named { name, .. } => f.write_str(name),
         }
     }
 }
 
 impl Address {
+    /// What goes there is encrypted.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. } | Self::Named { tls: true, .. })
+    }
+
     fn host(&self) -> Option<&str> {
         match self {
             Self::Unix(_) => None,
@@ -81,6 +127,7 @@ impl Address {
                 let (host, _) = authority.rsplit_once(':')?;
                 Some(host.trim_start_matches('[').trim_end_matches(']'))
             }
+            Self::Named { host, .. } => Some(host),
         }
     }
 }
@@ -90,6 +137,8 @@ impl Address {
 pub struct Options {
     /// Where it is.
     pub address: Address,
+    /// The way there, where it is at no address.
+    pub way: Option<Way>,
     /// What is trusted, where it is encrypted.
     pub files: ClientFiles,
     /// The name that its certificate must have; its host where absent.
@@ -107,6 +156,16 @@ pub enum Error {
     /// The name cannot be that of a certificate.
     #[error("{0:?} cannot be the name in a certificate")]
     ServerName(String),
+    /// It was reached, but TLS could not be agreed on.
+    #[error("{address}: {}: TLS: {reason}", failure.words())]
+    Handshake {
+        /// Where.
+        address: Address,
+        /// What that means.
+        failure: Failure,
+        /// Why.
+        reason: String,
+    },
     /// Nobody answers there.
     #[error("{address} does not answer: {reason}")]
     Unreachable {
@@ -117,12 +176,32 @@ pub enum Error {
     },
 }
 
+/// A way to a server.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// For requests.
+    pub channel: Channel,
+    noticed: Noticed,
+}
+
+impl Connected {
+    /// Why the connection broke, if it was for a reason of TLS: mostly because the server does not accept
+    /// who asks, of which requests only learn that there was no answer.
+    pub fn tls_failure(&self) -> Option<Failure> {
+        self.noticed.get().copied()
+    }
+}
+
+/// The first failure of TLS that came in on a connection.
+pub(crate) type Noticed = Arc<OnceLock<Failure>>;
+
 /// Connects.
 ///
 /// # Errors
 /// When files cannot be used, or nobody answers.
-pub async fn connect(options: &Options) -> Result<Channel, Error> {
-    let connector = Connector::new(options)?;
+pub async fn connect(options: &Options) -> Result<Connected, Error> {
+    let noticed = Noticed::default();
+    let connector = Connector::new(options, Arc::clone(&noticed))?;
     let unreachable =
         |reason: String| Error::Unreachable { address: options.address.clone(), reason };
     // What an endpoint has to have; where it leads is the connector's choice.
@@ -132,8 +211,14 @@ pub async fn connect(options: &Options) -> Result<Channel, Error> {
         async move { connector.connect().await.map(TokioIo::new) }
     }));
     match tokio::time::timeout(options.timeout, connecting).await {
-        Ok(Ok(channel)) => Ok(channel),
-        Ok(Err(error)) => Err(unreachable(innermost(&error))),
+        Ok(Ok(channel)) => Ok(Connected { channel, noticed }),
+        Ok(Err(error)) => Err(match noticed.get().copied() {
+            Some(failure) => {
+                let (address, reason) = (options.address.clone(), innermost(&error));
+                Error::Handshake { address, failure, reason }
+            }
+            None => unreachable(innermost(&error)),
+        }),
         Err(_) => Err(unreachable(format!("nothing within {:?}", options.timeout))),
     }
 }
@@ -141,42 +226,72 @@ pub async fn connect(options: &Options) -> Result<Channel, Error> {
 #[derive(Clone)]
 struct Connector {
     address: Address,
+    way: Option<Way>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    noticed: Noticed,
 }
 
 impl Connector {
-    fn new(options: &Options) -> Result<Self, Error> {
+    fn new(options: &Options, noticed: Noticed) -> Result<Self, Error> {
         let address = options.address.clone();
-        let is_tls = matches!(address, Address::Tcp { tls: true, .. });
-        let tls = is_tls.then(|| {
+        let tls = address.is_tls().then(|| {
             let host = address.host().unwrap_or_default();
             let name = options.server_name.clone().unwrap_or_else(|| host.to_owned());
             let parsed = ServerName::try_from(name.clone());
             let parsed = parsed.map_err(|_| Error::ServerName(name))?;
             Ok::<_, Error>((options.files.read()?, parsed))
         });
-        Ok(Self { tls: tls.transpose()?, address })
+        Ok(Self { tls: tls.transpose()?, address, way: options.way.clone(), noticed })
     }
 
     async fn connect(&self) -> io::Result<Connection> {
-        let authority = match &self.address {
-            Address::Unix(path) => {
-                return UnixStream::connect(path).await.map(|stream| Stream::Unix(stream).into());
+        match (&self.way, &self.address) {
+            (Some(way), _) => match &self.tls {
+                None => Ok(Stream::Other(way.0().await?).into()),
+                Some(tls) => {
+                    self.encrypt(way.0().await?, tls, |stream| Stream::Other(Box::new(stream)))
+                        .await
+                }
+            },
+            (None, Address::Unix(path)) => {
+                Ok(Stream::Unix(UnixStream::connect(path).await?).into())
             }
-            Address::Tcp { authority, .. } => authority,
-        };
-        let stream = TcpStream::connect(authority.as_str()).await?;
-        stream.set_nodelay(true)?;
-        let Some((config, name)) = &self.tls else { return Ok(Stream::Tcp(stream).into()) };
+            (None, Address::Tcp { authority, .. }) => {
+                let stream = TcpStream::connect(authority.as_str()).await?;
+                stream.set_nodelay(true)?;
+                match &self.tls {
+                    None => Ok(Stream::Tcp(stream).into()),
+                    Some(tls) => {
+                        let wrap = |stream: TlsStream<_>| Stream::Tls(Box::new(stream.into()));
+                        self.encrypt(stream, tls, wrap).await
+                    }
+                }
+            }
+            (None, Address::Named { .. }) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    async fn encrypt<S: Io>(
+        &self,
+        stream: S,
+        (config, name): &(Arc<ClientConfig>, ServerName<'static>),
+        wrap: impl FnOnce(TlsStream<S>) -> Stream,
+    ) -> io::Result<Connection> {
         let connector = TlsConnector::from(Arc::clone(config));
-        let connected = connector.connect(name.clone(), stream).await;
-        let failed = |error| io::Error::other(tls::handshake_error(&error));
-        connected.map(|stream| Stream::Tls(Box::new(stream.into())).into()).map_err(failed)
+        match connector.connect(name.clone(), stream).await {
+            Ok(stream) => Ok(Connection::noticing(wrap(stream), Arc::clone(&self.noticed))),
+            Err(error) => {
+                // A server that says nothing at all does not speak it either.
+                let failure = Failure::of(&error).unwrap_or(Failure::NoTls);
+                let _ = self.noticed.set(failure);
+                Err(error)
+            }
+        }
     }
 }
 
 /// What lies behind an error, which alone says why.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;

@@ -3,8 +3,9 @@
 //! Invariants: TLS 1.3 alone, with HTTP/2 agreed on. A server's files are looked at again while it
 //! serves; those that cannot be used are said once, and the ones before them go on serving.
 
+mod failure;
+
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,6 +21,8 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{
     self, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
 };
+
+pub use failure::Failure;
 
 /// How often a server's files are looked at, when somebody connects.
 const LOOK: Duration = Duration::from_secs(1);
@@ -253,9 +256,4 @@ impl ServerCertVerifier for Anyone {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// Why a handshake did not end well, in one line.
-pub(crate) fn handshake_error(error: &io::Error) -> String {
-    format!("TLS: {error}")
 }

@@ -7,21 +7,26 @@ mod common;
 
 use std::fs;
 use std::hint::black_box;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use chandra_hubble::filter::{Filters, Limits};
-use chandra_hubble::flow::{Flow, Node, TcpFlags, Verdict, Workload};
+use chandra_hubble::flow::{
+    DropReason, Flow, NetworkInterface, Node, TcpFlags, TrafficDirection, Verdict, Workload,
+};
 use chandra_hubble::json;
 use chandra_hubble::mask::{Mask, TEXT_PATHS};
 use chandra_hubble::print::{Format, Options, Printer};
-use chandra_hubble::proto::flow::{self as proto, FlowFilter};
+use chandra_hubble::proto::FILE_DESCRIPTOR_SET;
+use chandra_hubble::proto::flow::{self as proto, EventTypeFilter, FlowFilter, IpVersion};
 use chandra_hubble::proto::observer::get_flows_response::ResponseTypes;
 use chandra_hubble::proto::observer::{GetFlowsRequest, GetFlowsResponse};
 use chandra_hubble::query::{Query, Step};
 use chandra_hubble::ring::{DEFAULT_BUDGET_BYTES, Ring};
 use common::Cluster;
 use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 const ROUNDS: usize = 5;
 
@@ -131,6 +136,21 @@ fn filters(flows: &[Flow], node: &Node) {
         filter!("node_name", node_name: "default/worker-*"),
         filter!("protocol", protocol: "dns"),
         filter!("tcp_flags", tcp_flags: TcpFlags::RST.to_proto()),
+        filter!("uuid", uuid: "00000000-0000-4000-8000-000000000000"),
+        filter!("event_type", event_type: EventTypeFilter { r#type: 129, ..Default::default() }),
+        filter!("drop_reason", drop_reason_desc: DropReason::PolicyDenied),
+        filter!("reply", reply: true),
+        filter!("traffic_direction", traffic_direction: TrafficDirection::Ingress),
+        filter!("ip_version", ip_version: IpVersion::IPv6),
+        filter!("identity", source_identity: 7_u32),
+        filter!("service", destination_service: "namespace-1/service-7"),
+        filter!("http_status", http_status_code: "5+"),
+        filter!("http_path", http_path: "^/orders/[0-9]+$"),
+        filter!("node_label", node_labels: "zone in (b, c)"),
+        filter!("cluster", source_cluster_name: "west"),
+        filter!("interface", interface: NetworkInterface { index: 2, name: "eth0".into() }),
+        filter!("trace_id", trace_id: "4bf92f3577b34da6a3ce929d0e0e4736"),
+        filter!("encrypted", encrypted: true),
     ] {
         let filters = Filters::compile(&[filter], &[], &Limits::default()).expect(name);
         let ns = best_ns(flows.len(), || {
@@ -170,6 +190,12 @@ fn messages(flows: &[Flow], node: &Node) {
         });
         say(&format!("print_{name}"), ns, "ns");
     }
+    let reflected = best_ns(count, || {
+        for response in &responses {
+            black_box(by_reflection(response));
+        }
+    });
+    say("print_json_by_reflection", reflected, "ns");
     let line = |response: &GetFlowsResponse| json::response_line(response).expect("a line");
     let lines: Vec<String> = responses.iter().map(line).collect();
     let ns = best_ns(count, || {
@@ -178,6 +204,20 @@ fn messages(flows: &[Flow], node: &Node) {
         }
     });
     say("read_json_line", ns, "ns");
+}
+
+/// JSON as a library writes it that knows messages by their descriptions only.
+fn by_reflection(response: &GetFlowsResponse) -> Vec<u8> {
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("descriptions"));
+    let name = "observer.GetFlowsResponse";
+    let description = POOL.get_message_by_name(name).expect(name);
+    let message = DynamicMessage::decode(description, &response.encode_to_vec()[..]);
+    let mut serializer = serde_json::Serializer::new(Vec::new());
+    let options = SerializeOptions::new().use_proto_field_name(true);
+    let message = message.expect("a message");
+    message.serialize_with_options(&mut serializer, &options).expect("a line");
+    serializer.into_inner()
 }
 
 fn main() {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::proto::flow as proto;
 
-pub use crate::proto::chandra::v1::{Container, KernelDrop, Process};
+pub use crate::proto::chandra::v1::{Container, Icmp, KernelDrop, Process, QuotedPacket};
 pub use crate::proto::flow::{
     Aggregate, AuthType, DebugCapturePoint, Dns, DropReason, Endpoint, FileInfo, FlowType, Http,
     HttpHeader, IpTraceId, L7FlowType, NetworkInterface, Policy, Service, SocketTranslationPoint,
@@ -29,15 +29,15 @@ pub use l4::{L4, TcpFlags};
 pub use message::timestamp;
 pub use node::Node;
 pub use summary::{IcmpType, summary};
-pub use uuids::{Uuids, uuid_text};
+pub use uuids::{Uuid, Uuids, uuid_text};
 
 /// One observation of a packet, a connection or a request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Flow {
     /// When, nanoseconds since 1970 (UTC).
     pub time_ns: u64,
-    /// Of version 4 (RFC 9562), from [`Uuids`]; 0 is none.
-    pub uuid: u128,
+    /// From [`Uuids`].
+    pub uuid: Uuid,
     /// What became of it.
     pub verdict: Verdict,
     /// Why, if it was dropped.

@@ -2,6 +2,7 @@
 //! the files, enums by name, numbers of 64 bits as strings, `Any` with its content.
 
 mod lines;
+mod transcode;
 
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
@@ -31,14 +32,13 @@ impl Error {
 /// # Errors
 /// It cannot be said; this does not happen with what can be decoded.
 pub fn response_line(response: &GetFlowsResponse) -> Result<String, Error> {
-    let message = dynamic("observer.GetFlowsResponse", response)?;
-    if let Ok(line) = serialize(&message) {
+    if let Ok(line) = line("observer.GetFlowsResponse", response) {
         return Ok(line);
     }
     // What travels beside a flow may be of a type that we do not know.
     let mut plain = response.clone();
     let foreign = flow_mut(&mut plain).and_then(|flow| flow.extensions.take());
-    let line = serialize(&dynamic("observer.GetFlowsResponse", &plain)?)?;
+    let line = line("observer.GetFlowsResponse", &plain)?;
     let mut value: Value = serde_json::from_str(&line).map_err(Error::new)?;
     if let (Some(flow), Some(foreign)) = (value.get_mut("flow"), foreign) {
         flow["extensions"] = serde_json::json!({ "@type": foreign.type_url });
@@ -51,7 +51,7 @@ pub fn response_line(response: &GetFlowsResponse) -> Result<String, Error> {
 /// # Errors
 /// It cannot be said.
 pub fn filter_line(filter: &FlowFilter) -> Result<String, Error> {
-    serialize(&dynamic("flow.FlowFilter", filter)?)
+    line("flow.FlowFilter", filter)
 }
 
 /// Filters in JSON: one object after another, keys as in the files or in camel case.
@@ -68,7 +68,8 @@ pub fn filters(text: &str) -> Result<Vec<FlowFilter>, Error> {
 /// # Errors
 /// There is no message of that name, or something of a type that we do not know is in it.
 pub fn line(name: &str, message: &impl Message) -> Result<String, Error> {
-    serialize(&dynamic(name, message)?)
+    let encoded = message.encode_to_vec();
+    transcode::text(name, &encoded).map_or_else(|| reflected(name, &encoded), Ok)
 }
 
 fn flow_mut(response: &mut GetFlowsResponse) -> Option<&mut crate::proto::flow::Flow> {
@@ -78,12 +79,10 @@ fn flow_mut(response: &mut GetFlowsResponse) -> Option<&mut crate::proto::flow::
     }
 }
 
-fn dynamic(name: &str, message: &impl Message) -> Result<DynamicMessage, Error> {
+/// An encoded message, whatever is in it.
+fn reflected(name: &str, encoded: &[u8]) -> Result<String, Error> {
     let description = reflect::message(name).ok_or_else(|| Error::new("no such message"))?;
-    DynamicMessage::decode(description, &message.encode_to_vec()[..]).map_err(Error::new)
-}
-
-fn serialize(message: &DynamicMessage) -> Result<String, Error> {
+    let message = DynamicMessage::decode(description, encoded).map_err(Error::new)?;
     let options = SerializeOptions::new().use_proto_field_name(true);
     let mut out = Vec::with_capacity(1024);
     let mut serializer = serde_json::Serializer::new(&mut out);

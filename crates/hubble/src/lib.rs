@@ -77,3 +77,4 @@ pub mod proto;
 pub mod query;
 mod reflect;
 pub mod ring;
+mod wire;

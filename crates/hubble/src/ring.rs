@@ -43,6 +43,7 @@ pub enum Entry {
 pub struct Ring {
     budget_bytes: usize,
     next: AtomicU64,
+    missed: AtomicU64,
     kept: Mutex<Kept>,
     notice: Option<Notice>,
 }
@@ -69,6 +70,8 @@ pub struct Stats {
     pub flows_at_most: u64,
     /// Flows that came, since the start.
     pub seen_flows: u64,
+    /// Entries that made room before a reader came to them, summed over readers.
+    pub missed: u64,
     /// What is kept takes this many bytes, of the budget.
     pub bytes: usize,
     /// The budget.
@@ -82,7 +85,8 @@ pub struct Stats {
 impl Ring {
     /// A ring that takes this many bytes at most.
     pub fn new(budget_bytes: usize) -> Self {
-        Self { budget_bytes, next: AtomicU64::new(0), kept: Mutex::default(), notice: None }
+        let (next, missed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { budget_bytes, next, missed, kept: Mutex::default(), notice: None }
     }
 
     /// The same, which calls back after each entry, in the thread that wrote it: to wake who waits.
@@ -138,6 +142,10 @@ impl Ring {
         let to = end.min(from.saturating_add(BATCH as u64)).max(from);
         entries.extend((from..to).map_while(|number| kept.entries.get(number).cloned()));
         *cursor = to;
+        drop(kept);
+        if lost > 0 {
+            self.missed.fetch_add(lost, Ordering::Relaxed);
+        }
         lost
     }
 
@@ -166,6 +174,7 @@ impl Ring {
             flows: kept.flows,
             flows_at_most: at_most(kept.flows).max(kept.flows),
             seen_flows: kept.seen_flows,
+            missed: self.missed.load(Ordering::Relaxed),
             bytes,
             budget_bytes: self.budget_bytes,
             flows_per_second: kept.rate.per_second(now_ns),

@@ -24,7 +24,7 @@ fn full() -> Flow {
     };
     Flow {
         time_ns: 1_700_000_000_123_456_789,
-        uuid: 0xf81d_4fae_7dec_41d0_a765_00a0_c91e_6bf6,
+        uuid: 0xf81d_4fae_7dec_41d0_a765_00a0_c91e_6bf6.into(),
         verdict: Verdict::Dropped,
         drop_reason: DropReason::PolicyDenied,
         flow_type: FlowType::L3L4,

@@ -25,9 +25,11 @@ use crate::process::ProcessTable;
 use crate::translation::Translations;
 use crate::workload::Marks;
 
+mod kept;
 mod own_pods;
 mod view;
 
+pub use kept::Kept;
 use own_pods::OwnPods;
 pub use view::{Spelled, subject};
 
@@ -167,7 +169,7 @@ impl Identity {
     /// Keeps which name the addresses of an answer were resolved from, for whoever asked. An answer that
     /// nobody was seen to ask for is not believed.
     fn learn_name(&mut self, dns: &Dns<'_>, record: &dyn Record) {
-        let is_answer = dns.ends.part == Part::Client && dns.latency_ns.is_some();
+        let is_answer = dns.ends.part == Some(Part::Client) && dns.latency_ns.is_some();
         let Some(question) = dns.message.question.filter(|_| is_answer) else { return };
         let address = |answer: Answer<'_>| match answer.data {
             Data::Address(address) => Some((address, answer.ttl_seconds)),
@@ -199,6 +201,16 @@ impl Identity {
     /// What a pod belongs to, as far as the runtime's word tells: kind and name.
     pub fn workload_of(&self, pod: &PodDescription) -> Option<(Box<str>, Box<str>)> {
         workload(&pod.name, &pod.labels, None, pod.created_at_ns)
+    }
+
+    /// A pod of this name is there, or was until just now, by what the cluster's API or the runtime says.
+    pub fn knows_pod(&self, namespace: &str, name: &str) -> bool {
+        let cluster = self.own_cluster.and_then(|key| self.clusters.get(key));
+        let is_it = |pod: &Arc<PodDescription>| {
+            pod.ready && pod.name.as_str() == name && pod.namespace.as_str() == namespace
+        };
+        cluster.is_some_and(|cluster| cluster.pod_named(namespace, name).is_some())
+            || self.descriptions.pods().any(is_it)
     }
 
     /// Takes in what the API of the own cluster said.

@@ -20,4 +20,4 @@ pub mod selector;
 pub mod translation;
 pub mod workload;
 
-pub use identity::{Identity, Spelled, Standing, subject};
+pub use identity::{Identity, Kept, Spelled, Standing, subject};

@@ -51,6 +51,15 @@ impl Access {
 
     /// What the client is made with.
     pub(crate) async fn config(&self, connect_timeout: Duration) -> Result<Config, Error> {
+        self.config_in(None, connect_timeout).await
+    }
+
+    /// The same, by another context of the kubeconfig than its current one.
+    pub(crate) async fn config_in(
+        &self,
+        context: Option<&str>,
+        connect_timeout: Duration,
+    ) -> Result<Config, Error> {
         let mut config = match self {
             Self::ServiceAccount { server, folder } => {
                 let token = readable(folder.join("token"))?;
@@ -62,8 +71,8 @@ impl Access {
                 config.auth_info = AuthInfo { token_file, ..AuthInfo::default() };
                 config
             }
-            Self::Kubeconfig(file) => from_kubeconfig(Kubeconfig::read_from(file)).await?,
-            Self::UsersKubeconfig => from_kubeconfig(Kubeconfig::read()).await?,
+            Self::Kubeconfig(file) => from_kubeconfig(Kubeconfig::read_from(file), context).await?,
+            Self::UsersKubeconfig => from_kubeconfig(Kubeconfig::read(), context).await?,
         };
         config.connect_timeout = Some(connect_timeout);
         // Our own pauses are enough, and are counted.
@@ -74,13 +83,14 @@ impl Access {
 
 type Read = Result<Kubeconfig, kube::config::KubeconfigError>;
 
-async fn from_kubeconfig(read: Read) -> Result<Config, Error> {
+async fn from_kubeconfig(read: Read, context: Option<&str>) -> Result<Config, Error> {
     let unusable = |error| Error::Kubeconfig(innermost(&error));
     let kubeconfig = read.map_err(unusable)?;
     let clusters = kubeconfig.clusters.iter().filter_map(|named| named.cluster.as_ref());
     let has_proxy =
         clusters.filter_map(|cluster| cluster.proxy_url.as_ref()).any(|it| !it.is_empty());
-    let options = KubeConfigOptions::default();
+    let context = context.map(str::to_owned);
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let mut config =
         Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(unusable)?;
     match config.proxy_url.take() {

@@ -150,7 +150,7 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// One line that does no harm in a terminal.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let kept = &text[..text.floor_char_boundary(MAX_REASON_BYTES)];
     let end = if kept.len() < text.len() { "…" } else { "" };
     kept.chars().map(|each| if each.is_control() { ' ' } else { each }).chain(end.chars()).collect()

@@ -13,6 +13,7 @@
 struct config {
 	__u64 wake_interval_ns; /* a wake-up at once when the last one is longer ago than this */
 	__u64 wake_bytes;       /* and when this much is pending in the ring */
+	__u64 interval_ns;      /* what goes on is told of so often */
 	__u64 cgroup_ids[FILTER_VALUES];         /* each stands for itself and what is below it */
 	__u32 cgroup_hierarchies[FILTER_VALUES]; /* of those ids; 0: the unified one */
 	__u32 pids[FILTER_VALUES];
@@ -30,7 +31,7 @@ struct config {
 	__u32 kinds;          /* bit n: records of kind n are wanted */
 	__u32 group_by;       /* bits of enum group_field; 0: records go to the ring */
 	__u32 sends_records;  /* it has a ring, and does not only count; the loader says */
-	__u32 padding;
+	__u32 selects_paths;  /* the map path_prefixes says which paths pass */
 };
 
 /* A cgroup, as the key of what user space decided of it. */

@@ -46,9 +46,11 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
+enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
@@ -57,14 +59,44 @@ enum { BPF_RB_AVAIL_DATA = 0 };
  * include/uapi/linux/bpf.h: the context of programs on packets, whose layout is the kernel's ABI; a
  * program reads it at fixed places.
  */
-struct bpf_sock;
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__u32 src_ip4; /* addresses and dst_port: network byte order */
+	__u32 src_ip6[4];
+	__u32 src_port;
+	__u32 dst_port; /* read whole it is the port, whatever its declared size */
+	__u32 dst_ip4;
+	__u32 dst_ip6[4];
+};
 struct __sk_buff {
 	__u32 len;
-	__u32 before_data[18];
+	__u32 before_ifindex[9];
+	__u32 ifindex;
+	__u32 before_data[8];
 	__u32 data;
 	__u32 data_end;
-	__u32 before_socket[21];
+	__u32 before_gso[20];
+	__u32 gso_segs;
 	__u64 sk; /* struct bpf_sock * */
+};
+/* Of a call that names an address. */
+struct bpf_sock_addr {
+	__u32 user_family;
+	__u32 user_ip4; /* addresses and port: network byte order */
+	__u32 user_ip6[4];
+	__u32 user_port;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+};
+/* A lock within a map's value. */
+struct bpf_spin_lock {
+	__u32 val;
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -150,6 +182,7 @@ struct path {
 	struct dentry *dentry;
 };
 struct file {
+	unsigned int f_mode;
 	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
@@ -223,7 +256,12 @@ struct css_set {
 	struct cgroup_subsys_state *subsys[1];
 	struct cgroup *dfl_cgrp;
 };
+/* On x86; elsewhere it has no `status`. */
+struct thread_info {
+	__u32 status;
+};
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int flags;
 	int exit_code;
 	int pid;
@@ -274,6 +312,10 @@ struct sock_common {
 typedef struct {
 	int owned;
 } socket_lock_t;
+struct sk_buff;
+struct sk_buff_head {
+	struct sk_buff *next;
+};
 struct sock;
 struct socket {
 	struct file *file;
@@ -282,6 +324,7 @@ struct socket {
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	struct sk_buff_head sk_write_queue;
 	socket_lock_t sk_lock;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
@@ -340,6 +383,37 @@ struct sk_buff {
 	unsigned int tail;
 	unsigned char *head;
 };
+struct rtable {
+	struct dst_entry dst;
+	unsigned int rt_flags;
+};
+struct flowi4 {
+	__be32 saddr;
+	__be32 daddr;
+};
+struct flowi6 {
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+};
+/* Of IPv4 alone; gone in 5.18. */
+struct netns_ipv4 {
+	struct sock **icmp_sk;
+};
+struct icmphdr {
+	__u8 type;
+	__u8 code;
+	__sum16 checksum;
+	__u8 un[4];
+};
+/* A message that the kernel is about to send, and the packet that it is about. */
+struct icmp_bxm {
+	struct sk_buff *skb;
+	int data_len;
+	struct {
+		struct icmphdr icmph;
+	} data;
+	int head_len;
+};
 enum sk_rst_reason {
 	SK_RST_REASON_NOT_SPECIFIED,
 };
@@ -383,6 +457,11 @@ struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 };
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
@@ -404,6 +483,7 @@ struct user_pt_regs {
 };
 struct pt_regs {
 	struct user_pt_regs user_regs;
+	__s32 syscallno;
 };
 #endif
 
@@ -433,6 +513,7 @@ struct pt_regs {
 #define ETH_P_8021AD      0x88a8
 #define S_IFMT            0170000
 #define S_IFSOCK          0140000
+#define SOCK_DGRAM        2
 #define SIGNAL_GROUP_EXIT 0x00000004
 #define PF_KTHREAD        0x00200000
 #define EEXIST            17

@@ -16,14 +16,17 @@ use crate::verdict::{HookVerdict, Refusal, Step, Verdict};
 /// A wanted hook and how far down its ladder it is.
 pub struct Candidate<'a> {
     pub hook: &'a Hook,
+    packet_hooks: bool,
     rung: usize,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> Candidate<'a> {
-    /// On the best rung.
-    pub fn new(hook: &'a Hook) -> Self {
-        Self { hook, rung: 0, refusals: Vec::new() }
+    /// On the best rung; of those on the path of every packet only with `packet_hooks`.
+    pub fn new(hook: &'a Hook, packet_hooks: bool) -> Self {
+        let mut candidate = Self { hook, packet_hooks, rung: 0, refusals: Vec::new() };
+        candidate.pass_over();
+        candidate
     }
 
     /// The rung it is on; `None` below the last one.
@@ -34,6 +37,16 @@ impl<'a> Candidate<'a> {
     fn refuse(&mut self, step: Step, errno: i32, words: String) {
         if let Some(rung) = self.rung() {
             self.refusals.push(Refusal { rung: rung.name, step, errno, words });
+            self.rung += 1;
+        }
+        self.pass_over();
+    }
+
+    /// Moves on past rungs that nobody asked for.
+    fn pass_over(&mut self) {
+        while let Some(rung) = self.rung().filter(|rung| rung.per_packet && !self.packet_hooks) {
+            let words = "it is on the path of every packet (--packet-hooks true)".to_owned();
+            self.refusals.push(Refusal { rung: rung.name, step: Step::Ask, errno: 0, words });
             self.rung += 1;
         }
     }

@@ -10,7 +10,9 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use libbpf_rs::query::LinkTypeInfo;
 use libbpf_rs::{Iter, Link, Map, MapCore, MapType, Object};
 
 use crate::abi::Config;
@@ -33,6 +35,20 @@ pub struct Options {
     pub ring: RingChoice,
     /// Bytes of the ring (of all perf buffers together); scaled to the machine when absent.
     pub ring_bytes: Option<usize>,
+    /// How often probes tell of what goes on, where they do; 30 seconds when absent.
+    pub interval: Option<Duration>,
+    /// Rungs on the path of every packet are tried, too.
+    pub packet_hooks: bool,
+}
+
+/// How often probes tell of what goes on.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+impl Options {
+    /// How often probes tell of what goes on.
+    pub fn interval(&self) -> Duration {
+        self.interval.unwrap_or(INTERVAL)
+    }
 }
 
 /// What is asked of one signal.
@@ -93,6 +109,8 @@ pub struct Loaded {
     pub hooks: Vec<HookVerdict>,
     /// Bytes of its ring.
     pub ring_bytes: usize,
+    /// How often its probes tell of what goes on.
+    pub interval: Duration,
     selection: Option<Selection>,
     // Links go before the object they hold on to.
     links: Vec<(&'static str, Link)>,
@@ -139,10 +157,35 @@ impl Loaded {
         }
     }
 
+    /// A hook is not attached any more: somebody detached a link of a cgroup, or removed the cgroup.
+    pub fn has_lost_hook(&self) -> bool {
+        self.links.iter().any(|(_, link)| is_detached(link))
+    }
+
+    /// Hooks that are not attached any more have failed from now on.
+    pub fn give_up_lost_hooks(&mut self) {
+        let Self { links, hooks, .. } = self;
+        let lost: Vec<_> =
+            links.extract_if(.., |(_, link)| is_detached(link)).map(|(hook, _)| hook).collect();
+        for hook in hooks.iter_mut().filter(|hook| lost.contains(&hook.hook)) {
+            hook.verdict = Verdict::Failed(DETACHED.to_owned());
+        }
+    }
+
     /// Detaches all hooks but keeps maps and rings, so that what is under way can be drained.
     pub fn detach(&mut self) {
         self.links.clear();
     }
+}
+
+/// What became of a hook that worked.
+const DETACHED: &str = "it was attached, and somebody detached it, or removed its cgroup";
+
+/// A link that holds on to a program which runs nowhere any more: its cgroup has no id then (bpf(2),
+/// `BPF_OBJ_GET_INFO_BY_FD`). The kernel detaches no link of the other kinds before its owner does.
+fn is_detached(link: &Link) -> bool {
+    let info = link.info().map(|info| info.info);
+    matches!(info, Ok(LinkTypeInfo::Cgroup(cgroup)) if cgroup.cgroup_id == 0)
 }
 
 /// Loads a signal and attaches its wanted hooks.
@@ -160,7 +203,8 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
         .map_or_else(|| memory::default_ring_bytes(cpus, memory_bytes), memory::ring_bytes);
     let perf = use_perf_buffer(request.options.ring);
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
-    let mut candidates: Vec<_> = wanted.map(Candidate::new).collect();
+    let mut candidates: Vec<_> =
+        wanted.map(|hook| Candidate::new(hook, request.options.packet_hooks)).collect();
 
     if !Path::new(btf::KERNEL_BTF).exists() {
         ladder::refuse_typed(&mut candidates);
@@ -190,6 +234,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 name: spec.name,
                 hooks: hooks.collect(),
                 ring_bytes,
+                interval: request.options.interval(),
                 selection: if selects { selection::of(&object)? } else { None },
                 links,
                 object,

@@ -2,10 +2,12 @@
 //! the kernel's words for whatever was refused.
 
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::ptr::NonNull;
 
-use libbpf_rs::{AsRawLibbpf, Link, MapType, Object, ObjectBuilder, OpenObject, ProgramMut};
+use libbpf_rs::{
+    AsRawLibbpf, Link, MapCore, MapType, Object, ObjectBuilder, OpenObject, ProgramMut,
+};
 
 use crate::cgroup_root;
 use crate::kernel_log;
@@ -62,6 +64,7 @@ pub fn configure(
     config.use_perf_buffer = u8::from(perf);
     config.wake_interval_ns = u64::try_from(WAKE_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
     config.wake_bytes = (ring_bytes / 4) as u64;
+    config.interval_ns = u64::try_from(request.options.interval().as_nanos()).unwrap_or(u64::MAX);
     config.sends_records = u32::from(spec.sends_records);
     if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
         return Err(refused("its probes send records but it has no map `events`".to_owned()));
@@ -138,8 +141,10 @@ pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
         program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
     let link = if let Some((category, tracepoint)) = tracepoint_of(&program) {
         attach_to_tracepoint(&program, category, tracepoint)?
-    } else if is_on_packets(&program) {
+    } else if is_on_cgroups(&program) {
         attach_to_all_sockets(&program)?
+    } else if let Some(map) = iterated_map(&program) {
+        attach_to_map(&program, object, map)?
     } else {
         // As `ProgramMut::attach`, which keeps of the errno only what std has an `ErrorKind` for.
         // SAFETY: a program of a loaded object, which outlives the call.
@@ -191,8 +196,39 @@ fn attach_to_all_sockets(program: &ProgramMut<'_>) -> Result<NewLink, (i32, Stri
     Ok(unsafe { libbpf_sys::bpf_program__attach_cgroup(program, root.as_raw_fd()) })
 }
 
-fn is_on_packets(program: &ProgramMut<'_>) -> bool {
-    program.section().to_str().is_some_and(|section| section.starts_with("cgroup_skb/"))
+/// Of the packets of sockets, or of what is done with sockets.
+fn is_on_cgroups(program: &ProgramMut<'_>) -> bool {
+    let section = program.section().to_str();
+    section.is_some_and(|section| {
+        ["cgroup_skb/", "cgroup/"].iter().any(|way| section.starts_with(way))
+    })
+}
+
+/// The map whose entries a program goes through: the program is called like it, with `_iter` behind.
+fn iterated_map<'a>(program: &ProgramMut<'a>) -> Option<&'a str> {
+    let is_iterator = program.section() == "iter/bpf_map_elem";
+    program.name().to_str()?.strip_suffix("_iter").filter(|_| is_iterator)
+}
+
+fn attach_to_map(
+    program: &ProgramMut<'_>,
+    object: &Object,
+    name: &str,
+) -> Result<NewLink, (i32, String)> {
+    let map = object.maps().find(|map| map.name() == name);
+    let map = map.ok_or_else(|| (libc::ENOENT, format!("the object has no map {name}")))?;
+    let map_fd = u32::try_from(map.as_fd().as_raw_fd()).unwrap_or(u32::MAX);
+    let mut information = libbpf_sys::bpf_iter_link_info::default();
+    information.map = libbpf_sys::bpf_iter_link_info__bindgen_ty_1 { map_fd };
+    let options = libbpf_sys::bpf_iter_attach_opts {
+        sz: size_of::<libbpf_sys::bpf_iter_attach_opts>() as u64,
+        link_info: &raw mut information,
+        link_info_len: size_of::<libbpf_sys::bpf_iter_link_info>() as u32,
+        ..Default::default()
+    };
+    let program = program.as_libbpf_object().as_ptr();
+    // SAFETY: a program of a loaded object; the options, what they point to and the map outlive the call.
+    Ok(unsafe { libbpf_sys::bpf_program__attach_iter(program, &raw const options) })
 }
 
 /// Category and name of the tracepoint that a program's section names.

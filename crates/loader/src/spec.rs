@@ -31,4 +31,6 @@ pub struct Rung {
     pub name: &'static str,
     /// The programs it needs, all of them.
     pub programs: &'static [&'static str],
+    /// It puts a program on the path of every packet, so it is tried only where that is asked for.
+    pub per_packet: bool,
 }

@@ -9,9 +9,11 @@ pub enum Step {
     Load,
     /// Attaching.
     Attach,
+    /// Not by the kernel: nobody asked for it.
+    Ask,
 }
 
-/// A rung that the kernel refused.
+/// A rung that the kernel refused, or that was not tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The rung's name.
@@ -29,6 +31,7 @@ impl fmt::Display for Refusal {
         let step = match self.step {
             Step::Load => "load",
             Step::Attach => "attach",
+            Step::Ask => return write!(out, "{} not tried: {}", self.rung, self.words),
         };
         write!(out, "{} refused at {step}: {}", self.rung, self.words)
     }
@@ -77,7 +80,10 @@ impl Verdict {
             refusal.step == Step::Attach && [libc::EPERM, libc::EACCES].contains(&refusal.errno)
         };
         let words = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        if refusals.iter().any(not_allowed_to_attach) {
+        let is_tried = |refusal: &Refusal| refusal.step != Step::Ask;
+        if !refusals.iter().any(is_tried) {
+            Self::Off
+        } else if refusals.iter().any(not_allowed_to_attach) {
             Self::Failed(format!("not permitted: {words}"))
         } else if refusals.iter().any(|refusal| is_lack(refusal.errno)) {
             Self::Unsupported(words)
@@ -149,6 +155,17 @@ mod tests {
         let attach = Refusal { step: Step::Attach, ..refusal("tracepoint", libc::EPERM) };
         let verdict = Verdict::of_refusals(&[refusal("kprobe", libc::ENOENT), attach]);
         assert_eq!(verdict.word(), "failed");
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_off_and_does_not_hide_what_the_kernel_said() {
+        let words = "it is on the path of every packet".to_owned();
+        let unasked = Refusal { rung: "cgroup_skb", step: Step::Ask, errno: 0, words };
+        assert_eq!(Verdict::of_refusals(std::slice::from_ref(&unasked)), Verdict::Off);
+        let text =
+            "cgroup_skb not tried: it is on the path of every packet; kprobe refused at load: no";
+        let verdict = Verdict::of_refusals(&[unasked, refusal("kprobe", libc::ENOENT)]);
+        assert_eq!(verdict, Verdict::Unsupported(text.to_owned()));
     }
 
     #[test]

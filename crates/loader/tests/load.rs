@@ -23,7 +23,7 @@ use libbpf_rs::{MapCore, MapFlags, MapType};
 use common::{is_root, load, load_resized, map, spec};
 
 const fn rung(name: &'static str, programs: &'static [&'static str]) -> Rung {
-    Rung { name, programs }
+    Rung { name, programs, per_packet: false }
 }
 
 fn verdict<'a>(loaded: &'a Loaded, hook: &str) -> &'a HookVerdict {
@@ -56,6 +56,35 @@ fn a_program_that_the_verifier_refuses_moves_its_hook_one_rung_down() {
     assert_eq!((access.rung, access.step), ("raw_tp+access", Step::Load));
     assert_eq!(access.errno, libc::EACCES);
     assert_eq!(access.words, "R1 invalid mem access 'scalar'");
+}
+
+#[test]
+fn a_rung_on_the_path_of_every_packet_is_tried_only_where_that_is_asked_for() {
+    if !is_root() {
+        return;
+    }
+    const EVERY: Rung = Rung { per_packet: true, ..rung("raw_tp", &["good"]) };
+    static HOOKS: &[Hook] = &[
+        Hook { name: "config", ladder: &[EVERY, rung("tracepoint", &["good_call"])] },
+        Hook { name: "tasks", ladder: &[rung("tp_btf", &["bad_argument"]), EVERY] },
+        Hook { name: "call", ladder: &[EVERY] },
+    ];
+    let verdicts = |packet_hooks| {
+        let options = Options { packet_hooks, ..Options::default() };
+        let loaded = load(&spec("ladder", false, HOOKS), Config::ZERO, &options).unwrap();
+        ["config", "tasks", "call"].map(|hook| verdict(&loaded, hook).verdict.clone())
+    };
+    assert_eq!(
+        verdicts(true),
+        [Verdict::Active("raw_tp"), Verdict::Active("raw_tp"), Verdict::Active("raw_tp")]
+    );
+    let [config, tasks, call] = verdicts(false);
+    assert_eq!((config, call), (Verdict::Active("tracepoint"), Verdict::Off));
+    let Verdict::Failed(words) = tasks else { panic!("{tasks:?}") };
+    assert!(
+        words
+            .ends_with("raw_tp not tried: it is on the path of every packet (--packet-hooks true)")
+    );
 }
 
 #[test]
@@ -249,7 +278,7 @@ fn maps_have_the_size_that_was_asked_for() {
     static HOOKS: &[Hook] = &[];
     let spec = spec("ladder", true, HOOKS);
     let sizes = |config: Config, ring: RingChoice, entries: &[(&str, u32)]| {
-        let options = Options { ring, ring_bytes: Some(100_000), btf: None };
+        let options = Options { ring, ring_bytes: Some(100_000), ..Options::default() };
         let loaded = load_resized(&spec, config, &options, entries).unwrap();
         assert_eq!(loaded.ring_bytes, 131_072);
         ["table", "groups", "events"].map(|name| {

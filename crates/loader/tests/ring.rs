@@ -24,8 +24,10 @@ use chandra_loader::{ledger, memory};
 
 use common::{is_root, load, map, spec, thread_id};
 
-static HOOKS: &[Hook] =
-    &[Hook { name: "numbers", ladder: &[Rung { name: "raw_tp", programs: &["send_number"] }] }];
+static HOOKS: &[Hook] = &[Hook {
+    name: "numbers",
+    ladder: &[Rung { name: "raw_tp", programs: &["send_number"], per_packet: false }],
+}];
 
 /// What a thread calls to have a record sent as every probe sends it.
 const SEND: libc::c_long = libc::SYS_getpgid;
@@ -52,7 +54,7 @@ fn numbers_of(threads: &[u32], ring: RingChoice, ring_bytes: usize) -> Loaded {
     let mut config = Config { pid_count: u8::try_from(threads.len()).unwrap(), ..Config::ZERO };
     config.pids[..threads.len()].copy_from_slice(threads);
     config.uids[..4].copy_from_slice(&[SEND, SEND_QUIETLY, SEND_LATE, SEND_TOO_MUCH].map(number));
-    let options = Options { ring, ring_bytes: Some(ring_bytes), btf: None };
+    let options = Options { ring, ring_bytes: Some(ring_bytes), ..Options::default() };
     let loaded = load(&spec("numbers", true, HOOKS), config, &options).unwrap();
     assert!(loaded.hooks[0].verdict.is_active(), "{:?}", loaded.hooks);
     loaded

@@ -1,6 +1,9 @@
 //! What a probe lets through, as the probe's configuration.
 
 use chandra_loader::abi::Config;
+use chandra_loader::path_selection::Prefix;
+
+use crate::system_call::calls::Call;
 
 /// How many values of one kind a probe compares with.
 pub const FILTER_VALUES: usize = 8;
@@ -22,6 +25,10 @@ pub struct Filter {
     pub cgroups: Vec<(u32, u64)>,
     /// Ports of either end.
     pub ports: Vec<u16>,
+    /// Beginnings of paths.
+    pub paths: Vec<Prefix>,
+    /// System calls; none stands for the usual ones.
+    pub calls: Vec<&'static Call>,
     /// Cgroups are selected one by one while the probe runs; see [`chandra_loader::selection`].
     pub selects_cgroups: bool,
 }
@@ -66,6 +73,7 @@ impl Filter {
         }
         config.comm_count = fill(&mut config.comms, "comm", &comms)?;
         config.selects_cgroups = u8::from(self.selects_cgroups);
+        config.selects_paths = u32::from(!self.paths.is_empty());
         Ok(config)
     }
 }

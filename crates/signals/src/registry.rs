@@ -14,6 +14,7 @@ use chandra_loader::spec::SignalSpec;
 use chandra_loader::symbols::Symbols;
 
 use crate::SIGNALS;
+use crate::filter::Filter;
 
 /// A signal: its folder as data.
 #[derive(Debug)]
@@ -45,8 +46,12 @@ pub struct Signal {
     pub identity: &'static [(u32, &'static str)],
     /// Its records tell which names peers were resolved from.
     pub names_peers: bool,
+    /// Fills its maps by the filter, before it is listened to; most signals have none to fill.
+    pub prepare: Option<Prepare>,
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
+    /// The hook that goes through what its probe remembers, now and then, and sends what is due.
+    pub sweep: Option<&'static str>,
     /// Says what the `code` of a group means.
     pub code_text: fn(u32, &Context) -> String,
     /// The kinds of records it decodes to.
@@ -55,6 +60,9 @@ pub struct Signal {
 
 /// Decodes a record's bytes and calls the sink with it, without copying what it can borrow.
 pub type Decode = fn(&[u8], &Context, &mut dyn FnMut(&dyn Record)) -> Result<(), DecodeError>;
+
+/// Tells a loaded probe what the filter asks for beyond its configuration; the error is in words.
+pub type Prepare = fn(&Loaded, &Filter) -> Result<(), String>;
 
 /// Looks at what is there already once the hooks are attached (running processes, open
 /// connections): as records for the sink, or into the probe's own maps. Returns how much was found.

@@ -12,7 +12,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
@@ -28,6 +28,7 @@ use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_loader::{MapCore, MapHandle, batch, btf, ledger};
 use chandra_signals::filter::Filter;
 use chandra_signals::{Context, SIGNALS, Signal, registry};
+use chandra_tests::icmp;
 use chandra_tests::needs;
 use chandra_tests::patience::{PATIENCE, wait_for};
 use chandra_tests::record::Record;
@@ -47,7 +48,7 @@ fn alone(signal: &Signal, hook: &'static Hook, rung: &'static Rung) -> &'static 
 }
 
 fn lone(hook: &'static Hook, rung: &'static Rung) -> Hook {
-    let rung = Rung { name: rung.name, programs: rung.programs };
+    let rung = Rung { ..*rung };
     Hook { name: hook.name, ladder: Box::leak(Box::new([rung])) }
 }
 
@@ -71,7 +72,7 @@ fn load_all(signal: &Signal, spec: &SignalSpec, filter: &Filter) -> Loaded {
 }
 
 fn load_hooks(spec: &SignalSpec, hooks: &[&str], config: Config) -> Loaded {
-    let options = Options { ring_bytes: Some(1 << 20), ..Options::default() };
+    let options = Options { ring_bytes: Some(1 << 20), packet_hooks: true, ..Options::default() };
     load(&Request { spec, hooks, config, map_entries: &[], options: &options }).unwrap()
 }
 
@@ -191,6 +192,10 @@ fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
                         other => panic!("{name}: {other:?}"),
                     };
                     assert!(chandra_loader::memory::kernel_release().1 < since, "{refusal}");
+                }
+                // The tracepoint icmp_send; some older kernels have been given it.
+                ("tp_btf" | "raw_tp", verdict) if signal.spec.name == "icmp" => {
+                    assert!(chandra_loader::memory::kernel_release().1 < (6, 10), "{verdict:?}");
                 }
                 (_, verdict) if std::path::Path::new(btf::KERNEL_BTF).exists() => {
                     panic!("{name}: {verdict:?}");
@@ -316,6 +321,33 @@ fn each_way_to_resets_tells_of_one() {
     }
 }
 
+/// An error of each version, as it is sent and as it comes.
+#[test]
+fn each_way_to_messages_of_icmp_tells_of_one() {
+    needs!("root");
+    let signal = signal("icmp");
+    for (hook, direction) in [("message_sent", "sent"), ("message_received", "received")] {
+        prove_each(signal, &[hook], |_, rung, loaded| {
+            for host in [IpAddr::from([127, 0, 0, 1]), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+                // The kernel's tracepoint tells of IPv4 alone.
+                if host.is_ipv6() && ["tp_btf", "raw_tp"].contains(&rung.name) {
+                    continue;
+                }
+                // Without functions, what comes is seen where a program's socket gets it.
+                let _raw = icmp::raw(host);
+                let nobody = UdpSocket::bind((host, 0)).unwrap().local_addr().unwrap();
+                let sender = UdpSocket::bind((host, 0)).unwrap();
+                let act = || assert_eq!(sender.send_to(b"to nobody", nobody).unwrap(), 9);
+                let record = tells(signal, loaded, act, |record| {
+                    record.number("quoted.destination.port") == Some(nobody.port().into())
+                        && record.text("direction") == Some(direction)
+                });
+                assert_eq!(record.text("icmp.code"), Some("port_unreachable"), "{}", rung.name);
+            }
+        });
+    }
+}
+
 /// A datagram that nobody waits for.
 #[test]
 fn each_way_to_drops_tells_of_one() {
@@ -358,6 +390,175 @@ fn each_way_to_owners_of_sockets_finds_one() {
         let (_, owner) = owners.iter().find(|(found, _)| *found == inode).unwrap();
         assert_eq!(Process::read(owner).unwrap().pid, std::process::id());
     });
+}
+
+/// A datagram between two sockets, of which the first sent it.
+fn datagram() -> [UdpSocket; 2] {
+    let [near, far] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    near.send_to(b"hello", far.local_addr().unwrap()).unwrap();
+    [near, far]
+}
+
+#[test]
+fn each_way_to_datagrams_tells_of_one() {
+    needs!("root");
+    let signal = signal("udp");
+    for (hook, end) in [("datagram_sent", 0), ("datagram_received", 1)] {
+        prove_each(signal, &[hook], |_, rung, loaded| {
+            let sockets = RefCell::new(None);
+            let act = || *sockets.borrow_mut() = Some(datagram());
+            let record = tells(signal, loaded, act, |record| {
+                let sockets = sockets.borrow();
+                let mut ends = sockets
+                    .as_ref()
+                    .unwrap()
+                    .each_ref()
+                    .map(|socket| socket.local_addr().unwrap().port());
+                if end == 1 {
+                    ends.reverse();
+                }
+                is_of(record, "udp_open", ends)
+            });
+            // Who sends is known; who only receives is not, where nobody watches sockets being bound.
+            let own = (end == 0).then_some(u64::from(std::process::id()));
+            assert_eq!(record.number("process.pid"), own, "{}", rung.name);
+        });
+    }
+}
+
+/// A connected socket that sends elsewhere: the socket says its peer, the call whom it means.
+#[test]
+fn each_way_to_named_addresses_tells_of_one() {
+    needs!("root");
+    let signal = signal("udp");
+    let [sent, named] = ["datagram_sent", "address_named"].map(|name| hook(signal, name));
+    for rung in named.ladder {
+        for (address, hooks) in [
+            ("127.0.0.1:0", vec![lone(sent, &sent.ladder[0]), lone(named, rung)]),
+            ("[::1]:0", vec![lone(sent, &sent.ladder[0]), lone(named, rung)]),
+            // Without it, it is taken for its peer's.
+            ("127.0.0.1:0", vec![lone(sent, &sent.ladder[0])]),
+        ] {
+            let knows = hooks.len() == 2;
+            let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+            let [near, peer, far] = [(); 3].map(|()| UdpSocket::bind(address).unwrap());
+            let [from, to_peer, to_far] = [&near, &peer, &far].map(|it| it.local_addr().unwrap());
+            near.connect(to_peer).unwrap();
+            let act = || assert_eq!(near.send_to(b"elsewhere", to_far).unwrap(), 9);
+            let to = if knows { to_far } else { to_peer };
+            let ends = [from.port(), to.port()];
+            let record = tells(signal, &loaded, act, |record| is_of(record, "udp_open", ends));
+            assert_eq!(record.text("connection.role"), Some("client"), "{record:?}");
+        }
+    }
+}
+
+/// How many entries of this process one of the tables of `udp` has. They begin with the owner.
+fn owned(loaded: &Loaded, table: &str) -> usize {
+    let entries = batch::lookup(&map(loaded, table)).unwrap();
+    let owner = |value| Process::read(value).unwrap().pid;
+    entries.iter().filter(|(_, value)| owner(value) == std::process::id()).count()
+}
+
+#[test]
+fn each_way_to_sockets_of_udp_remembers_and_forgets_them() {
+    needs!("root");
+    let signal = signal("udp");
+    let older = UdpSocket::bind("[::1]:0").unwrap();
+    prove_each(signal, &["open_sockets"], |hook, _, loaded| {
+        let mut places = Vec::new();
+        loaded.iterate(hook.name, &mut places).unwrap();
+        assert!(places.len() >= size_of::<u64>());
+        assert_eq!(owned(loaded, "older_sockets"), 1);
+    });
+    drop(older);
+    for (bind, address) in [("socket_bind", "127.0.0.1:0"), ("socket_bind", "[::1]:0")] {
+        let [bind, release] = [bind, "socket_release"].map(|name| hook(signal, name));
+        for (binds, releases) in bind.ladder.iter().zip(release.ladder) {
+            let hooks = vec![lone(bind, binds), lone(release, releases)];
+            let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+            assert!(loaded.hooks.iter().all(|hook| hook.verdict.is_active()), "{:?}", loaded.hooks);
+            listen(&loaded);
+            let socket = UdpSocket::bind(address).unwrap();
+            assert_eq!(owned(&loaded, "sockets"), 1);
+            drop(socket);
+            assert_eq!(owned(&loaded, "sockets"), 0);
+        }
+    }
+}
+
+/// The table is gone through without a word while nothing is due.
+#[test]
+fn each_way_through_conversations_tells_what_is_over() {
+    needs!("root");
+    let signal = signal("udp");
+    let [sent, sweep] = ["datagram_sent", "conversations"].map(|name| hook(signal, name));
+    for rung in sweep.ladder {
+        let spec = with_hooks(signal, vec![lone(sent, &sent.ladder[0]), lone(sweep, rung)]);
+        let config = Filter::default().config(u32::MAX, 0).unwrap();
+        let options = Options {
+            ring_bytes: Some(1 << 20),
+            interval: Some(Duration::from_millis(1)),
+            ..Options::default()
+        };
+        let hooks = ["datagram_sent", "conversations"];
+        let request = Request { spec, hooks: &hooks, config, map_entries: &[], options: &options };
+        let loaded = load(&request).unwrap();
+        let sockets = RefCell::new(None);
+        let act = || {
+            *sockets.borrow_mut() = Some(datagram());
+            let conversations = || batch::lookup(&map(&loaded, "conversations")).unwrap().len();
+            assert!(conversations() >= 1);
+            wait_for("an empty table", || {
+                loaded.iterate("conversations", &mut Vec::new()).unwrap();
+                (conversations() == 0).then_some(())
+            });
+        };
+        let record = tells(signal, &loaded, act, |record| {
+            let sockets = sockets.borrow();
+            let ends = sockets.as_ref().unwrap().each_ref();
+            let ends = ends.map(|socket| socket.local_addr().unwrap().port());
+            is_of(record, "udp_close", ends)
+        });
+        assert_eq!(record.text("end"), Some("idle"), "{}", rung.name);
+    }
+}
+
+/// A socket that is full: both ways, what is counted is what the kernel's own table says.
+#[test]
+fn each_way_to_full_sockets_counts_what_they_drop() {
+    needs!("root");
+    let signal = signal("udp");
+    let [received, full] =
+        ["datagram_received", "receive_queue_full"].map(|name| hook(signal, name));
+    for rung in full.ladder {
+        let spec = with_hooks(signal, vec![lone(received, &received.ladder[0]), lone(full, rung)]);
+        let loaded = load_all(signal, spec, &Filter::default());
+        listen(&loaded);
+        let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket::limit_receive_buffer(&deaf, 1);
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], deaf.local_addr().unwrap()).unwrap();
+        }
+        let cookie = socket::cookie(&deaf).to_ne_bytes();
+        let sockets = batch::lookup(&map(&loaded, "sockets")).unwrap();
+        let (_, value) = sockets.iter().find(|(key, _)| *key == cookie).unwrap();
+        // struct udp_socket: the drops are the last but two of its words.
+        let words: Vec<_> =
+            value.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+        let truth = drops_at(deaf.local_addr().unwrap().port());
+        assert!(truth > 0);
+        assert_eq!(words[words.len() - 3], truth, "{}", rung.name);
+    }
+}
+
+/// What the kernel has dropped at the UDP socket with this port.
+fn drops_at(port: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let local = format!(":{port:04X}");
+    let row = table.lines().find(|row| row.split_whitespace().nth(1).unwrap().ends_with(&local));
+    row.unwrap().split_whitespace().last().unwrap().parse().unwrap()
 }
 
 /// How many connections of this process the probe remembers.

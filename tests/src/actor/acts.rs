@@ -91,6 +91,7 @@ impl Stage {
                 return address;
             }
             ("connect-datagrams", [address]) => self.datagrams().connect(address).unwrap(),
+            ("close-datagrams", []) => self.datagrams = None,
             ("datagram-cookie", []) => return socket::cookie(self.datagrams()).to_string(),
             ("send-datagram", [digits]) => {
                 self.datagrams().send(&from_hex(digits)).unwrap();

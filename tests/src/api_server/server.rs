@@ -55,6 +55,8 @@ pub enum Answer {
     Pieces(mpsc::UnboundedReceiver<Piece>),
     /// Nothing, for ever.
     Silence,
+    /// A WebSocket by which ports of a pod are forwarded, to this address.
+    Forward(SocketAddr),
 }
 
 /// A piece of an answer.
@@ -154,16 +156,19 @@ async fn accept(
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, answer: Arc<AnswerTo>) {
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    answer: Arc<AnswerTo>,
+) {
     let service = hyper::service::service_fn(move |request| {
         let answer = Arc::clone(&answer);
-        async move { Ok::<_, Infallible>(respond(&request, &answer).await) }
+        async move { Ok::<_, Infallible>(respond(request, &answer).await) }
     });
     let server = hyper::server::conn::http1::Builder::new();
-    drop(server.serve_connection(TokioIo::new(stream), service).await);
+    drop(server.serve_connection(TokioIo::new(stream), service).with_upgrades().await);
 }
 
-async fn respond(request: &Request<Incoming>, answer: &Arc<AnswerTo>) -> Response<Pieces> {
+async fn respond(request: Request<Incoming>, answer: &Arc<AnswerTo>) -> Response<Pieces> {
     let pairs = request.uri().query().unwrap_or_default().split('&');
     let query = pairs.filter_map(|pair| pair.split_once('='));
     let token = request.headers().get("authorization").map(|it| it.to_str().unwrap().to_owned());
@@ -186,6 +191,7 @@ async fn respond(request: &Request<Incoming>, answer: &Arc<AnswerTo>) -> Respons
         }
         Answer::Pieces(pieces) => pieces,
         Answer::Silence => std::future::pending().await,
+        Answer::Forward(to) => return super::forward::upgrade(request, to),
     };
     response.body(Pieces(pieces)).unwrap()
 }
@@ -200,7 +206,7 @@ fn decoded(value: &str) -> String {
     out
 }
 
-struct Pieces(mpsc::UnboundedReceiver<Piece>);
+pub(super) struct Pieces(pub mpsc::UnboundedReceiver<Piece>);
 
 impl Body for Pieces {
     type Data = Bytes;

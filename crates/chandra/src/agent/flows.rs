@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chandra_doctor::{Check, Problem};
 use chandra_hubble::flow::Node;
@@ -13,6 +13,9 @@ use chandra_identity::Identity;
 use chandra_metrics::hubble::HubbleMetrics;
 
 use super::export::Exporting;
+use super::losses::Losses;
+use super::pods::Pods;
+use crate::cli::agent::AgentOptions;
 use crate::cli::hubble::HubbleOptions;
 use crate::flows::Maker;
 use crate::follow::Told;
@@ -60,6 +63,9 @@ pub struct Flowing {
     state: Arc<State>,
     maker: Maker,
     metrics: HubbleMetrics,
+    /// Pods that metrics name, where they name any.
+    pods: Option<Pods>,
+    losses: Losses,
     exporting: Option<Exporting>,
     /// Somebody may ask for flows.
     is_served: bool,
@@ -78,15 +84,16 @@ impl Flowing {
     /// Flows of this node go there.
     pub fn new(
         state: Arc<State>,
-        options: &HubbleOptions,
-        node: &str,
+        options: &AgentOptions,
         bound: &Bound,
         (metrics, exporting): (HubbleMetrics, Option<Exporting>),
     ) -> Self {
+        let (options, node, linger) =
+            (&options.hubble, &options.identity.node, options.metrics.pods_expire_after);
         let address = bound.address().map(|address| address.to_string()).unwrap_or_default();
         let is_default = matches!(options.cluster_name.as_str(), "" | "default");
         let name = match is_default {
-            true => node.to_owned(),
+            true => node.clone(),
             false => format!("{}/{node}", options.cluster_name),
         };
         let cluster = if is_default { "default" } else { options.cluster_name.as_str() };
@@ -97,7 +104,9 @@ impl Flowing {
         Self {
             state,
             maker: Maker::default(),
+            pods: metrics.name_pods().then(|| Pods::new(linger)),
             metrics,
+            losses: Losses::default(),
             exporting,
             is_served: !options.is_off(),
             cluster: options.cluster_name.clone(),
@@ -112,17 +121,23 @@ impl Flowing {
     /// Counts, writes and keeps the flows that a record tells of. Whether it told of any.
     pub fn take(&mut self, told: &Told<'_>) -> bool {
         let mut tells = false;
-        let Self { state, maker, metrics, exporting, is_served, seen, cluster, has_new, .. } = self;
+        let Self {
+            state, maker, metrics, pods, exporting, is_served, cluster, seen, has_new, ..
+        } = self;
         maker.make(told, &mut |flow| {
             tells = true;
             metrics.observe(&flow);
+            let ends = [&flow.source, &flow.destination].into_iter().flatten();
+            if let Some(pods) = pods {
+                ends.clone().for_each(|end| pods.saw(&end.namespace, &end.pod_name));
+            }
             if let Some(exporting) = exporting {
                 exporting.take(&flow);
             }
             if !*is_served {
                 return;
             }
-            for endpoint in [&flow.source, &flow.destination].into_iter().flatten() {
+            for endpoint in ends {
                 let namespace = endpoint.namespace.as_str();
                 if !namespace.is_empty() && !seen.contains(namespace) {
                     seen.insert(namespace.into());
@@ -145,9 +160,19 @@ impl Flowing {
         }
     }
 
-    /// About once a second.
-    pub fn look(&mut self, identity: &Identity) {
-        self.metrics.tick(Instant::now());
+    /// About once a second. Says how many records were lost in the kernel, of which flows would have been
+    /// made.
+    pub fn look(&mut self, identity: &Identity, lost_in_kernel: u64) {
+        let Self { state, metrics, pods, losses, .. } = self;
+        let now = Instant::now();
+        metrics.tick(now);
+        self.has_new |= losses.tell(lost_in_kernel, now_ns(), &state.ring, metrics);
+        if let Some(pods) = pods {
+            let is_known = |namespace: &str, name: &str| identity.knows_pod(namespace, name);
+            pods.look(now, is_known, |namespace, name| {
+                metrics.forget_pod(namespace, name);
+            });
+        }
         if let Some(exporting) = &mut self.exporting {
             exporting.look();
         }
@@ -179,4 +204,10 @@ impl Flowing {
             .collect();
         if nodes.is_empty() { vec![self.own.clone()] } else { nodes }
     }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -12,12 +12,13 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use chandra_identity::translation;
-use chandra_loader::verdict::{HookVerdict, Verdict};
+use chandra_loader::load::Loaded;
 use chandra_metrics::Format;
 use serde_json::{Value, json};
 
 use super::metrics;
 use super::state::{AgentState, ClusterFigures, IdentityFigures, SignalState};
+use super::verdicts::describe_hook;
 use crate::stop::Stop;
 
 /// How soon the server notices that it should end.
@@ -111,19 +112,16 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "hooks": signal.hooks().iter().map(describe_hook).collect::<Vec<_>>(),
         "load_ms": u64::try_from(signal.load_time.as_millis()).unwrap_or(u64::MAX),
         "ring_bytes": signal.with_loaded(|loaded| loaded.ring_bytes),
+        "interval_ns": signal.signal.sweep.and(signal.with_loaded(interval_ns)),
         "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
         "ledger": ledger(signal),
         "programs": programs,
     })
 }
 
-fn describe_hook(hook: &HookVerdict) -> Value {
-    let rung = match hook.verdict {
-        Verdict::Active(rung) => Some(rung),
-        _ => None,
-    };
-    let refused: Vec<_> = hook.refusals.iter().map(ToString::to_string).collect();
-    json!({ "hook": hook.hook, "verdict": hook.verdict.word(), "rung": rung, "refused": refused })
+/// How often it tells of what goes on.
+fn interval_ns(loaded: &Loaded) -> u64 {
+    u64::try_from(loaded.interval.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Kernel and user space as one account.

@@ -8,10 +8,13 @@ mod canary;
 mod export;
 mod flows;
 mod http;
+mod losses;
 mod metrics;
+mod pods;
 mod printer;
 mod sink;
 mod state;
+mod verdicts;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use flows::Flowing;
 use printer::Queue;
 use sink::Delivering;
 use state::{AgentState, SignalState};
+use verdicts::Verdicts;
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
 const TICK: Duration = Duration::from_millis(200);
@@ -108,22 +112,28 @@ fn serve(
     stop: &Stop,
 ) -> Result<(), Problem> {
     let (printer, queue) = printer::start(options.print, stop);
-    let (node, places) = (&options.identity.node, bound.places());
-    let hubble = Arc::new(flows::state(&options.hubble, node));
+    let places = bound.places();
+    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node));
+    let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
     let outlets = (count(options, state)?, export(options, state)?);
-    let flowing = options
-        .makes_flows()
-        .then(|| Flowing::new(Arc::clone(&hubble), &options.hubble, node, &bound, outlets));
+    let flowing =
+        options.makes_flows().then(|| Flowing::new(Arc::clone(&hubble), options, &bound, outlets));
     std::thread::scope(|scope| {
         let (ready, listening) = channel();
         let context = context.clone();
-        scope.spawn(move || {
+        // By its name what it costs can be told from what the others do.
+        let telling = std::thread::Builder::new().name("tell".to_owned());
+        let started = telling.spawn_scoped(scope, move || {
             let sinks = (queue, flowing);
             if let Err(problem) = follow_all(options, state, &context, sinks, ready, stop) {
                 eprintln!("{problem}");
                 stop.ask();
             }
         });
+        if let Err(error) = started {
+            eprintln!("error: cannot start a thread: {error}");
+            stop.ask();
+        }
         // Let go of when it listens, or has failed.
         let _: Result<(), _> = listening.recv();
         eprintln!("{}", state.serving_line());
@@ -140,6 +150,7 @@ fn serve(
         while !stop.is_asked() {
             state.measure_cost();
             state.check_books();
+            verdicts.look();
             std::thread::sleep(TICK);
         }
         hubble.stop();

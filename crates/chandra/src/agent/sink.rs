@@ -98,7 +98,8 @@ impl Sink for Delivering<'_> {
     fn look(&mut self, identity: &Identity, tally: &Tally) {
         self.state.note_identity(identity, tally);
         if let Some(flows) = &mut self.flows {
-            flows.look(identity);
+            let signals = self.signals.iter().filter(|signal| signal.tells_of_flows());
+            flows.look(identity, signals.map(|signal| signal.lost_in_kernel()).sum());
         }
     }
 }

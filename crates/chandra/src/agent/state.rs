@@ -198,7 +198,8 @@ impl SignalState {
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
         let selects = signal.identity.is_empty() && options.selector.asks_for_container();
-        let filter = Filter { selects_cgroups: selects, ..Filter::default() };
+        let ports = if signal.names_peers { options.dns_ports.clone() } else { Vec::new() };
+        let filter = Filter { ports, selects_cgroups: selects, ..Filter::default() };
         let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         Self {
@@ -217,10 +218,34 @@ impl SignalState {
         }
     }
 
+    /// Flows are made from its records, where any are made.
+    pub fn tells_of_flows(&self) -> bool {
+        self.is_on && flow_kinds(self.signal) != 0
+    }
+
+    /// Records that its ring had no room for.
+    pub fn lost_in_kernel(&self) -> u64 {
+        self.with_loaded(|loaded| ledger::read(loaded.object()).lost).unwrap_or(0)
+    }
+
     /// Reads something of the loaded object; `None` when there is none.
     pub fn with_loaded<T>(&self, read: impl FnOnce(&Loaded) -> T) -> Option<T> {
         let loaded = self.loaded.as_ref().ok()?;
         loaded.read().ok().map(|loaded| read(&loaded))
+    }
+
+    /// Hooks that worked do not any more: their verdicts say so from now on.
+    pub fn notices_lost_hooks(&self) -> bool {
+        // Others read it meanwhile; they wait only where there is something to write.
+        if self.with_loaded(Loaded::has_lost_hook) != Some(true) {
+            return false;
+        }
+        if let Ok(loaded) = &self.loaded
+            && let Ok(mut loaded) = loaded.write()
+        {
+            loaded.give_up_lost_hooks();
+        }
+        true
     }
 
     /// Verdicts of its hooks.

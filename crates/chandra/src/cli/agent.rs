@@ -15,6 +15,7 @@ use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
+use chandra_signals::filter::FILTER_VALUES;
 use chandra_signals::{SIGNALS, Signal};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
@@ -53,6 +54,9 @@ pub struct AgentArguments {
     /// Signals to load, by name [default: those that are on by default]
     #[arg(long, env = "CHANDRA_SIGNALS", value_name = "SIGNAL", value_delimiter = ',')]
     signals: Option<Vec<String>>,
+    /// Ports that DNS is spoken on [default: 53]
+    #[arg(long, env = "CHANDRA_DNS_PORTS", value_name = "PORT", value_delimiter = ',')]
+    dns_ports: Option<Vec<u16>>,
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
@@ -78,6 +82,8 @@ pub struct AgentOptions {
     pub format: Format,
     /// Signals that are on.
     pub signals: Vec<&'static Signal>,
+    /// Ports that DNS is spoken on; none stands for the probe's own choice.
+    pub dns_ports: Vec<u16>,
     /// Of whom records are shown.
     pub selector: Selector,
     /// Who did it.
@@ -109,6 +115,8 @@ impl AgentOptions {
             ring: arguments.load.ring.or(file.ring),
             ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
             btf: arguments.load.btf.or(file.btf),
+            interval: arguments.load.interval.or(file.interval),
+            packet_hooks: arguments.load.packet_hooks.or(file.packet_hooks),
         };
         let identity = IdentityArguments {
             identity: arguments.identity.identity.or(file.identity),
@@ -143,12 +151,15 @@ impl AgentOptions {
             export_allowlist: file.export_allowlist,
             export_denylist: file.export_denylist,
             export_fieldmask: file.export_fieldmask,
+            export_fieldaggregate: file.export_fieldaggregate,
+            export_aggregation_interval: file.export_aggregation_interval,
             export_config_path: file.export_config_path,
         });
         let metrics = arguments.metrics.or(MetricsArguments {
             hubble_metrics: file.hubble_metrics,
             metrics_max_series: file.metrics_max_series,
             metrics_expire_after: file.metrics_expire_after,
+            metrics_pods_expire_after: file.metrics_pods_expire_after,
         });
         let http = arguments.http.or(file.http);
         Ok(Self {
@@ -156,12 +167,13 @@ impl AgentOptions {
             print: arguments.print.or(file.print).unwrap_or(false),
             format: arguments.output.or(file.output).unwrap_or_default(),
             signals: signals(arguments.signals.or(file.signals))?,
+            dns_ports: dns_ports(arguments.dns_ports.or(file.dns_ports))?,
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
             export: export.options()?,
             metrics: metrics.options()?,
-            load: load.options()?,
+            load: load.options(false)?,
         })
     }
 }
@@ -176,6 +188,20 @@ fn address(text: &str) -> Result<SocketAddr, Problem> {
         return Err(bad_value("--http", text, why, "--http 127.0.0.1:9965"));
     }
     Ok(address)
+}
+
+fn dns_ports(ports: Option<Vec<u16>>) -> Result<Vec<u16>, Problem> {
+    let ports = ports.unwrap_or_default();
+    let refused = match ports.as_slice() {
+        ports if ports.contains(&0) => Some("no name server has port 0"),
+        ports if ports.len() > FILTER_VALUES => Some("a probe compares with eight at most"),
+        _ => None,
+    };
+    let said = || ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    match refused {
+        Some(why) => Err(bad_value("--dns-ports", &said(), why, "--dns-ports 53,5353")),
+        None => Ok(ports),
+    }
 }
 
 fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> {

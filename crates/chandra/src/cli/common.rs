@@ -6,7 +6,8 @@ use std::time::Duration;
 use chandra_doctor::{Check, Problem};
 use chandra_loader::load::Options;
 use chandra_loader::ring::RingChoice;
-use clap::{Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
 
 /// How output looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
@@ -47,30 +48,49 @@ pub struct LoadArguments {
     /// BTF file of this kernel, where it publishes none itself
     #[arg(long, env = "CHANDRA_BTF", value_name = "FILE")]
     pub btf: Option<PathBuf>,
+    /// How often what goes on is told of (udp) [default: 30s]
+    #[arg(long, env = "CHANDRA_INTERVAL", value_name = "TIME")]
+    pub interval: Option<String>,
+    /// Use ways that put a program on the path of every packet, too, where a signal has such
+    /// [default: in a trace, not in the agent]
+    #[arg(long, env = "CHANDRA_PACKET_HOOKS", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
+    pub packet_hooks: Option<bool>,
 }
 
 impl LoadArguments {
-    /// The loader's options.
-    pub fn options(&self) -> Result<Options, Problem> {
+    /// The loader's options; `packet_hooks` is what holds where nothing is said of it.
+    pub fn options(&self, packet_hooks: bool) -> Result<Options, Problem> {
         let ring_bytes = self.ring_size.as_deref().map(|text| {
             let size = size_bytes(text).filter(|bytes| *bytes <= MAXIMUM_RING_BYTES);
             size.ok_or_else(|| {
                 bad_value("--ring-size", text, "not a size up to 1g", "--ring-size 256k")
             })
         });
+        let interval = self.interval.as_deref().map(|text| {
+            let interval = duration("--interval", text)?;
+            let why = "not a span of time from a second to a day";
+            let is_fit = (MINIMUM_INTERVAL..=MAXIMUM_INTERVAL).contains(&interval);
+            is_fit
+                .then_some(interval)
+                .ok_or_else(|| bad_value("--interval", text, why, "--interval 10s"))
+        });
         Ok(Options {
             btf: self.btf.clone(),
+            interval: interval.transpose()?,
             ring: match self.ring.unwrap_or_default() {
                 RingKind::Auto => RingChoice::Auto,
                 RingKind::Ring => RingChoice::Ring,
                 RingKind::Perf => RingChoice::Perf,
             },
             ring_bytes: ring_bytes.transpose()?,
+            packet_hooks: self.packet_hooks.unwrap_or(packet_hooks),
         })
     }
 }
 
 const MAXIMUM_RING_BYTES: usize = 1 << 30;
+const MINIMUM_INTERVAL: Duration = Duration::from_secs(1);
+const MAXIMUM_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The problem of a value that an option does not take; `example` is one that it does.
 pub fn bad_value(option: &str, value: &str, why: &str, example: &str) -> Problem {

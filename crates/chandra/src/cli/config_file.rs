@@ -20,6 +20,8 @@ pub struct File {
     pub output: Option<Format>,
     /// Signals to load.
     pub signals: Option<Vec<String>>,
+    /// Ports that DNS is spoken on.
+    pub dns_ports: Option<Vec<u16>>,
     /// What happens to records whose container is not described yet.
     pub identity: Option<IdentityKind>,
     /// Socket of the container runtime.
@@ -48,6 +50,10 @@ pub struct File {
     pub ring_size: Option<Size>,
     /// BTF of this kernel.
     pub btf: Option<PathBuf>,
+    /// How often what goes on is told of.
+    pub interval: Option<String>,
+    /// Ways on the path of every packet are used, too.
+    pub packet_hooks: Option<bool>,
     /// Socket to serve flows on.
     pub hubble_socket_path: Option<String>,
     /// Address to serve flows on.
@@ -78,6 +84,10 @@ pub struct File {
     pub export_denylist: Option<String>,
     /// Fields that are written.
     pub export_fieldmask: Option<Vec<String>>,
+    /// Fields in which flows are alike that are written as one line.
+    pub export_fieldaggregate: Option<Vec<String>>,
+    /// Time in which they are counted together.
+    pub export_aggregation_interval: Option<String>,
     /// File of more flow logs.
     pub export_config_path: Option<PathBuf>,
     /// Hubble's metrics.
@@ -86,6 +96,8 @@ pub struct File {
     pub metrics_max_series: Option<usize>,
     /// How long series stay that do not change.
     pub metrics_expire_after: Option<String>,
+    /// How long series of pods stay that are gone.
+    pub metrics_pods_expire_after: Option<String>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -108,11 +120,12 @@ impl fmt::Display for Size {
 }
 
 /// Its keys.
-const KEYS: [&str; 37] = [
+const KEYS: &[&str] = &[
     "http",
     "print",
     "output",
     "signals",
+    "dns_ports",
     "namespace",
     "pod",
     "selector",
@@ -127,6 +140,8 @@ const KEYS: [&str; 37] = [
     "ring",
     "ring_size",
     "btf",
+    "interval",
+    "packet_hooks",
     "hubble_socket_path",
     "hubble_listen_address",
     "hubble_tls_cert_file",
@@ -142,10 +157,13 @@ const KEYS: [&str; 37] = [
     "export_allowlist",
     "export_denylist",
     "export_fieldmask",
+    "export_fieldaggregate",
+    "export_aggregation_interval",
     "export_config_path",
     "hubble_metrics",
     "metrics_max_series",
     "metrics_expire_after",
+    "metrics_pods_expire_after",
 ];
 
 /// Why a file cannot be used, and what to do.

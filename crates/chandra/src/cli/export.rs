@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chandra_doctor::{Check, Problem};
 use chandra_flow_export::settings::{
-    DEFAULT_MAX_BACKUPS, DEFAULT_MAX_SIZE_MB, FlowLog, Rotation, Target,
+    Aggregated, DEFAULT_MAX_BACKUPS, DEFAULT_MAX_SIZE_MB, FlowLog, Rotation, Target,
 };
 use chandra_hubble::json;
 use chandra_hubble::proto::flow::FlowFilter;
@@ -36,6 +36,17 @@ pub struct ExportArguments {
     /// Write only these fields of flows: time,source.pod_name,…
     #[arg(long, env = "CHANDRA_EXPORT_FIELDMASK", value_name = "FIELD", value_delimiter = ',')]
     pub export_fieldmask: Option<Vec<String>>,
+    /// Write one line for flows that are alike in these fields, with how many they are
+    #[arg(
+        long,
+        env = "CHANDRA_EXPORT_FIELDAGGREGATE",
+        value_name = "FIELD",
+        value_delimiter = ','
+    )]
+    pub export_fieldaggregate: Option<Vec<String>>,
+    /// Time in which they are counted together [default: 10s]
+    #[arg(long, env = "CHANDRA_EXPORT_AGGREGATION_INTERVAL", value_name = "TIME")]
+    pub export_aggregation_interval: Option<String>,
     /// File that says which more flow logs there are (YAML, or TOML), read again when it changes
     #[arg(long, env = "CHANDRA_EXPORT_CONFIG_PATH", value_name = "FILE")]
     pub export_config_path: Option<PathBuf>,
@@ -69,6 +80,10 @@ impl ExportArguments {
             export_allowlist: self.export_allowlist.or(other.export_allowlist),
             export_denylist: self.export_denylist.or(other.export_denylist),
             export_fieldmask: self.export_fieldmask.or(other.export_fieldmask),
+            export_fieldaggregate: self.export_fieldaggregate.or(other.export_fieldaggregate),
+            export_aggregation_interval: self
+                .export_aggregation_interval
+                .or(other.export_aggregation_interval),
             export_config_path: self.export_config_path.or(other.export_config_path),
         }
     }
@@ -78,23 +93,28 @@ impl ExportArguments {
         let path = self.export_file_path.as_deref().filter(|path| !path.is_empty());
         let max_size_mb = self.export_file_max_size_mb.unwrap_or(DEFAULT_MAX_SIZE_MB).max(1);
         let log = path.map(|path| {
+            let unusable = |why: &dyn std::fmt::Display| {
+                let next = "for example: --export-allowlist '{\"verdict\":[\"DROPPED\"]}' \
+                            --export-fieldmask time,source.pod_name";
+                Problem::usage(Check::FILTERS, "cannot export flows", why, next)
+            };
             let log = FlowLog {
                 name: "export".into(),
                 target: Target::from(path),
                 include: filters("--export-allowlist", self.export_allowlist.as_deref())?,
                 exclude: filters("--export-denylist", self.export_denylist.as_deref())?,
                 field_mask: self.export_fieldmask.clone().unwrap_or_default(),
+                aggregated: Aggregated::new(
+                    self.export_fieldaggregate.clone().unwrap_or_default(),
+                    self.export_aggregation_interval.as_deref(),
+                )
+                .map_err(|why| unusable(&format!("--export-aggregation-interval: {why}")))?,
                 rotation: Rotation {
                     max_bytes: max_size_mb.saturating_mul(1 << 20),
                     max_backups: self.export_file_max_backups.unwrap_or(DEFAULT_MAX_BACKUPS),
                     compress: self.export_file_compress.unwrap_or(false),
                 },
                 end: None,
-            };
-            let unusable = |why: &dyn std::fmt::Display| {
-                let next = "for example: --export-allowlist '{\"verdict\":[\"DROPPED\"]}' \
-                            --export-fieldmask time,source.pod_name";
-                Problem::usage(Check::FILTERS, "cannot export flows", why, next)
             };
             log.check().map_err(|why| unusable(&why))?;
             Ok(log)

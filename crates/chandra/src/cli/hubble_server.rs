@@ -8,6 +8,7 @@ use std::time::Duration;
 use chandra_doctor::{Check, Problem};
 use chandra_hubble_grpc::client::{Address, Options};
 use chandra_hubble_grpc::tls::ClientFiles;
+use chandra_kubernetes::{Access, forward};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
@@ -18,6 +19,9 @@ use super::hubble_config::HubbleConfig;
 const OWN_SOCKET: &str = "/run/chandra/hubble.sock";
 /// Where Hubble's relay is forwarded to.
 const USUAL_ADDRESS: &str = "localhost:4245";
+/// The service that Hubble's own command line looks for, and where.
+const RELAY_SERVICE: &str = "hubble-relay";
+const RELAY_NAMESPACE: &str = "kube-system";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -29,6 +33,22 @@ pub struct ServerArguments {
     /// else localhost:4245]
     #[arg(long, env = "HUBBLE_SERVER", value_name = "SERVER")]
     server: Option<String>,
+    /// Ask the service hubble-relay of a Kubernetes cluster, by a connection through its API server
+    #[arg(
+        short = 'P', long, env = "HUBBLE_PORT_FORWARD", value_name = "BOOL", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(), hide_possible_values = true
+    )]
+    port_forward: Option<bool>,
+    /// Namespace of that service [default: kube-system]
+    #[arg(long, env = "HUBBLE_KUBE_NAMESPACE", value_name = "NAMESPACE")]
+    kube_namespace: Option<String>,
+    /// Context of the kubeconfig that names the cluster [default: its current one]
+    #[arg(long, env = "HUBBLE_KUBE_CONTEXT", value_name = "CONTEXT")]
+    kube_context: Option<String>,
+    /// Kubeconfig [default: $KUBECONFIG or ~/.kube/config]
+    #[arg(long, env = "HUBBLE_KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// What connecting may take [default: 5s]
     #[arg(long, env = "HUBBLE_TIMEOUT", value_name = "DURATION")]
     timeout: Option<String>,
@@ -97,6 +117,8 @@ impl fmt::Debug for BasicAuth {
 pub struct ServerOptions {
     /// How it is reached.
     pub connect: Options,
+    /// The service of a cluster that it is, if it is one.
+    pub forward: Option<forward::Options>,
     /// What an answer may take.
     pub request_timeout: Duration,
     /// Who asks.
@@ -113,33 +135,45 @@ impl ServerArguments {
 
     /// What they mean.
     pub fn options(&self, config: &HubbleConfig) -> Result<ServerOptions, Problem> {
-        let said = self.server.clone().or_else(|| config.text("server"));
-        let is_usual = said.is_none();
-        let server = said.unwrap_or_else(|| usual_server(Path::new(OWN_SOCKET)));
-        let files = self.files(config)?;
-        let mut address: Address = server.parse().map_err(|error| {
-            Problem::usage(
-                Check::HUBBLE,
-                format!("cannot use --server {server}"),
-                error,
-                format!("for example: --server {USUAL_ADDRESS}"),
-            )
-        })?;
-        let wants_tls = self.tls.or_else(|| config.flag("tls")).unwrap_or_default();
-        if let Address::Tcp { tls, .. } = &mut address {
-            *tls |= wants_tls || files.identity.is_some();
-        }
-        let basic_auth = self.basic_auth(config, &address)?;
         let span = |option, text: &Option<String>, key, default| {
             let text = text.clone().or_else(|| config.text(key));
             text.map_or(Ok(default), |text| duration(option, &text))
         };
         let timeout = span("--timeout", &self.timeout, "timeout", CONNECT_TIMEOUT)?;
+        let forward = self.forward(config, timeout);
+        let said = self.server.clone().or_else(|| config.text("server"));
+        let is_usual = said.is_none() && forward.is_none();
+        let files = self.files(config)?;
+        let mut address = match &forward {
+            Some(forward) => named(forward),
+            None => address(said.unwrap_or_else(|| usual_server(Path::new(OWN_SOCKET))))?,
+        };
+        let wants_tls = self.tls.or_else(|| config.flag("tls")).unwrap_or_default();
+        if let Address::Tcp { tls, .. } | Address::Named { tls, .. } = &mut address {
+            *tls |= wants_tls || files.identity.is_some();
+        }
+        let basic_auth = self.basic_auth(config, &address)?;
         let request_timeout =
             span("--request-timeout", &self.request_timeout, "request-timeout", REQUEST_TIMEOUT)?;
         let server_name = self.tls_server_name.clone().or_else(|| config.text("tls-server-name"));
-        let connect = Options { address, files, server_name, timeout };
-        Ok(ServerOptions { connect, request_timeout, basic_auth, is_usual })
+        let connect = Options { address, way: None, files, server_name, timeout };
+        Ok(ServerOptions { connect, forward, request_timeout, basic_auth, is_usual })
+    }
+
+    /// The service that is asked for by name, if one is.
+    fn forward(&self, config: &HubbleConfig, within: Duration) -> Option<forward::Options> {
+        let is_asked_for = self.port_forward.or_else(|| config.flag("port-forward"));
+        let given = |given: &Option<String>, key| given.clone().or_else(|| config.text(key));
+        let kubeconfig =
+            self.kubeconfig.clone().or_else(|| Some(config.text("kubeconfig")?.into()));
+        is_asked_for.unwrap_or_default().then(|| forward::Options {
+            access: kubeconfig.map_or(Access::UsersKubeconfig, Access::Kubeconfig),
+            context: given(&self.kube_context, "kube-context"),
+            namespace: given(&self.kube_namespace, "kube-namespace")
+                .unwrap_or_else(|| RELAY_NAMESPACE.to_owned()),
+            service: RELAY_SERVICE.to_owned(),
+            within,
+        })
     }
 
     fn files(&self, config: &HubbleConfig) -> Result<ClientFiles, Problem> {
@@ -191,7 +225,7 @@ impl ServerArguments {
         let (Some(username), Some(password)) = (username, password) else {
             return Err(wrong("a user and a password belong together"));
         };
-        if !matches!(address, Address::Tcp { tls: true, .. }) {
+        if !address.is_tls() {
             return Err(wrong("without TLS the password could be read on the way"));
         }
         if username.contains(':') {
@@ -199,6 +233,24 @@ impl ServerArguments {
         }
         Ok(Some(BasicAuth { username, password }))
     }
+}
+
+fn address(server: String) -> Result<Address, Problem> {
+    server.parse().map_err(|error| {
+        Problem::usage(
+            Check::HUBBLE,
+            format!("cannot use --server {server}"),
+            error,
+            format!("for example: --server {USUAL_ADDRESS}"),
+        )
+    })
+}
+
+/// Where a service of a cluster is.
+fn named(forward: &forward::Options) -> Address {
+    let forward::Options { namespace, service, .. } = forward;
+    let name = format!("service {namespace}/{service}");
+    Address::Named { name, host: format!("{service}.{namespace}.svc"), tls: false }
 }
 
 /// This node's agent where there is one.

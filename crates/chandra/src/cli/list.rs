@@ -98,6 +98,6 @@ impl ListOptions {
         let (format, cri_socket) = (arguments.output, arguments.cri_socket.clone());
         let (selector, node) =
             (arguments.selection.selector()?, node_name(arguments.node_name.as_ref()));
-        Ok(Self { kind, format, cri_socket, selector, node, load: arguments.load.options()? })
+        Ok(Self { kind, format, cri_socket, selector, node, load: arguments.load.options(false)? })
     }
 }

@@ -13,6 +13,8 @@ use super::common::{bad_value, duration};
 const LEAST_SERIES: usize = 10;
 const MOST_SERIES: usize = 1_000_000;
 const LEAST_EXPIRY: Duration = Duration::from_secs(10);
+/// As Hubble has it.
+const PODS_EXPIRE_AFTER: Duration = Duration::from_secs(60);
 
 /// Options of metrics.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,6 +30,9 @@ pub struct MetricsArguments {
     /// Series that did not change for so long are forgotten [default: 10m]
     #[arg(long, env = "CHANDRA_METRICS_EXPIRE_AFTER", value_name = "TIME")]
     pub metrics_expire_after: Option<String>,
+    /// Series that name a pod are forgotten so long after it is gone [default: 1m]
+    #[arg(long, env = "CHANDRA_METRICS_PODS_EXPIRE_AFTER", value_name = "TIME")]
+    pub metrics_pods_expire_after: Option<String>,
 }
 
 /// The same, checked.
@@ -37,6 +42,8 @@ pub struct MetricsOptions {
     pub hubble: Options,
     /// What holds for all families.
     pub settings: Settings,
+    /// How long series of pods stay that are gone.
+    pub pods_expire_after: Duration,
 }
 
 impl MetricsArguments {
@@ -47,6 +54,9 @@ impl MetricsArguments {
             hubble_metrics: self.hubble_metrics.or(other.hubble_metrics),
             metrics_max_series: self.metrics_max_series.or(other.metrics_max_series),
             metrics_expire_after: self.metrics_expire_after.or(other.metrics_expire_after),
+            metrics_pods_expire_after: self
+                .metrics_pods_expire_after
+                .or(other.metrics_pods_expire_after),
         }
     }
 
@@ -78,7 +88,11 @@ impl MetricsArguments {
             }
         };
         let settings = Settings { max_series, expire_after, started: Instant::now(), ..default };
-        Ok(MetricsOptions { hubble, settings })
+        let pods_expire_after = match self.metrics_pods_expire_after.as_deref() {
+            None => PODS_EXPIRE_AFTER,
+            Some(text) => duration("--metrics-pods-expire-after", text)?,
+        };
+        Ok(MetricsOptions { hubble, settings, pods_expire_after })
     }
 }
 
@@ -91,6 +105,7 @@ mod tests {
             hubble_metrics: Some(metrics.into()),
             metrics_max_series: Some(series),
             metrics_expire_after: Some(expiry.into()),
+            metrics_pods_expire_after: None,
         };
         arguments.options().map_err(|problem| problem.to_string())
     }

@@ -223,7 +223,7 @@ pub enum What {
 #[derive(Debug)]
 pub enum Origin {
     /// A server.
-    Server(ServerOptions),
+    Server(Box<ServerOptions>),
     /// A file of JSON lines; `-` is standard input.
     File(PathBuf),
 }
@@ -306,7 +306,7 @@ impl EventArguments {
         let server = self.server.options(&self.server.config()?)?;
         Ok(ObserveOptions {
             what,
-            origin: Origin::Server(server),
+            origin: Origin::Server(Box::new(server)),
             request: range.request(Lists::default(), None),
             details: DetailsFilter::default(),
             display: DisplayOptions {
@@ -408,7 +408,7 @@ impl FlowArguments {
         };
         let origin = match &self.input_file {
             Some(path) => Origin::File(path.clone()),
-            None => Origin::Server(events.server.options(&config)?),
+            None => Origin::Server(Box::new(events.server.options(&config)?)),
         };
         let is_refreshed = is_counted && request.follow && is_terminal && format == Format::Table;
         let is_silent = events.other.silent_errors;

@@ -1,13 +1,17 @@
 //! The options of `chandra trace VERB`.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
+use chandra_loader::path_selection::{PREFIX_BYTES, Prefix, path_access};
 use chandra_signals::Signal;
 use chandra_signals::filter::{COMM_BYTES, Filter};
 use chandra_signals::registry::{Trace, trace};
+use chandra_signals::system_call::calls::{self, Call};
 use clap::{Args, Command};
 
 use super::common::{Format, LoadArguments, bad_value, duration};
@@ -52,6 +56,12 @@ pub struct TraceArguments {
     /// Only connections with this port at either end
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
     port: Vec<String>,
+    /// Only files whose path begins so, as the kernel resolved it
+    #[arg(long, value_name = "PATH")]
+    path: Vec<PathBuf>,
+    /// Only these system calls
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    call: Vec<String>,
     /// Count by these fields in the kernel, and show counts instead of records
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     by: Vec<String>,
@@ -72,7 +82,7 @@ pub fn fit_help(command: Command, signal: &Signal, verb: &Trace) -> Command {
         |of: &[(&str, u32)]| of.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let by = format!("Count in the kernel by these fields: {}", names(signal.group_by));
     let types = format!("Show these types instead of the verb's own: {}", names(signal.kinds));
-    let filters = ["pid", "comm", "uid", "cgroup", "port"].into_iter();
+    let filters = ["pid", "comm", "uid", "cgroup", "port", "path", "call"].into_iter();
     let mut command =
         command.mut_arg("by", |arg| arg.help(by)).mut_arg("types", |arg| arg.help(types));
     for filter in filters.filter(|filter| !signal.filters.contains(filter)) {
@@ -126,15 +136,16 @@ impl TraceOptions {
             )
         })?;
         let given = [
-            ("pid", &arguments.pid),
-            ("comm", &arguments.comm),
-            ("uid", &arguments.uid),
-            ("cgroup", &arguments.cgroup),
-            ("port", &arguments.port),
+            ("pid", arguments.pid.is_empty()),
+            ("comm", arguments.comm.is_empty()),
+            ("uid", arguments.uid.is_empty()),
+            ("cgroup", arguments.cgroup.is_empty()),
+            ("port", arguments.port.is_empty()),
+            ("path", arguments.path.is_empty()),
+            ("call", arguments.call.is_empty()),
         ];
-        let foreign = given
-            .iter()
-            .find(|(name, values)| !values.is_empty() && !signal.filters.contains(name));
+        let foreign =
+            given.iter().find(|(name, is_empty)| !is_empty && !signal.filters.contains(name));
         if let Some((filter, _)) = foreign {
             return Err(Problem::usage(
                 Check::FILTERS,
@@ -169,7 +180,7 @@ impl TraceOptions {
                 .transpose()?,
             count: arguments.count.as_deref().map(count).transpose()?,
             identity: arguments.identity.options(),
-            load: arguments.load.options()?,
+            load: arguments.load.options(true)?,
         })
     }
 
@@ -225,8 +236,33 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
             "no port: a number from 1 to 65535",
             "--port 443",
         )?,
+        paths: arguments.path.iter().map(|path| prefix(path)).collect::<Result<_, _>>()?,
+        calls: arguments.call.iter().map(|name| call(name)).collect::<Result<_, _>>()?,
         selects_cgroups: false,
     })
+}
+
+fn call(name: &str) -> Result<&'static Call, Problem> {
+    calls::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = calls::CALLS.iter().map(|call| call.name).collect();
+        let why = format!("no system call that can be watched; there are: {}", names.join(", "));
+        bad_value("--call", name, &why, "--call setns,unshare")
+    })
+}
+
+fn prefix(path: &Path) -> Result<Prefix, Problem> {
+    let bytes = path.as_os_str().as_bytes();
+    let accesses = path_access::PATH_ACCESS_READ
+        | path_access::PATH_ACCESS_WRITE
+        | path_access::PATH_ACCESS_NONE;
+    let why = match bytes.first() {
+        Some(b'/') if bytes.len() <= PREFIX_BYTES => {
+            return Ok(Prefix { path: bytes.to_vec(), accesses });
+        }
+        Some(b'/') => "longer than the 128 bytes that are compared",
+        _ => "no absolute path",
+    };
+    Err(bad_value("--path", &path.to_string_lossy(), why, "--path /etc/"))
 }
 
 fn numbers<T: std::str::FromStr + PartialOrd>(

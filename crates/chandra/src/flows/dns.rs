@@ -28,7 +28,7 @@ pub fn seen(dns: &Dns<'_>) -> Seen {
 
 /// This end asks.
 pub fn is_client(dns: &Dns<'_>) -> bool {
-    dns.ends.part == Part::Client
+    dns.ends.part == Some(Part::Client)
 }
 
 /// What was asked or answered; `None` where there is no question.

@@ -1,7 +1,8 @@
 //! From records to flows as Hubble has them.
 //!
 //! A record tells of one end of a connection; a flow tells of something that went from a source to a
-//! destination. Which way it went follows from what happened ([`tcp`], [`drops`], [`dns`]); who is at each end
+//! destination. Which way it went follows from what happened ([`tcp`], [`udp`], [`drops`], [`dns`],
+//! [`icmp`]); who is at each end
 //! ([`endpoints`]) is what identity says at that time.
 //!
 //! Invariant: nothing is guessed. A record that says nothing of a packet makes no flow, and what is not
@@ -12,12 +13,16 @@ mod details;
 mod dns;
 mod drops;
 mod endpoints;
+mod icmp;
 mod tcp;
+mod udp;
 
 use chandra_event::dns::Dns;
 use chandra_event::drop::Drop;
+use chandra_event::icmp::Icmp;
 use chandra_event::record::{Event, Record};
 use chandra_event::tcp::Tcp;
+use chandra_event::udp::Udp;
 use chandra_hubble::flow::{Details, EventType, Flow, FlowType, TraceObservationPoint, Uuids};
 
 use crate::follow::Told;
@@ -37,6 +42,12 @@ pub const KINDS: &[&str] = &[
     "packet_drop",
     "dns_query",
     "dns_response",
+    "udp_open",
+    "udp_reply",
+    "udp_update",
+    "udp_close",
+    "icmp_error",
+    "icmp_echo",
 ];
 
 /// Makes flows, and keeps what many of them have alike.
@@ -55,6 +66,8 @@ impl Maker {
             Event::Tcp(tcp) => self.make_tcp(told, tcp, each),
             Event::Drop(drop) if !drop.is_ordinary => self.make_drop(told, drop, each),
             Event::Dns(dns) => self.make_dns(told, dns, each),
+            Event::Udp(udp) => self.make_udp(told, udp, each),
+            Event::Icmp(icmp) => self.make_icmp(told, icmp, each),
             _ => {}
         }
     }
@@ -128,6 +141,35 @@ impl Maker {
             l7: Some(l7),
             details,
             ..ends.flow(&dns::seen(dns))
+        };
+        each(self.finish(told, flow));
+    }
+
+    fn make_udp(&mut self, told: &Told<'_>, udp: &Udp, each: &mut dyn FnMut(Flow)) {
+        let ends = self.endpoints.ends(told, udp.ends.local, udp.ends.peer);
+        let flow = Flow {
+            socket_cookie: udp.ends.cookie,
+            details: udp::fill(udp, self.whose.details(told)),
+            ..ends.flow(&udp::seen(udp))
+        };
+        each(self.finish(told, flow));
+    }
+
+    fn make_icmp(&mut self, told: &Told<'_>, icmp: &Icmp, each: &mut dyn FnMut(Flow)) {
+        let Some(seen) = icmp::seen(icmp) else { return };
+        // Whose address it is, is not known where only the kernel's tracepoint tells of it.
+        let Some((local, peer)) = icmp::ends(icmp) else { return };
+        let ends = self.endpoints.ends(told, local, peer);
+        let details = Details {
+            latency_ns: icmp.latency_ns.unwrap_or_default(),
+            icmp: Some(icmp::details(icmp)),
+            ..self.whose.details(told)
+        };
+        let flow = Flow {
+            interface: icmp.interface.as_ref().map(|interface| self.drops.interface(interface)),
+            socket_cookie: icmp.socket_cookie,
+            details,
+            ..ends.flow(&seen)
         };
         each(self.finish(told, flow));
     }

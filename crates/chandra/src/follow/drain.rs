@@ -6,12 +6,14 @@
 //! lost.
 
 use std::cell::RefCell;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::Problem;
 use chandra_identity::translation;
+use chandra_loader::load::Loaded;
 use chandra_loader::ring::{Reader, wait_any};
 use chandra_loader::{clock, ledger};
 
@@ -26,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How often, and how many times, to look for what probes were sending when they were detached.
 const LAST_LOOK: Duration = Duration::from_millis(2);
 const LAST_LOOKS: u32 = 50;
+/// What probes remember is gone through so many times in the interval in which they tell of it, and at most
+/// once a second.
+const SWEEPS: u32 = 10;
+const SWEEP: Duration = Duration::from_secs(1);
 /// The teller hears at least so often up to when everything was taken.
 const NEWS: Duration = Duration::from_secs(1);
 
@@ -128,6 +134,7 @@ pub fn run(
     };
     let _ = ready.send(());
     let (mut last_news, mut was_found) = (Instant::now(), false);
+    let mut sweeps: Vec<_> = plan.parts.iter().filter_map(Sweep::of).collect();
     let patience = || {
         let goes_on = !shared.is_over.load(Ordering::Relaxed);
         let unseeded = (!shared.is_seeded.load(Ordering::Relaxed)).then_some(PAUSE);
@@ -138,6 +145,7 @@ pub fn run(
             std::thread::sleep(PAUSE);
             continue;
         }
+        sweeps.iter_mut().for_each(Sweep::make);
         let (found, complete_until) = rings.take(patience)?;
         // Behind what was found follows up to when it was all, though nothing more was.
         if found || was_found || last_news.elapsed() >= NEWS {
@@ -152,6 +160,36 @@ pub fn run(
         }
     }
     rings.take_the_rest(plan.parts, &hand_over)
+}
+
+/// Lets a probe send what is due of what it remembers.
+struct Sweep<'a> {
+    loaded: &'a RwLock<Loaded>,
+    hook: &'static str,
+    every: Duration,
+    last: Instant,
+}
+
+impl<'a> Sweep<'a> {
+    /// Of a part that has something to go through.
+    fn of(part: &Part<'a>) -> Option<Self> {
+        let (hook, loaded) = (part.signal.sweep?, part.loaded);
+        let every = SWEEP.max(loaded.read().ok()?.interval / SWEEPS);
+        Some(Self { loaded, hook, every, last: Instant::now() })
+    }
+
+    /// Makes it, when it is time.
+    fn make(&mut self) {
+        if self.last.elapsed() < self.every {
+            return;
+        }
+        self.last = Instant::now();
+        if let Ok(loaded) = self.loaded.read() {
+            // It writes nothing: what it has to say goes through the ring. Where the kernel has no way to it,
+            // what is over is told when its place is needed.
+            let _ = loaded.iterate(self.hook, &mut Vec::new());
+        }
+    }
 }
 
 /// The readers of all parts that send records; those that identity lives from are the last. And behind

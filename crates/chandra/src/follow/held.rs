@@ -3,13 +3,22 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use chandra_identity::Kept;
 use chandra_identity::container::Number;
 
 /// Bytes that may be held in all.
 const MOST_BYTES: usize = 8 << 20;
 
-/// One record, and the part that it is of.
-pub type Record = (usize, Box<[u8]>);
+/// One record.
+#[derive(Debug)]
+pub struct Record {
+    /// The part that it is of.
+    pub part: usize,
+    /// As its ring had it.
+    pub bytes: Box<[u8]>,
+    /// What was so of its processes when it came.
+    pub kept: Kept,
+}
 
 /// What is held.
 #[derive(Debug, Default)]
@@ -21,20 +30,19 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds a record of a container, which is due at this time if it is the first. Returns false
-    /// when there is no room: what is due first should go, and this one then again.
-    pub fn push(&mut self, number: Number, due_ns: u64, record: Record) -> bool {
-        let bytes = size(&record);
-        if self.bytes + bytes > MOST_BYTES && !self.is_empty() {
-            return false;
-        }
-        self.bytes += bytes;
+    /// A record of so many bytes can be held. If not, what is due first should go.
+    pub fn has_room(&self, record_bytes: usize) -> bool {
+        self.is_empty() || self.bytes + record_bytes + size_of::<Record>() <= MOST_BYTES
+    }
+
+    /// Holds a record of a container, which is due at this time if it is the first.
+    pub fn push(&mut self, number: Number, due_ns: u64, record: Record) {
+        self.bytes += size(&record);
         let records = self.containers.entry(number).or_default();
         if records.is_empty() {
             self.due.push_back((due_ns, number));
         }
         records.push(record);
-        true
     }
 
     /// Something of this container is held, so that what comes later has to wait behind it.
@@ -66,8 +74,8 @@ impl Held {
     }
 }
 
-fn size((_, bytes): &Record) -> usize {
-    bytes.len() + size_of::<Record>()
+fn size(record: &Record) -> usize {
+    record.bytes.len() + size_of::<Record>()
 }
 
 #[cfg(test)]
@@ -77,6 +85,10 @@ mod tests {
     use chandra_identity::container::{Cgroups, Limits};
 
     use super::*;
+
+    fn record(part: usize, bytes: &[u8]) -> Record {
+        Record { part, bytes: bytes.into(), kept: Kept::default() }
+    }
 
     fn numbers(count: u64) -> Vec<Number> {
         let mut cgroups = Cgroups::new(Limits::default());
@@ -102,15 +114,12 @@ mod tests {
         let numbers = numbers(2);
         let mut held = Held::default();
         for (index, number) in [0, 1, 0, 1, 0].into_iter().enumerate() {
-            assert!(held.push(
-                numbers[number],
-                10 + index as u64,
-                (index, Box::from([index as u8]))
-            ));
+            let due_ns = 10 + index as u64;
+            held.push(numbers[number], due_ns, record(index, &[index as u8]));
         }
         assert_eq!(held.first_due(), Some((10, numbers[0])));
         let parts =
-            |records: Vec<Record>| records.into_iter().map(|(part, _)| part).collect::<Vec<_>>();
+            |records: Vec<Record>| records.iter().map(|record| record.part).collect::<Vec<_>>();
         assert_eq!(parts(held.take(numbers[0])), [0, 2, 4]);
         assert!(!held.holds(numbers[0]) && held.holds(numbers[1]));
         assert_eq!(held.first_due(), Some((11, numbers[1])));
@@ -124,11 +133,12 @@ mod tests {
         let numbers = numbers(2);
         let mut held = Held::default();
         let mut count = 0;
-        while held.push(numbers[count % 2], 1, (0, vec![0; 10_000].into())) {
+        while held.has_room(10_000) {
+            held.push(numbers[count % 2], 1, record(0, &[0; 10_000]));
             count += 1;
         }
         assert!(held.bytes <= MOST_BYTES && count > 700);
         assert_eq!(held.take(numbers[0]).len(), count.div_ceil(2));
-        assert!(held.push(numbers[0], 1, (0, vec![0; 10_000].into())));
+        assert!(held.has_room(10_000));
     }
 }

@@ -11,14 +11,14 @@ use chandra_event::who::{Described, Known, Who};
 use chandra_identity::container::Number;
 use chandra_identity::description::{Change, RuntimeId};
 use chandra_identity::selector::Verdict;
-use chandra_identity::{Identity, Spelled, Standing, translation};
+use chandra_identity::{Identity, Kept, Spelled, Standing, translation};
 use chandra_loader::clock;
 use chandra_runtime::Handle;
 use chandra_signals::Context;
 
 use super::choice::Choice;
 use super::drain::{Batch, Chunk, Message, Shared};
-use super::held::Held;
+use super::held::{self, Held};
 use super::losses::Losses;
 use super::sources::News;
 use super::{Plan, Seeding};
@@ -179,7 +179,7 @@ impl<'a> Teller<'a> {
                     } else if part.tells(record.kind()) {
                         let number = self.identity.container_of(record);
                         let verdict = self.choice.of(&mut self.identity, number, now_ns);
-                        self.tell_selected(index, record, verdict, None);
+                        self.tell_selected(index, record, verdict, None, None);
                         count += 1;
                     }
                 });
@@ -297,23 +297,26 @@ impl<'a> Teller<'a> {
         let (number, now_ns) = (self.identity.container_of(record), clock::boottime_ns());
         let verdict = self.choice.of(&mut self.identity, number, now_ns);
         let Some(number) = number.filter(|_| verdict != Verdict::No) else {
-            return self.tell_selected(index, record, verdict, None);
+            return self.tell_selected(index, record, verdict, None, None);
         };
         let waits =
             self.held.holds(number) || self.identity.standing(number, now_ns) == Standing::Awaited;
         match self.plan.late {
             Late::Mark if waits && verdict == Verdict::Yes => {
-                self.tell(index, record, Some(number))
+                self.tell(index, record, Some(number), None)
             }
             _ if waits => {
                 self.tally.held += 1;
                 let due_ns = now_ns + HOLD.as_nanos() as u64;
-                while !self.held.push(number, due_ns, (index, bytes.into())) {
+                while !self.held.has_room(bytes.len()) {
                     let Some((_, first)) = self.held.first_due() else { break };
                     self.let_go(first);
                 }
+                let kept = self.identity.keep(record);
+                let record = held::Record { part: index, bytes: bytes.into(), kept };
+                self.held.push(number, due_ns, record);
             }
-            _ => self.tell_selected(index, record, verdict, None),
+            _ => self.tell_selected(index, record, verdict, None, None),
         }
     }
 
@@ -324,15 +327,23 @@ impl<'a> Teller<'a> {
         record: &dyn Record,
         verdict: Verdict,
         pending: Option<Number>,
+        kept: Option<&Kept>,
     ) {
         match self.plan.parts.get(index) {
             Some(part) if verdict != Verdict::Yes => part.received.count_not_selected(),
-            _ => self.tell(index, record, pending),
+            _ => self.tell(index, record, pending, kept),
         }
     }
 
-    /// Tells a record; of a container that is given, as pending.
-    fn tell(&mut self, index: usize, record: &dyn Record, pending: Option<Number>) {
+    /// Tells a record; of a container that is given, as pending; with what was kept of its processes,
+    /// if it waited.
+    fn tell(
+        &mut self,
+        index: usize,
+        record: &dyn Record,
+        pending: Option<Number>,
+        kept: Option<&Kept>,
+    ) {
         if let Some(number) = pending {
             self.tally.pending += 1;
             *self.pending.entry(number).or_default() += 1;
@@ -340,6 +351,7 @@ impl<'a> Teller<'a> {
         let is_pending = pending.is_some();
         let (container, identity) = (self.identity.locate(record), &self.identity);
         let who = Who { is_pending, ..identity.who_in(record, container, &mut self.spelled) };
+        let who = kept.map_or(who, |kept| kept.then(who));
         let known = &Known { record, who: &who };
         self.sink.tell(index, &Told { known, container, identity });
     }
@@ -417,13 +429,13 @@ impl<'a> Teller<'a> {
         let is_described = self.identity.standing(number, now_ns) == Standing::Described;
         let verdict = self.choice.of(&mut self.identity, Some(number), now_ns);
         let (plan, context) = (self.plan, self.context);
-        for (index, bytes) in self.held.take(number) {
+        for held::Record { part: index, bytes, kept } in self.held.take(number) {
             let Some(part) = plan.parts.get(index) else { continue };
             self.tally.described += u64::from(is_described);
             // It was decoded before, and counted then.
             let _ = (part.signal.decode)(&bytes, context, &mut |record| {
                 let pending = (!is_described).then_some(number);
-                self.tell_selected(index, record, verdict, pending);
+                self.tell_selected(index, record, verdict, pending, Some(&kept));
             });
         }
     }

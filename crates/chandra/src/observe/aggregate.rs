@@ -1,8 +1,7 @@
 //! Flows counted instead of shown: who talks most. A reply counts for who asked, so that both halves of a
 //! conversation are in one group and its port is the one that was asked at.
 //!
-//! Bytes are what Chandra's agent tells of connections, whose records have totals: of each connection the
-//! largest total that came counts, however often and from whichever end it is told.
+//! Bytes are what Chandra's agent tells of connections and conversations, whose records have [totals](Totals).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,11 +17,10 @@ use chandra_hubble::proto::observer::GetFlowsResponse;
 use chandra_hubble::proto::observer::get_flows_response::ResponseTypes;
 
 use super::columns::Columns;
+use super::totals::Totals;
 
 /// The most groups that are told apart; what is beyond is one group.
 const MOST_GROUPS: usize = 100_000;
-/// The most connections whose totals are known.
-const MOST_CONNECTIONS: usize = 1_000_000;
 /// What stands for a group beyond the most.
 const OTHERS: &str = "(others)";
 /// What stands for what is not known.
@@ -83,7 +81,7 @@ pub struct Aggregate {
     keys: Vec<Key>,
     is_json: bool,
     groups: HashMap<Vec<String>, Counts>,
-    totals: HashMap<u64, u64>,
+    totals: Totals,
     lost: u64,
 }
 
@@ -101,7 +99,7 @@ impl Aggregate {
             keys: keys.to_vec(),
             is_json: format == Format::Json,
             groups: HashMap::new(),
-            totals: HashMap::new(),
+            totals: Totals::default(),
             lost: 0,
         }
     }
@@ -123,26 +121,11 @@ impl Aggregate {
         if self.groups.len() >= MOST_GROUPS && !self.groups.contains_key(&group) {
             group.fill(OTHERS.to_owned());
         }
-        let bytes = details.as_ref().map_or(0, |details| self.new_bytes(details));
+        let totals = &mut self.totals;
+        let bytes = details.as_ref().map_or(0, |details| totals.new_bytes(flow, details));
         let counts = self.groups.entry(group).or_default();
         counts.flows += 1;
         counts.bytes = counts.bytes.saturating_add(bytes);
-    }
-
-    /// What these totals have beyond what was told of their connection before.
-    fn new_bytes(&mut self, details: &FlowDetails) -> u64 {
-        let directions = [&details.forward, &details.backward].into_iter().flatten();
-        let total = directions.fold(0_u64, |sum, one| sum.saturating_add(one.bytes));
-        if details.connection_key == 0 {
-            return total;
-        }
-        if self.totals.len() >= MOST_CONNECTIONS {
-            self.totals.clear();
-        }
-        let known = self.totals.entry(details.connection_key).or_default();
-        let new = total.saturating_sub(*known);
-        *known = total.max(*known);
-        new
     }
 
     /// The groups, the largest first.

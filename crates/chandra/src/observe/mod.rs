@@ -21,6 +21,7 @@ mod server;
 mod source;
 mod status;
 mod stream;
+mod totals;
 
 use std::future::Future;
 

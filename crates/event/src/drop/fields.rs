@@ -48,7 +48,7 @@ crate::fields! {
 
 crate::fields! {
     /// The interface.
-    struct InterfaceFields(interface: &Interface) = [] {
+    pub(crate) struct InterfaceFields(interface: &Interface) = [] {
         "interface.name", "INTERFACE", 10, Wide, Bytes(interface.name()),
         "Network interface that it was at";
         "interface.index", "INTERFACE_INDEX", 15, Json, Number(interface.index),

@@ -53,7 +53,7 @@ impl<'a> From<&'a proto::Flow> for Subject<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn uuid_is(self, number: Option<u128>, text: &str) -> bool {
         match self {
-            Subject::Kept { flow, .. } => flow.uuid != 0 && number == Some(flow.uuid),
+            Subject::Kept { flow, .. } => !flow.uuid.is_none() && number == Some(flow.uuid.into()),
             Subject::Message(flow) => flow.uuid == text,
         }
     }

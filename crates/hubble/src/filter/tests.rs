@@ -40,7 +40,7 @@ fn service(name: &str) -> Option<Arc<Service>> {
 /// A dropped segment from `web` to `db`.
 fn dropped() -> Flow {
     Flow {
-        uuid: 0xf81d_4fae_7dec_41d0_a765_00a0_c91e_6bf6,
+        uuid: 0xf81d_4fae_7dec_41d0_a765_00a0_c91e_6bf6.into(),
         verdict: Verdict::Dropped,
         drop_reason: DropReason::PolicyDenied,
         event_type: EventType::drop(DropReason::PolicyDenied),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost::Message;
 use prost_types::Any;
 
-use crate::proto::chandra::v1::{self, Container, FlowDetails, KernelDrop, Process};
+use crate::proto::chandra::v1::{self, Container, FlowDetails, Icmp, KernelDrop, Process};
 use crate::proto::flow as proto;
 
 /// The type of [`FlowDetails`] in `Flow.extensions`.
@@ -37,6 +37,8 @@ pub struct Details {
     pub drop: Option<Arc<KernelDrop>>,
     /// The id of a DNS message.
     pub dns_id: Option<u16>,
+    /// What a message of ICMP says beyond its type and code.
+    pub icmp: Option<Arc<Icmp>>,
 }
 
 /// A program and where it belongs: the same for all its flows.
@@ -84,6 +86,7 @@ impl Details {
             duration_ns: self.duration_ns,
             drop: self.drop.as_deref().cloned(),
             dns_id: self.dns_id.map(u32::from),
+            icmp: self.icmp.as_deref().cloned(),
         }
     }
 

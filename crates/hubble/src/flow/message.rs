@@ -26,7 +26,7 @@ impl Flow {
         let rare = self.rare.as_deref();
         let mut flow = proto::Flow {
             time: Some(timestamp(self.time_ns)),
-            uuid: if self.uuid == 0 { String::new() } else { uuid_text(self.uuid) },
+            uuid: if self.uuid.is_none() { String::new() } else { uuid_text(self.uuid) },
             emitter: Some(node.emitter.clone()),
             verdict: self.verdict.into(),
             drop_reason: self.drop_reason as u32,

@@ -4,8 +4,8 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use super::{
-    Actor, Container, Endpoint, Flow, KernelDrop, L7, L7Record, NetworkInterface, Policy, Process,
-    Rare, Service,
+    Actor, Container, Endpoint, Flow, Icmp, KernelDrop, L7, L7Record, NetworkInterface, Policy,
+    Process, QuotedPacket, Rare, Service,
 };
 
 /// The two counts of an `Arc`.
@@ -35,7 +35,7 @@ impl Flow {
         }
         parts!(self, source, destination, source_service, destination_service);
         parts!(self, source_names, destination_names, interface, l7, rare);
-        parts!(self.details, actor, drop);
+        parts!(self.details, actor, drop, icmp);
     }
 }
 
@@ -85,6 +85,8 @@ heap!(Actor: process, parent, container);
 heap!(Process: comm, exe);
 heap!(Container: id, name, image);
 heap!(KernelDrop: reason, location, decided_by);
+heap!(Icmp: gateway, quoted);
+heap!(QuotedPacket: source, destination);
 heap!(Policy: name, namespace, labels, kind);
 heap!(super::Dns: query, ips, cnames, observation_source, qtypes, rrtypes);
 heap!(super::HttpHeader: key, value);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost_types::Timestamp;
 
 use super::*;
-use crate::flow::{Actor, Details, EventType, KernelDrop, Process, Traffic};
+use crate::flow::{Actor, Details, EventType, Icmp, KernelDrop, Process, QuotedPacket, Traffic};
 use crate::proto::flow::layer4::Protocol;
 use crate::proto::flow::layer7::Record;
 use crate::proto::flow::{
@@ -363,6 +363,28 @@ fn wide_adds_what_chandra_knows() {
     );
     let wide = line(&in_format(Format::Wide), with_details());
     assert_eq!(wide, format!("{}{expected}", compact.trim_end()));
+}
+
+#[test]
+fn wide_says_which_connection_an_error_of_icmp_is_about() {
+    let quoted = QuotedPacket {
+        source: "fd00::1".into(),
+        destination: "fd00::2".into(),
+        source_port: Some(40_000),
+        destination_port: Some(443),
+        ..QuotedPacket::default()
+    };
+    let icmp = Icmp { mtu: 1280, quoted: Some(quoted), ..Icmp::default() };
+    let wide = |icmp| {
+        let details = Details { icmp: Some(Arc::new(icmp)), ..Details::default() };
+        let kept = crate::flow::Flow { details, ..Default::default() };
+        let extensions = kept.to_proto(&crate::flow::Node::new("", "n", vec![])).extensions;
+        line(&in_format(Format::Wide), Flow { extensions, ..flow() })
+    };
+    let text = wide(icmp);
+    assert!(text.ends_with(" mtu=1280 about=[fd00::1]:40000->[fd00::2]:443\n"), "{text}");
+    let text = wide(Icmp { id: Some(0), sequence: Some(7), ..Icmp::default() });
+    assert!(text.ends_with(" icmp_id=0 icmp_seq=7\n"), "{text}");
 }
 
 #[test]

@@ -61,10 +61,37 @@ fn write_details(details: &FlowDetails) -> String {
     if let Some(id) = details.dns_id {
         add("dns_id", id.to_string());
     }
+    if let Some(icmp) = &details.icmp {
+        for (key, value) in [("icmp_id", icmp.id), ("icmp_seq", icmp.sequence)] {
+            if let Some(value) = value {
+                add(key, value.to_string());
+            }
+        }
+        if icmp.mtu > 0 {
+            add("mtu", icmp.mtu.to_string());
+        }
+        if !icmp.gateway.is_empty() {
+            add("gateway", word(&icmp.gateway));
+        }
+        if let Some(quoted) = &icmp.quoted {
+            let source = end(&quoted.source, quoted.source_port);
+            let destination = end(&quoted.destination, quoted.destination_port);
+            add("about", word(&format!("{source}->{destination}")));
+        }
+    }
     if details.connection_key > 0 {
         add("key", format!("{:016x}", details.connection_key));
     }
     out
+}
+
+/// An address with its port, where there is one.
+fn end(address: &str, port: Option<u32>) -> String {
+    match port {
+        Some(port) if address.contains(':') => format!("[{address}]:{port}"),
+        Some(port) => format!("{address}:{port}"),
+        None => address.to_owned(),
+    }
 }
 
 /// A value that reads as one: quoted if there is a space in it, or nothing at all.

@@ -160,7 +160,11 @@ impl Identity {
         }
     }
 
-    fn parent_view<'a>(&'a self, entry: &'a ProcessEntry, boottime_ns: u64) -> Parent<'a> {
+    pub(super) fn parent_view<'a>(
+        &'a self,
+        entry: &'a ProcessEntry,
+        boottime_ns: u64,
+    ) -> Parent<'a> {
         let parent = entry.process();
         let ran = entry.program_at(boottime_ns);
         Parent {
@@ -266,7 +270,7 @@ pub fn subject<'a>(who: &Who<'a>, is_awaited: bool, node: &'a str) -> selector::
 }
 
 /// Kernel threads run no file.
-fn known(path: &&[u8]) -> bool {
+pub(super) fn known(path: &&[u8]) -> bool {
     !path.is_empty()
 }
 

@@ -189,6 +189,15 @@ impl Contexts {
         }
     }
 
+    /// Values may name pods, by which [`Self::name_pod`] knows them.
+    pub fn can_name_pods(&self) -> bool {
+        let has = |labels: [Label; 2]| labels.iter().all(|label| self.labels.contains(label));
+        self.source.has(Identifier::Pod)
+            || self.destination.has(Identifier::Pod)
+            || has([Label::SourcePod, Label::SourceNamespace])
+            || has([Label::DestinationPod, Label::DestinationNamespace])
+    }
+
     /// Some of these values name this pod.
     pub fn name_pod(
         &self,

@@ -28,6 +28,7 @@ use family::Metric;
 pub struct HubbleMetrics {
     metrics: Vec<Box<dyn Metric>>,
     lost: Family<Counter>,
+    name_pods: bool,
     /// Made anew for each flow, in the same memory.
     values: Values,
 }
@@ -48,6 +49,7 @@ impl HubbleMetrics {
         Ok(Self {
             metrics: metrics.collect::<Result<_, _>>()?,
             lost: registry.counter(lost)?,
+            name_pods: options.metrics.iter().any(|metric| metric.contexts.can_name_pods()),
             values: Values::default(),
         })
     }
@@ -76,6 +78,11 @@ impl HubbleMetrics {
     pub fn tick(&mut self, now: Instant) {
         self.lost.tick(now);
         self.metrics.iter_mut().for_each(|metric| metric.tick(now));
+    }
+
+    /// Some of its labels name pods together with their namespaces.
+    pub fn name_pods(&self) -> bool {
+        self.name_pods
     }
 
     /// Forgets the series of a pod that is gone; says how many.

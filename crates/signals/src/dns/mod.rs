@@ -38,7 +38,7 @@ pub fn decode(
             .then(|| process(&record.process, &context.clock.get())),
         ends: Ends {
             transport: if has(dns_flag::DNS_TCP) { Transport::Tcp } else { Transport::Udp },
-            part: if has(dns_flag::DNS_SERVER) { Part::Server } else { Part::Client },
+            part: Some(if has(dns_flag::DNS_SERVER) { Part::Server } else { Part::Client }),
             local: address(record.family, record.local_address, record.local_port)?,
             peer: address(record.family, record.peer_address, record.peer_port)?,
             net_namespace: record.net_namespace,

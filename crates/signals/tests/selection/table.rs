@@ -40,7 +40,7 @@ fn every_rung_can_select() {
         let kinds: Vec<_> = signal.kinds.iter().map(|(name, _)| *name).collect();
         for hook in signal.spec.hooks {
             for rung in hook.ladder {
-                let rung = Rung { name: rung.name, programs: rung.programs };
+                let rung = Rung { ..*rung };
                 let ladder = Box::leak(Box::new([rung]));
                 let SignalSpec { name, object, config_offset, sends_records, .. } = signal.spec;
                 let hooks = Box::leak(Box::new([Hook { name: hook.name, ladder }]));

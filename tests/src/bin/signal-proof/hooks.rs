@@ -22,6 +22,21 @@ const ALL: &[(&str, &str)] = &[
     ("drop", "owners"),
     ("dns", "egress"),
     ("dns", "ingress"),
+    ("file_open", "file_open"),
+    ("system_call", "sys_exit"),
+    ("udp", "datagram_sent"),
+    ("udp", "datagram_received"),
+    ("udp", "address_named"),
+    ("udp", "socket_bind"),
+    ("udp", "socket_release"),
+    ("udp", "receive_queue_full"),
+    ("udp", "open_sockets"),
+    ("udp", "conversations"),
+    ("icmp", "message_sent"),
+    ("icmp", "message_received"),
+    // With --packet-hooks, which takes other rungs.
+    ("icmp", "message_sent, packet hooks"),
+    ("icmp", "message_received, packet hooks"),
     ("file_io", "read"),
     ("file_io", "write"),
 ];
@@ -36,11 +51,16 @@ pub struct Hook {
     pub problems: Vec<String>,
     /// How many records of it were compared with the truth.
     compared: u32,
+    /// This kernel has no way to it.
+    is_impossible: bool,
 }
 
 impl Hook {
-    /// Its records were right, and there were some.
+    /// Its records were right, and there were some; or there can be none, and Chandra said so.
     pub fn is_right(&self) -> bool {
+        if self.is_impossible {
+            return self.verdict == "unsupported" && self.problems.is_empty();
+        }
         self.verdict == "active" && self.problems.is_empty() && self.compared > 0
     }
 }
@@ -61,6 +81,7 @@ impl Default for Hooks {
             verdict: "unknown".to_owned(),
             problems: Vec::new(),
             compared: 0,
+            is_impossible: false,
         };
         Self { all: ALL.iter().map(hook).collect(), failed_verbs: 0 }
     }
@@ -82,12 +103,22 @@ impl Hooks {
         hook.problems.extend(outcome.err());
     }
 
+    /// Notes that this kernel has no way to a hook.
+    pub fn is_impossible(&mut self, name: &str) {
+        self.get(name).is_impossible = true;
+    }
+
     /// Notes which rungs served a trace that has ended well and lost nothing.
     pub fn served(&mut self, outcome: &Outcome) {
+        self.served_as(outcome, "");
+    }
+
+    /// The same where a proof calls the hooks by their names with this behind.
+    pub fn served_as(&mut self, outcome: &Outcome, suffix: &str) {
         let summary = outcome.summary_without_loss();
         for hook in summary.at("hooks").unwrap().as_array().unwrap() {
             let text = |name: &str| hook.get(name).and_then(|value| value.as_str());
-            let name = text("hook").unwrap();
+            let name = &*format!("{}{suffix}", text("hook").unwrap());
             if !self.all.iter().any(|hook| hook.name == name) {
                 continue;
             }

@@ -24,10 +24,14 @@ mod cgroup;
 mod dns;
 mod drops;
 mod file_io;
+mod file_open;
 mod hooks;
+mod icmp;
 mod process;
+mod system_call;
 mod tcp;
 mod tcp_losses;
+mod udp;
 
 use hooks::Hooks;
 
@@ -58,6 +62,11 @@ const PROOFS: &[Proof] = &[
     ("drops", drops::drops),
     ("dns", dns::exchange),
     ("dns tcp", dns::by_tcp),
+    ("open", file_open::opens),
+    ("syscalls", system_call::calls),
+    ("udp", udp::conversations),
+    ("icmp", icmp::messages),
+    ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
 ];
 

@@ -2,6 +2,7 @@
 //!
 //! `flows.log` is set aside as `flows-2026-11-26T01-30-00.123456789Z.log`, and is perhaps compressed, which
 //! adds `.gz`. The names sort by time, so that the oldest are known by their names alone.
+#![forbid(unsafe_code)]
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -25,7 +26,7 @@ pub struct Rotation {
 
 /// A file that is rotated.
 #[derive(Debug)]
-pub(crate) struct Rotating {
+pub struct Rotating {
     path: PathBuf,
     rotation: Rotation,
     /// With its size, where it has one: pipes and devices are never set aside.
@@ -33,6 +34,7 @@ pub(crate) struct Rotating {
 }
 
 impl Rotating {
+    /// The file of this path, which is opened, or made, when first written.
     pub fn new(path: PathBuf, rotation: Rotation) -> Self {
         Self { path, rotation, open: None }
     }

@@ -1,0 +1,62 @@
+//! The fields of the `system_call` signal's record.
+
+use super::SystemCall;
+use crate::process::OwnerFields;
+use crate::record::{Event, Field, Kind, Record};
+use crate::time::Timestamp;
+use crate::value::Value;
+
+crate::record! {
+    /// A system call was done, well or not
+    pub static SYSTEM_CALL: Kind = ("system_call", "system_call");
+    pub struct SystemCallFields(call: &SystemCall<'_>) = [OwnerFields(Some(&call.process))] {
+        "system_call.name", "CALL", 14, Table, Word(call.name),
+        "Its name, as in man 2";
+        "system_call.number", "NUMBER", 6, Json, Number(call.number),
+        "Its number on this architecture";
+        "system_call.arguments", "ARGUMENTS", 24, Table, HexList(call.arguments()),
+        "Its arguments; what a pointer leads to is not shown but paths";
+        "system_call.effective_uid", "EUID_AFTER", 10, Wide, Number(call.effective_uid),
+        "Effective user id after it";
+        "system_call.descriptor_type", "DESCRIPTOR_TYPE", 15, Wide,
+        Word(call.descriptor_type.map(|file_type| file_type.word())),
+        "What is behind the descriptor that it was given";
+        "system_call.path_truncated", "PATH_TRUNCATED", 5, Json,
+        Bool(call.path.map(|_| call.path_truncated)),
+        "The beginning of a path is missing";
+        "system_call.path_given", "PATH_GIVEN", 24, Json, Bytes(call.path.map(|path| path.name)),
+        "Its first path as it was given";
+        "system_call.path", "PATH", 40, Table, Bytes(call.path.map(|path| path.path)),
+        "Its first path, made absolute, not resolved";
+        "system_call.second_path_given", "SECOND_PATH_GIVEN", 24, Json,
+        Bytes(call.second_path.map(|path| path.name)),
+        "Its second path as it was given";
+        "system_call.second_path", "SECOND_PATH", 30, Table,
+        Bytes(call.second_path.map(|path| path.path)),
+        "Its second path: the new name of a rename or link, the target of a mount";
+        "result", "RESULT", 6, Wide, Signed(call.result),
+        "What it returned; below 0 a negative errno";
+        "error", "ERROR", 12, Table, Errno(call.error()),
+        "Why it failed";
+        "error_number", "ERRNO", 5, Json, Number(call.error()),
+        "Number of that error";
+    }
+}
+
+impl Record for SystemCall<'_> {
+    fn kind(&self) -> &'static Kind {
+        &SYSTEM_CALL
+    }
+
+    fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&'static Field, Value<'_>)) {
+        SystemCallFields::visit(self, each);
+    }
+
+    fn event(&self) -> Event<'_> {
+        Event::SystemCall(self)
+    }
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The record of the system_call signal, as it crosses the ring. Rust types come from this file's BTF. */
+#ifndef CHANDRA_SYSTEM_CALL_EVENT_H
+#define CHANDRA_SYSTEM_CALL_EVENT_H
+
+#include "task.h"
+
+#define CALL_ARGUMENTS 6
+#define CALL_PATHS     2
+
+enum system_call_kind {
+	KIND_SYSTEM_CALL,
+};
+
+enum system_call_flag {
+	CALL_DESCRIPTOR_OPEN = 1 << 0, /* `descriptor_mode` is known */
+	CALL_PATH_TRUNCATED = 1 << 1,  /* the beginning of a path is missing */
+};
+
+/*
+ * For each path follow the struct, without gaps or terminators: the path where its name begins, of no
+ * bytes at the root; a slash; the name as it was given.
+ */
+struct system_call_record {
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	struct process process;
+	__u64 arguments[CALL_ARGUMENTS];
+	__s64 result;
+	__u32 kind;
+	__u32 number;
+	__u32 flags;           /* enum system_call_flag */
+	__u32 effective_uid;   /* when the call was done */
+	__u32 descriptor_mode; /* type and permissions of the file behind the call's descriptor */
+	__u16 path_count;
+	__u16 padding;
+	__u16 start_lengths[CALL_PATHS];
+	__u16 name_lengths[CALL_PATHS];
+};
+
+/* In place of a directory: it is a text, and no path. */
+#define CALL_TEXT (-2)
+/* What is wanted of a system call, and where it has its paths; arguments count from 0. */
+struct call_shape {
+	__u8 is_wanted;
+	__u8 path_count;
+	__s8 paths[CALL_PATHS];
+	__s8 directories
+		[CALL_PATHS]; /* descriptor where a relative path begins; -1: the working directory */
+	__s8 descriptor;      /* below 0: none */
+	__u8 padding;
+};
+
+#endif

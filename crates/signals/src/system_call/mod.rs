@@ -1,0 +1,106 @@
+//! The `system_call` signal: system calls that are done, of those that were asked for.
+
+use chandra_event::file::FileType;
+use chandra_event::record::{Kind, Record};
+use chandra_event::system_call::{Path, SYSTEM_CALL, SystemCall};
+use chandra_loader::batch;
+use chandra_loader::load::Loaded;
+
+use crate::filter::Filter;
+use crate::process::process;
+use crate::registry::{Context, DecodeError};
+
+pub mod calls;
+
+#[allow(missing_docs, dead_code, clippy::indexing_slicing, reason = "generated from event.h")]
+mod wire {
+    use chandra_loader::abi::Process;
+    include!(concat!(env!("OUT_DIR"), "/system_call.rs"));
+}
+use wire::{SystemCallRecord, system_call_flag, system_call_kind};
+
+/// Kinds of records of this signal.
+pub const KINDS: &[&Kind] = &[&SYSTEM_CALL];
+
+/// Decodes one record.
+pub fn decode(
+    bytes: &[u8],
+    context: &Context,
+    sink: &mut dyn FnMut(&dyn Record),
+) -> Result<(), DecodeError> {
+    let short = DecodeError::Short(bytes.len());
+    let record = SystemCallRecord::read(bytes).ok_or(short)?;
+    if record.kind != system_call_kind::KIND_SYSTEM_CALL {
+        return Err(DecodeError::Kind(record.kind));
+    }
+    let has = |flag: u32| record.flags & flag != 0;
+    let call = calls::by_number(record.number);
+    let mut rest = bytes.get(SystemCallRecord::BYTES..).ok_or(short)?;
+    let mut paths = [None; 2];
+    let lengths = record.start_lengths.iter().zip(&record.name_lengths);
+    for (path, (start, name)) in paths.iter_mut().zip(lengths).take(record.path_count.into()) {
+        let start = usize::from(*start);
+        let end = start + 1 + usize::from(*name);
+        *path = Some(given(rest.get(..end).ok_or(short)?, start));
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    let clock = context.clock.get();
+    sink(&SystemCall {
+        time: clock.event_time(record.time_ns),
+        process: process(&record.process, &clock),
+        effective_uid: record.effective_uid,
+        name: call.map(|call| call.name),
+        number: record.number,
+        arguments: record.arguments,
+        argument_count: call.map_or(6, calls::Call::argument_count),
+        path: paths[0],
+        second_path: paths[1],
+        path_truncated: has(system_call_flag::CALL_PATH_TRUNCATED),
+        descriptor_type: has(system_call_flag::CALL_DESCRIPTOR_OPEN)
+            .then(|| FileType::of_mode(record.descriptor_mode)),
+        result: record.result,
+    });
+    Ok(())
+}
+
+/// Where a name begins, a slash and the name: together the path, unless it begins at the root.
+fn given(bytes: &[u8], start: usize) -> Path<'_> {
+    let name = bytes.get(start + 1..).unwrap_or_default();
+    let path = match start {
+        0 => name,
+        // The root's own slash is enough.
+        1 => bytes.get(1..).unwrap_or_default(),
+        _ => bytes,
+    };
+    Path { path, name }
+}
+
+/// Tells the probe which calls are wanted: those of the filter, or the usual ones.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn prepare(loaded: &Loaded, filter: &Filter) -> Result<(), String> {
+    let wanted: Vec<_> = match filter.calls.as_slice() {
+        [] => calls::usual().collect(),
+        calls => calls.to_vec(),
+    };
+    let map = loaded.map("call_shapes").ok_or("the object has no map of calls")?;
+    for call in wanted {
+        let (key, shape) = (call.number().to_ne_bytes(), call.shape().to_array());
+        batch::update_key_by_key(&map, &key, &shape).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Calls are not there before they are made.
+pub fn seed(_loaded: &Loaded, _context: &Context, _sink: &mut dyn FnMut(&dyn Record)) -> usize {
+    0
+}
+
+/// A group's code is the call's number.
+pub fn code_text(number: u32, _context: &Context) -> String {
+    calls::by_number(number).map_or_else(|| number.to_string(), |call| call.name.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

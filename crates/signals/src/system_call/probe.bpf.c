@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * System calls when they are done, those of them that user space wants: what is wanted, and where a call
+ * has its paths, is data in a map, so that the probe knows no call by name. See README.md.
+ */
+#include "event.h"
+#include "path.h"
+
+EXPORT(enum, system_call_kind);
+EXPORT(enum, system_call_flag);
+EXPORT(struct, system_call_record);
+EXPORT(struct, call_shape);
+
+#define AT_FDCWD (-100)
+/* arch/x86/include/asm/thread_info.h: the call came from a 32-bit program, which has other numbers. */
+#define TS_COMPAT 0x2
+
+/* By number; more than any kernel here has. Written by user space alone. Bytes: 8 an entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 512);
+	__type(key, __u32);
+	__type(value, struct call_shape);
+} call_shapes SEC(".maps");
+
+/* Two paths, each of two parts, are written below this offset. */
+#define DATA_OFFSETS 16384
+
+struct call_scratch {
+	struct system_call_record record;
+	__u8 data[DATA_OFFSETS + PATH_BYTES];
+};
+
+/* Preemption is off: one call at a time per CPU. Bytes: 20,800 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct file *file_of(struct task_struct *task, __s64 descriptor)
+{
+	struct file **files, *file = NULL;
+
+	if (descriptor < 0 || descriptor >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return NULL;
+	files = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
+	return file;
+}
+
+static __always_inline __u32 append_path(struct call_scratch *out, struct task_struct *task,
+					 struct path *path, __u32 offset)
+{
+	struct path_walk *walk =
+		read_path(PATH_SLOT_TRACEPOINT, path, &BPF_CORE_READ(task, fs)->root);
+	__u32 start, length;
+
+	if (!walk)
+		return 0;
+	if (walk->truncated)
+		out->record.flags |= CALL_PATH_TRUNCATED;
+	start = walk->start;
+	length = PATH_BYTES - start;
+	barrier_on(length);
+	if (length > PATH_BYTES)
+		return 0;
+	barrier_on(offset);
+	if (bpf_probe_read_kernel(&out->data[offset & (DATA_OFFSETS - 1)], length,
+				  &walk->bytes[start & (PATH_BYTES - 1)]))
+		return 0;
+	return length;
+}
+
+static __always_inline bool has_argument(__s8 index)
+{
+	return index >= 0 && index < CALL_ARGUMENTS;
+}
+
+static __always_inline __u64 argument_of(const struct system_call_record *record, __s8 index)
+{
+	__u64 place = index;
+
+	barrier_on(place);
+	if (place >= CALL_ARGUMENTS)
+		return 0;
+	return record->arguments[place];
+}
+
+/* Where a relative name begins. */
+static __always_inline __u32 append_start(struct call_scratch *out, struct task_struct *task,
+					  __s64 directory, __u32 offset)
+{
+	struct file *file;
+
+	if ((int)directory == AT_FDCWD)
+		return append_path(out, task, &BPF_CORE_READ(task, fs)->pwd, offset);
+	file = file_of(task, (int)directory);
+	return file ? append_path(out, task, &file->f_path, offset) : 0;
+}
+
+/* One path with where it begins; returns where the next one does. */
+static __always_inline __u32 read_call_path(struct call_scratch *out, struct task_struct *task,
+					    const struct call_shape *shape, __u32 index,
+					    __u32 offset)
+{
+	struct system_call_record *record = &out->record;
+	__s8 directory = shape->directories[index];
+	char first[2] = {}; /* with the end that a string gets */
+	const char *name;
+	long length;
+
+	name = (const char *)argument_of(record, shape->paths[index]);
+	bpf_probe_read_user_str(first, sizeof(first), name);
+	record->start_lengths[index] = 0;
+	record->name_lengths[index] = 0;
+	if (first[0] != '/' && directory != CALL_TEXT)
+		record->start_lengths[index] = append_start(
+			out, task,
+			has_argument(directory) ? argument_of(record, directory) : AT_FDCWD,
+			offset);
+	offset += record->start_lengths[index];
+	barrier_on(offset);
+	out->data[offset & (DATA_OFFSETS - 1)] = '/';
+	offset += 1;
+	barrier_on(offset);
+	length = bpf_probe_read_user_str(&out->data[offset & (DATA_OFFSETS - 1)], PATH_BYTES, name);
+	record->name_lengths[index] = length > 0 ? length - 1 : 0;
+	return offset + record->name_lengths[index];
+}
+
+static __always_inline void read_arguments(struct system_call_record *record,
+					   struct pt_regs *registers)
+{
+	record->arguments[0] = PT_REGS_PARM1_CORE_SYSCALL(registers);
+	record->arguments[1] = PT_REGS_PARM2_CORE_SYSCALL(registers);
+	record->arguments[2] = PT_REGS_PARM3_CORE_SYSCALL(registers);
+	record->arguments[3] = PT_REGS_PARM4_CORE_SYSCALL(registers);
+	record->arguments[4] = PT_REGS_PARM5_CORE_SYSCALL(registers);
+	record->arguments[5] = PT_REGS_PARM6_CORE_SYSCALL(registers);
+}
+
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->thread_info.status) &&
+	       BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
+}
+
+/* What the call's descriptor stands for, unless the call closed it. */
+static __always_inline void read_descriptor(struct system_call_record *record,
+					    struct task_struct *task, __s8 argument)
+{
+	struct file *file;
+
+	record->descriptor_mode = 0;
+	if (!has_argument(argument))
+		return;
+	file = file_of(task, (int)argument_of(record, argument));
+	if (!file)
+		return;
+	record->descriptor_mode = BPF_CORE_READ(file, f_inode, i_mode);
+	record->flags |= CALL_DESCRIPTOR_OPEN;
+}
+
+static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 number, long result)
+{
+	__u32 zero = 0, offset = 0;
+	struct system_call_record *record;
+	struct call_shape *shape;
+	struct task_struct *task;
+	struct call_scratch *out;
+	__u64 size;
+
+	shape = bpf_map_lookup_elem(&call_shapes, &number);
+	if (!shape || !shape->is_wanted || !wanted(KIND_SYSTEM_CALL))
+		return 0;
+	task = (void *)bpf_get_current_task();
+	out = bpf_map_lookup_elem(&scratch, &zero);
+	if (!out || is_compat(task))
+		return 0;
+	record = &out->record;
+	COUNT(seen);
+	if (!pid_passes(bpf_get_current_pid_tgid() >> 32)) {
+		COUNT(filtered);
+		return 0;
+	}
+	read_process(task, &record->process);
+	if (!process_passes(task, &record->process)) {
+		COUNT(filtered);
+		return 0;
+	}
+	if (counted_by_group(KIND_SYSTEM_CALL, number, &record->process))
+		return 0;
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->kind = KIND_SYSTEM_CALL;
+	record->number = number;
+	record->result = result;
+	record->flags = 0;
+	record->effective_uid = BPF_CORE_READ(task, cred, euid.val);
+	read_arguments(record, registers);
+	read_descriptor(record, task, shape->descriptor);
+	record->path_count = shape->path_count;
+	if (shape->path_count > 0)
+		offset = read_call_path(out, task, shape, 0, offset);
+	if (shape->path_count > 1)
+		offset = read_call_path(out, task, shape, 1, offset);
+	size = sizeof(*record) + offset;
+	barrier_on(size);
+	if (size > sizeof(*out))
+		size = sizeof(*out);
+	submit(ctx, record, size, record->time_ns);
+	return 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define NUMBER orig_ax
+#else
+#define NUMBER syscallno
+#endif
+
+/* Every call of the machine comes by: the number is read without a helper's help. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_btf, struct pt_regs *registers, long result)
+{
+	return on_exit(ctx, registers, registers->NUMBER, result);
+}
+
+SEC("raw_tp/sys_exit")
+int BPF_PROG(exit_raw, struct pt_regs *registers, long result)
+{
+	return on_exit(ctx, registers, BPF_CORE_READ(registers, NUMBER), result);
+}
