@@ -128,8 +128,8 @@ impl FileOpen<'_> {
         self.flags & TRUNCATE != 0
     }
 
-    /// The mode counts: a file may be made.
-    fn given_mode(&self) -> Option<u32> {
+    /// The mode that the caller gave, where it counts: a file may be made.
+    pub fn given_mode(&self) -> Option<u32> {
         (self.flags & (CREATE | TEMPORARY) != 0).then_some(self.mode & 0o7777)
     }
 }

@@ -52,10 +52,15 @@ const ERRNOS: [&str; 133] = [
     "ERFKILL", "EHWPOISON",
 ];
 
+/// An error's name, if it has one: `ECONNREFUSED`.
+pub fn errno_name(number: u32) -> Option<&'static str> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    ERRNOS.get(index).copied().filter(|name| !name.is_empty())
+}
+
 /// An error's name: `ECONNREFUSED`; `ERRNO_4095` where there is none.
 pub(crate) fn errno(number: u32) -> impl fmt::Display {
-    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    let name = index.and_then(|index| ERRNOS.get(index)).filter(|name| !name.is_empty());
+    let name = errno_name(number);
     fmt::from_fn(move |f| match name {
         Some(name) => f.write_str(name),
         None => write!(f, "ERRNO_{number}"),
@@ -123,7 +128,7 @@ const SYNC: u32 = 0o4_000_000;
 
 /// The access mode, then the names of the flags that are set. `O_LARGEFILE`, which the kernel sets
 /// itself, has none.
-pub(crate) fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
+pub fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
     let access = match flags & 0o3 {
         0 => "O_RDONLY",
         1 => "O_WRONLY",
