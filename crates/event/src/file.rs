@@ -71,6 +71,25 @@ impl FileType {
     }
 }
 
+impl FileType {
+    /// All of them.
+    pub const ALL: [FileType; 8] = [
+        Self::Regular,
+        Self::Directory,
+        Self::CharacterDevice,
+        Self::BlockDevice,
+        Self::Fifo,
+        Self::Socket,
+        Self::SymbolicLink,
+        Self::Other,
+    ];
+
+    /// That of a [`word`](Self::word).
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|file_type| file_type.word() == word)
+    }
+}
+
 /// A file as the kernel found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened {

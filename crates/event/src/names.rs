@@ -141,6 +141,21 @@ pub fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
     std::iter::once(access).chain(set).chain(dsync)
 }
 
+/// The flags of names as [`open_flags`] lists them; of others nothing.
+pub fn open_flags_of<'n>(names: impl IntoIterator<Item = &'n str>) -> u32 {
+    let bits = |wanted: &str| {
+        let mut set = OPEN_FLAGS.into_iter().chain(OWN_OPEN_FLAGS);
+        match wanted {
+            "O_WRONLY" => 0o1,
+            "O_RDWR" => 0o2,
+            "O_ACCMODE" => 0o3,
+            "O_DSYNC" => DSYNC,
+            _ => set.find(|(_, name)| *name == wanted).map_or(0, |(bit, _)| bit),
+        }
+    };
+    names.into_iter().fold(0, |flags, name| flags | bits(name))
+}
+
 /// A number as C writes it: `0x1f`.
 pub(crate) fn hexadecimal(number: &u64) -> impl fmt::Display + use<> {
     let number = *number;
@@ -181,6 +196,9 @@ mod tests {
         assert_eq!(names(0o2_000_302), "O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC");
         assert_eq!(names(0o4_010_002), "O_RDWR|O_SYNC");
         assert_eq!(names(0o10_001), "O_WRONLY|O_DSYNC");
+        for flags in [0, 1, 2, 3, 0o10_001, 0o2_000_302, 0o1101, 0o20_200_000] {
+            assert_eq!(open_flags_of(open_flags(flags)), flags, "{flags:o}");
+        }
     }
 
     #[test]

@@ -77,8 +77,8 @@ pub(super) fn open_value<'r>(open: &'r FileOpen<'r>, field: EventField) -> Value
         Of::ArgName | Of::ArgFileName | Of::ArgPath => {
             path(open.path, open.path_truncated, PathPart::Whole)
         }
-        // Not answered, as the catalogue says.
-        _ => Value::Unknown,
+        // What is only of calls; the rest is not answered, as the catalogue says.
+        _ => Value::Absent,
     }
 }
 
