@@ -127,7 +127,7 @@ impl Chance {
 }
 
 fn condition(chance: &mut Chance, depth: usize) -> String {
-    const CHECKS: [&str; 36] = [
+    const CHECKS: [&str; 43] = [
         "evt.type in (open, openat)",
         "evt.type = setns",
         "evt.type != execve",
@@ -164,6 +164,13 @@ fn condition(chance: &mut Chance, depth: usize) -> String {
         "evt.res != SUCCESS",
         "evt.failed = false",
         "fd.ino > 3",
+        "evt.rawres < 0",
+        "evt.rawres in (-2, 3)",
+        "evt.rawres > -3",
+        "evt.res in (SUCCESS, ENOENT)",
+        "evt.failed = true",
+        "fd.num in (-1, 3)",
+        "fd.num != -1",
     ];
     let part = |chance: &mut Chance| condition(chance, depth + 1);
     match chance.below(if depth > 3 { 1 } else { 5 }) {
@@ -190,7 +197,7 @@ fn open(chance: &mut Chance) -> FileOpen<'static> {
     FileOpen {
         time: Timestamp(1),
         process: Process::default(),
-        path: *chance.of(if opened.is_some() { &RESOLVED[..] } else { &ASKED[..] }),
+        path: chance.of(if opened.is_some() { &RESOLVED[..] } else { &ASKED[..] }),
         path_truncated: chance.below(5) == 0,
         name: b"x",
         flags,
