@@ -194,10 +194,12 @@ fn open(chance: &mut Chance) -> FileOpen<'static> {
         inode: 9,
         is_created: flags == 0o101 && chance.below(2) == 0,
     });
+    let paths = if opened.is_some() { &RESOLVED[..] } else { &ASKED[..] };
+    let path: &[u8] = paths[chance.below(paths.len())];
     FileOpen {
         time: Timestamp(1),
         process: Process::default(),
-        path: chance.of(if opened.is_some() { &RESOLVED[..] } else { &ASKED[..] }),
+        path,
         path_truncated: chance.below(5) == 0,
         name: b"x",
         flags,
