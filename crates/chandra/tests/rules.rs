@@ -263,6 +263,7 @@ fn opens_and_system_calls_are_explained_and_replayed() {
         second_path: Some(Path { path: b"/tmp/../tmp/x", name: b"../tmp/x" }),
         path_truncated: false,
         descriptor_type: None,
+        descriptor_family: None,
         result: -17,
     };
     let mut lines = Vec::new();

@@ -156,6 +156,22 @@ pub fn open_flags_of<'n>(names: impl IntoIterator<Item = &'n str>) -> u32 {
     names.into_iter().fold(0, |flags, name| flags | bits(name))
 }
 
+/// Families of sockets (`include/linux/socket.h`).
+const SOCKET_FAMILIES: [(u16, &str); 5] =
+    [(1, "unix"), (2, "ipv4"), (10, "ipv6"), (16, "netlink"), (17, "packet")];
+const OTHER: &str = "other";
+
+/// The word for a family of sockets; `other` for what is rare.
+pub fn socket_family(number: u16) -> &'static str {
+    SOCKET_FAMILIES.iter().find(|(known, _)| *known == number).map_or(OTHER, |(_, word)| word)
+}
+
+/// The family of a word, as it is there for good.
+pub fn socket_family_of(word: &str) -> Option<&'static str> {
+    let words = SOCKET_FAMILIES.iter().map(|(_, word)| *word).chain([OTHER]);
+    words.into_iter().find(|known| *known == word)
+}
+
 /// A number as C writes it: `0x1f`.
 pub(crate) fn hexadecimal(number: &u64) -> impl fmt::Display + use<> {
     let number = *number;

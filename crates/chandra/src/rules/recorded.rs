@@ -246,6 +246,9 @@ impl Recorded {
             second_path: path("/system_call/second_path", "/system_call/second_path_given"),
             path_truncated: self.is("/system_call/path_truncated"),
             descriptor_type: self.text("/system_call/descriptor_type").and_then(FileType::of_word),
+            descriptor_family: self
+                .text("/system_call/descriptor_family")
+                .and_then(names::socket_family_of),
             result: self.object.get("result").and_then(Value::as_i64).unwrap_or_default(),
         }
     }
@@ -384,13 +387,23 @@ mod tests {
             second_path: Some(Path { path: b"/b", name: b"" }),
             path_truncated: false,
             descriptor_type: None,
+            descriptor_family: None,
             result: -13,
         };
         comes_back(&call);
         let (path, second_path) = (None, None);
         let descriptor_type = Some(FileType::Socket);
-        let name = Some("dup2");
-        comes_back(&SystemCall { name, path, second_path, descriptor_type, result: 1, ..call });
+        let descriptor_family = Some("unix");
+        let (name, result) = (Some("dup2"), 1);
+        comes_back(&SystemCall {
+            name,
+            path,
+            second_path,
+            descriptor_type,
+            descriptor_family,
+            result,
+            ..call
+        });
     }
 
     #[test]

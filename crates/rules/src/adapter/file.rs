@@ -19,8 +19,13 @@ impl<'r> RecordFacts<'r> {
             (Happening::Tcp(tcp), _) => self.connection_value(tcp, field),
             (Happening::Open(open), _) => opened_value(open, field),
             (Happening::Call(call), FileField::FileType) => match call.descriptor_type {
-                // Of which family it is nobody knows.
-                Some(FileType::Socket) => Value::Unknown,
+                // Of the rare families it is not known what Falco calls them.
+                Some(FileType::Socket) => match call.descriptor_family {
+                    Some(family @ ("ipv4" | "ipv6" | "unix" | "netlink")) => {
+                        Value::Text(family.as_bytes())
+                    }
+                    _ => Value::Unknown,
+                },
                 Some(file_type) => Value::Text(type_of(file_type).0),
                 None => Value::Absent,
             },

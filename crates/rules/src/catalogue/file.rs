@@ -15,7 +15,7 @@ fields! {
         Number = "fd.num", Number, Nothing, One, OPEN,
         "Number of the descriptor; -1 where nothing was opened; where it is not known no more than that it is not below 0";
         FileType = "fd.type", Text, Nothing, One, NAMED.union(DUP),
-        "`file` or `directory`; `ipv4` or `ipv6`; of `dup` not known if it is a socket";
+        "`file` or `directory`; `ipv4` or `ipv6`; of `dup` also `unix` and `netlink`";
         TypeCharacter = "fd.typechar", Text, Nothing, One, NAMED,
         "`f` for a file, devices and what could not be opened included; `d` for a directory; `4` or `6`";
         Name = "fd.name", Text, Nothing, One, NAMED,

@@ -223,6 +223,7 @@ fn call(chance: &mut Chance) -> SystemCall<'static> {
         second_path: None,
         path_truncated: false,
         descriptor_type: None,
+        descriptor_family: None,
         result: *chance.of(&[0, -1, 3]),
     }
 }

@@ -47,6 +47,7 @@ fn call(name: &'static str) -> SystemCall<'static> {
         second_path: None,
         path_truncated: false,
         descriptor_type: None,
+        descriptor_family: None,
         result: 0,
     }
 }
@@ -258,7 +259,16 @@ fn calls_answer_with_their_arguments_under_falco_s_names() {
         let condition = format!("evt.type = {name} and {condition}");
         asked(&call, &[&condition], &[("%evt.type", name)]);
     }
-    // Of a socket it is not known of which family, so neither is true.
+    let socket = SystemCall {
+        descriptor_type: Some(FileType::Socket),
+        descriptor_family: Some("ipv6"),
+        result: 1,
+        ..call("dup2")
+    };
+    let redirected =
+        "evt.type in (dup, dup2, dup3) and evt.rawres in (0, 1, 2) and fd.type in (ipv4, ipv6)";
+    asked(&socket, &[redirected], &[("%fd.type", "ipv6")]);
+    // Of a socket of a rare family neither is true.
     let (node, who) = (node(), Who::default());
     let socket = SystemCall { descriptor_type: Some(FileType::Socket), ..call("dup3") };
     let facts = RecordFacts::new(&socket, 1, &who, &NoLineage, &node).unwrap();
