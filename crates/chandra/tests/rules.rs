@@ -4,8 +4,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::json;
 use chandra_event::process::{Arguments, Comm, Exec, Executable, Process};
+use chandra_event::record::Record;
+use chandra_event::system_call::{Path, SystemCall};
 use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Known, Parent, Pod, Who};
 use serde_json::Value;
@@ -20,7 +23,7 @@ const GOOD: &str = "\
   priority: WARNING
 - rule: Opened
   desc: It needs what is not captured.
-  condition: evt.type = openat and fd.filename = shadow
+  condition: evt.type = read and fd.uid = shadow
   output: Opened
   priority: INFO
   skip-if-unknown-filter: true
@@ -138,8 +141,8 @@ fn what_cannot_be_answered_is_an_error_or_is_left_out() {
     let file = folder.file("r.yaml", &GOOD.replace("  skip-if-unknown-filter: true\n", ""));
     let (code, out, _) = chandra(&["rules", "check", &file]);
     assert_eq!(code, 1);
-    assert!(out.contains("no event that is captured answers fd.filename"), "{out}");
-    assert!(out.contains("none of its events is captured: openat"), "{out}");
+    assert!(out.contains("no event that is captured answers fd.uid"), "{out}");
+    assert!(out.contains("none of its events is captured: read"), "{out}");
     let (code, out, _) = chandra(&["rules", "check", "--leave-out", &file]);
     assert_eq!(code, 0);
     assert!(
@@ -149,7 +152,7 @@ fn what_cannot_be_answered_is_an_error_or_is_left_out() {
     let (code, out, _) = chandra(&["rules", "list", &file, "-o", "json"]);
     let object: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &object["rules"][1]["state"]), (0, &"left out".into()));
-    assert_eq!(object["rules"][1]["events_not_captured"], serde_json::json!(["openat"]));
+    assert_eq!(object["rules"][1]["events_not_captured"], serde_json::json!(["read"]));
     assert_eq!(object["rules"][0]["events"], serde_json::json!(["execve"]));
     let (_, out, _) = chandra(&["rules", "list", &file]);
     let lines: Vec<&str> = out.lines().collect();
@@ -206,6 +209,81 @@ fn replay_prints_the_alerts_of_recorded_events_with_falco_s_keys() {
     let (_, out, _) = chandra(&["replay", &events, "--rules", &rules, "--all-matching"]);
     assert_eq!(out.lines().count(), 3, "{out}");
     assert!(out.starts_with("09:10:11.123456789: Warning A shell (command=sh -c id"), "{out}");
+}
+
+const FILES: &str = "\
+- macro: open_read
+  condition: evt.type in (open,openat,openat2) and evt.is_open_read=true and fd.typechar='f' and fd.num>=0
+- rule: Secret read
+  desc: A file that holds secrets.
+  condition: open_read and fd.name in (/etc/shadow, /etc/sudoers)
+  output: Read (file=%fd.name given=%fd.nameraw flags=%evt.arg.flags)
+  priority: WARNING
+- rule: Link over a secret
+  desc: A link that leads there.
+  condition: evt.type in (symlink, symlinkat) and evt.arg.target in (/etc, /etc/shadow)
+  output: Link (target=%evt.arg.target link=%evt.arg.linkpath result=%evt.res)
+  priority: WARNING
+";
+
+#[test]
+fn opens_and_system_calls_are_explained_and_replayed() {
+    let folder = Folder::new("files");
+    let rules = folder.file("r.yaml", FILES);
+    let process = Process { pid: 77, ppid: 7, comm: comm("cat"), ..Process::default() };
+    let time = Timestamp(1_795_338_611_123_456_789);
+    let opened = Opened {
+        file_type: FileType::Regular,
+        permissions: 0o640,
+        device: 8 << 20 | 1,
+        inode: 5,
+        is_created: false,
+    };
+    let open = FileOpen {
+        time,
+        process,
+        path: b"/etc/shadow",
+        path_truncated: false,
+        name: b"../link",
+        flags: 0o2_000_000,
+        mode: 0,
+        opened: Some(opened),
+        error: 0,
+        descriptor: None,
+    };
+    let call = SystemCall {
+        time,
+        process,
+        effective_uid: 0,
+        name: Some("symlinkat"),
+        number: 266,
+        arguments: [1, 0xffff_ff9c, 2, 0, 0, 0],
+        argument_count: 3,
+        path: Some(Path { path: b"/etc/shadow", name: b"/etc/shadow" }),
+        second_path: Some(Path { path: b"/tmp/../tmp/x", name: b"../tmp/x" }),
+        path_truncated: false,
+        descriptor_type: None,
+        descriptor_family: None,
+        result: -17,
+    };
+    let mut lines = Vec::new();
+    let failed = FileOpen { opened: None, error: 13, ..open };
+    let records: [&dyn Record; 3] = [&open, &call, &failed];
+    for record in records {
+        json::write_line(&Known { record, who: &Who::default() }, Some("n1"), &mut lines);
+    }
+    let lines = String::from_utf8(lines).unwrap();
+    let events = folder.file("events.jsonl", &lines);
+    let (code, out, err) = chandra(&["replay", &events, "--rules", &rules]);
+    assert_eq!(code, 0, "{err}");
+    let expected = "\
+        09:10:11.123456789: Warning Read (file=/etc/shadow given=../link flags=O_RDONLY|O_CLOEXEC)\n\
+        09:10:11.123456789: Warning Link (target=/etc/shadow link=/tmp/x result=EEXIST)\n";
+    assert_eq!(out, expected);
+    assert_eq!(err, "replay: 3 lines, 3 that rules are about, 2 alerts, 0 that cannot be read\n");
+    let event = folder.file("event.json", lines.lines().nth(2).unwrap());
+    let (_, out, _) = chandra(&["rules", "explain", &event, "--rules", &rules]);
+    assert!(out.contains("false: fd.num >= 0  (is -1)"), "{out}");
 }
 
 #[test]

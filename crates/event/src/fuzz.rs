@@ -365,6 +365,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         second_path: random.any(|_| given),
         path_truncated: random.flag(),
         descriptor_type: random.any(|random| FileType::of_mode(random.u32())),
+        descriptor_family: random.any(|_| "ipv4"),
         result: random.next() as i64,
     });
     each(&icmp(random));

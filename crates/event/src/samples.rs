@@ -266,6 +266,7 @@ pub fn system_call() -> SystemCall<'static> {
         second_path: Some(system_call::Path { path: b"/etc/link", name: b"link" }),
         path_truncated: false,
         descriptor_type: None,
+        descriptor_family: None,
         result: -13,
     }
 }

@@ -43,6 +43,8 @@ pub struct SystemCall<'a> {
     pub path_truncated: bool,
     /// What is behind the descriptor that it was given.
     pub descriptor_type: Option<FileType>,
+    /// Where that is a socket, the word for its family.
+    pub descriptor_family: Option<&'static str>,
     /// What it returned: below 0 a negative errno.
     pub result: i64,
 }

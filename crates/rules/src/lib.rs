@@ -11,7 +11,8 @@
 //! ```
 //!
 //! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields. Rules ask an event through
-//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. This crate is pure: no kernel, no
+//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`needs`] says which events have to be
+//! watched for them. This crate is pure: no kernel, no
 //! unsafe code, no files and no sockets.
 #![forbid(unsafe_code)]
 
@@ -27,6 +28,7 @@ pub mod explain;
 pub mod items;
 pub mod load;
 mod matching;
+pub mod needs;
 mod output;
 pub mod priority;
 pub mod reload;

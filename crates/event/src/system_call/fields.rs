@@ -21,6 +21,8 @@ crate::record! {
         "system_call.descriptor_type", "DESCRIPTOR_TYPE", 15, Wide,
         Word(call.descriptor_type.map(|file_type| file_type.word())),
         "What is behind the descriptor that it was given";
+        "system_call.descriptor_family", "DESCRIPTOR_FAMILY", 17, Json, Word(call.descriptor_family),
+        "Where that is a socket, its family: `ipv4`, `ipv6`, `unix`, `netlink`, `packet`, `other`";
         "system_call.path_truncated", "PATH_TRUNCATED", 5, Json,
         Bool(call.path.map(|_| call.path_truncated)),
         "The beginning of a path is missing";

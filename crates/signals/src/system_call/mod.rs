@@ -1,6 +1,7 @@
 //! The `system_call` signal: system calls that are done, of those that were asked for.
 
 use chandra_event::file::FileType;
+use chandra_event::names::socket_family;
 use chandra_event::record::{Kind, Record};
 use chandra_event::system_call::{Path, SYSTEM_CALL, SystemCall};
 use chandra_loader::batch;
@@ -58,6 +59,10 @@ pub fn decode(
         path_truncated: has(system_call_flag::CALL_PATH_TRUNCATED),
         descriptor_type: has(system_call_flag::CALL_DESCRIPTOR_OPEN)
             .then(|| FileType::of_mode(record.descriptor_mode)),
+        descriptor_family: match record.descriptor_family {
+            0 => None,
+            family => Some(socket_family(family)),
+        },
         result: record.result,
     });
     Ok(())

@@ -151,9 +151,11 @@ static __always_inline bool is_compat(struct task_struct *task)
 static __always_inline void read_descriptor(struct system_call_record *record,
 					    struct task_struct *task, __s8 argument)
 {
+	struct socket *socket;
 	struct file *file;
 
 	record->descriptor_mode = 0;
+	record->descriptor_family = 0;
 	if (!has_argument(argument))
 		return;
 	file = file_of(task, (int)argument_of(record, argument));
@@ -161,6 +163,10 @@ static __always_inline void read_descriptor(struct system_call_record *record,
 		return;
 	record->descriptor_mode = BPF_CORE_READ(file, f_inode, i_mode);
 	record->flags |= CALL_DESCRIPTOR_OPEN;
+	if ((record->descriptor_mode & S_IFMT) != S_IFSOCK)
+		return;
+	socket = BPF_CORE_READ(file, private_data);
+	record->descriptor_family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
 }
 
 static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 number, long result)

@@ -12,6 +12,7 @@ fn bytes(call: &str, paths: &[(&[u8], &[u8])]) -> Vec<u8> {
         path_count: u16::try_from(paths.len()).unwrap(),
         flags: system_call_flag::CALL_DESCRIPTOR_OPEN,
         descriptor_mode: 0o140_777,
+        descriptor_family: 10,
         ..SystemCallRecord::ZERO
     };
     let mut texts = Vec::new();
@@ -40,6 +41,7 @@ fn paths_are_made_absolute_and_texts_stay() {
             assert_eq!(found.map(|path| path.path), expected);
             assert_eq!(found.map(|path| path.name), paths.map(|(_, name)| name));
             assert_eq!((call.error(), call.descriptor_type), (Some(13), Some(FileType::Socket)));
+            assert_eq!(call.descriptor_family, Some("ipv6"));
             seen += 1;
         })
         .unwrap();

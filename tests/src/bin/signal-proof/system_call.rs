@@ -47,6 +47,8 @@ pub fn calls(chandra: &Path, hooks: &mut Hooks) {
     let (there, link, target) = (text("there"), text("link"), text("../any where"));
     let (moved, memfd) = (text(&format!("{root}/moved")), text("secret"));
     let none = text("chandra-not-there");
+    let (unix, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let ipv4 = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let pointer = |text: &CString| text.as_ptr() as u64;
     let working = std::env::current_dir().unwrap();
     let at = |path: &str| (format!("{root}/{path}"), path.to_owned());
@@ -90,6 +92,14 @@ pub fn calls(chandra: &Path, hooks: &mut Hooks) {
         ),
         call("setns", libc::SYS_setns, &[file.as_raw_fd() as u64, 0], &[], Some("regular")),
         call("unshare", libc::SYS_unshare, &[0], &[], None),
+        call("dup", libc::SYS_dup, &[unix.as_raw_fd() as u64], &[], Some("socket")),
+        call(
+            "dup3",
+            libc::SYS_dup3,
+            &[ipv4.as_raw_fd() as u64, ipv4.as_raw_fd() as u64, 0],
+            &[],
+            Some("socket"),
+        ),
     ];
     let names: Vec<_> = all.iter().map(|call| call.name).collect();
     let own = Process::own();
@@ -121,6 +131,12 @@ fn compare(fields: &mut Comparison, call: &Called, result: i64) {
     // SAFETY: it only asks.
     fields.is("system_call.effective_uid", unsafe { libc::geteuid() });
     fields.is_optional("system_call.descriptor_type", call.descriptor_type);
+    let family = match call.name {
+        "dup" => Some("unix"),
+        "dup3" => Some("ipv4"),
+        _ => None,
+    };
+    fields.is_optional("system_call.descriptor_family", family);
     fields.is_optional("system_call.path_truncated", call.paths.first().map(|_| false));
     for (index, object) in ["path", "second_path"].into_iter().enumerate() {
         let (path, given) = call.paths.get(index).cloned().unzip();
