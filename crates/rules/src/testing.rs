@@ -160,7 +160,9 @@ impl Case {
                     let rule = rules.rules().iter().find(|rule| rule.name == *name);
                     let Some(rule) = rule else { return vec![self.failure(name, Why::NoRule)] };
                     match &rule.state {
-                        State::Active if fired.iter().any(|one| is(&one, name)) == wanted => Vec::new(),
+                        State::Active if fired.iter().any(|one| is(&one, name)) == wanted => {
+                            Vec::new()
+                        }
                         State::Active => vec![self.failure(name, why(rules, rule, facts, scratch))],
                         State::Disabled => vec![self.failure(name, Why::NotActive(Vec::new()))],
                         State::LeftOut(reasons) => {
@@ -182,9 +184,5 @@ impl Case {
 fn why(rules: &Ruleset, rule: &Rule, facts: &dyn Facts, scratch: &mut Scratch) -> Why {
     let explanation = rules.explain(rule, facts, scratch);
     let deciding = explanation.deciding();
-    if explanation.truth == Truth::True {
-        Why::Fires(deciding)
-    } else {
-        Why::Silent(deciding)
-    }
+    if explanation.truth == Truth::True { Why::Fires(deciding) } else { Why::Silent(deciding) }
 }

@@ -200,7 +200,9 @@ pub fn command() -> Command {
         )
         .subcommand(
             ListArguments::augment_args(Command::new("list"))
-                .about("List the rules of files, or chandra's own, with the events they can fire of")
+                .about(
+                    "List the rules of files, or chandra's own, with the events they can fire of",
+                )
                 .long_about(None),
         )
         .subcommand(

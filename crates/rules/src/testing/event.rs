@@ -200,7 +200,9 @@ impl Event {
             let local = SocketAddr::from(([10, 244, 1, 7], 40_000));
             let (role, peer, happened) = match network {
                 Network::Connect(peer) => (Role::Opener, peer, Happened::Connect),
-                Network::Accept(peer) => (Role::Acceptor, peer, Happened::Accept { queued_ns: None }),
+                Network::Accept(peer) => {
+                    (Role::Acceptor, peer, Happened::Accept { queued_ns: None })
+                }
             };
             let connection = Connection {
                 key: Err(NoKey::NotEstablished),

@@ -184,11 +184,11 @@ mod tests {
             error("- rule: R\n  fires:\n    - { exe: /a, exo: /b }\n"),
             "t.yaml:3:18: there is no key \"exo\""
         );
-        assert_eq!(error("- rule: R\n  fires:\n    - argv: a\n"), "t.yaml:3:7: it does not say `exe`");
         assert_eq!(
-            error("- rule: R\n  fire: []\n"),
-            "t.yaml:2:3: a rule's tests have no \"fire\""
+            error("- rule: R\n  fires:\n    - argv: a\n"),
+            "t.yaml:3:7: it does not say `exe`"
         );
+        assert_eq!(error("- rule: R\n  fire: []\n"), "t.yaml:2:3: a rule's tests have no \"fire\"");
         assert_eq!(
             error("- fires: []\n"),
             "t.yaml:1:3: \"fires\" is neither `rule` nor `ordinary`"
