@@ -87,7 +87,7 @@ fn a_test_that_fails_says_which_part_of_the_condition_decided() {
     assert!(shown[1].starts_with("t.yaml:5:9: \"R\" fires of \"it is a\"\n"), "{}", shown[1]);
     assert!(shown[1].contains("true: proc.name = a  (is \"a\")"), "{}", shown[1]);
     assert!(shown[2].starts_with("t.yaml:7:9: \"R\" fires of \"/bin/a\"\n"), "{}", shown[2]);
-    assert_eq!(shown[3], "t.yaml:9:11: there is no rule \"S\"");
+    assert_eq!(shown[3], "t.yaml:9:13: there is no rule \"S\"");
 }
 
 #[test]
