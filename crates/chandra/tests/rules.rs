@@ -302,3 +302,63 @@ fn what_cannot_be_read_is_a_problem_with_a_next_step() {
         assert!(err.contains(what) && err.contains("next:"), "{arguments:?} {err}");
     }
 }
+
+#[test]
+fn list_without_files_lists_the_rules_that_chandra_comes_with() {
+    let (code, out, err) = chandra(&["rules", "list", "-o", "json"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let listed: Value = serde_json::from_str(&out).unwrap();
+    let listed = listed["rules"].as_array().unwrap();
+    assert_eq!(listed.len(), chandra_rules::DEFAULT_RULES.matches("\n- rule: ").count());
+    for rule in listed {
+        assert_eq!(rule["state"], "on", "{rule}");
+        assert!(rule["place"].as_str().unwrap().starts_with("default.yaml:"), "{rule}");
+    }
+}
+
+const TESTS: &str = "\
+- rule: Shell of a server
+  fires:
+    - { title: a web shell, exe: /bin/bash, ancestors: [/usr/sbin/nginx] }
+  silent:
+    - { exe: /bin/bash, container: false, ancestors: [/usr/sbin/nginx] }
+";
+
+#[test]
+fn tests_beside_rules_are_run_and_one_that_fails_says_why() {
+    let folder = Folder::new("test");
+    let rules = folder.file("mine.yaml", &GOOD.replace("- rule: Opened", "- rule: Not tested"));
+    let arguments = ["rules", "test", &rules, "--leave-out"];
+    let (code, _, err) = chandra(&arguments);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("mine.tests.yaml"), "{err}");
+
+    let tests = folder.file("mine.tests.yaml", TESTS);
+    let (code, out, err) = chandra(&arguments);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, "no test of \"Not tested\"\nno test of \"Off\"\n2 events: 0 failures\n");
+
+    let wrong = folder
+        .file("wrong.yaml", &TESTS.replace("/usr/sbin/nginx] }\n  silent", "/x] }\n  silent"));
+    let (code, out, _) = chandra(&["rules", "test", &rules, "--tests", &wrong]);
+    assert_eq!(code, 1);
+    let expected = format!(
+        "{wrong}:3:9: \"Shell of a server\" does not fire of \"a web shell\"\n  \
+         false: proc.pname = nginx  (is \"x\")\n\n"
+    );
+    assert!(out.starts_with(&expected), "{out}");
+    assert!(out.ends_with("2 events: 1 failure\n"), "{out}");
+    let (code, out, _) =
+        chandra(&["rules", "test", &rules, "--tests", &tests, "--tests", &wrong, "-o", "json"]);
+    assert_eq!(code, 1);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["events"], 4);
+    assert_eq!(told["failures"][0]["rule"], "Shell of a server");
+    assert_eq!(told["failures"][0]["event"], "a web shell");
+    assert_eq!(told["untested_rules"], serde_json::json!(["Not tested", "Off"]));
+
+    let unreadable = folder.file("unreadable.yaml", "- rule: R\n  fires: [{ exo: /x }]\n");
+    let (code, _, err) = chandra(&["rules", "test", &rules, "--tests", &unreadable]);
+    assert_ne!(code, 0);
+    assert!(err.contains("unreadable.yaml:2:13: there is no key \"exo\""), "{err}");
+}

@@ -1,5 +1,9 @@
 //! Why a rule fires of an event, or does not: what each part of its condition says.
 
+use std::fmt;
+
+use chandra_event::text::escape;
+
 use crate::compile::Tree;
 use crate::evaluate::{Facts, Operand, Scratch, Truth};
 use crate::output::json_value;
@@ -108,5 +112,39 @@ impl Explanation {
             other => other.clone(),
         };
         Explanation { truth: self.truth, part }
+    }
+}
+
+/// Each part on a line, with what it says; parts below are indented.
+impl fmt::Display for Explanation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(1, out)
+    }
+}
+
+impl Explanation {
+    fn write(&self, depth: usize, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (indent, truth) = ("  ".repeat(depth), self.truth.word());
+        match &self.part {
+            Part::And(parts) | Part::Or(parts) => {
+                parts.iter().try_for_each(|part| part.write(depth, out))
+            }
+            Part::Not(part) => {
+                writeln!(out, "{indent}{truth}: not")?;
+                part.write(depth + 1, out)
+            }
+            Part::Macro(name, part) => {
+                writeln!(out, "{indent}{truth}: {name}")?;
+                part.write(depth + 1, out)
+            }
+            Part::Comparison(comparison, value) => {
+                write!(out, "{indent}{truth}: {}", escape(comparison.as_bytes()))?;
+                match value {
+                    serde_json::Value::Null => writeln!(out, "  (no value)"),
+                    value => writeln!(out, "  (is {value})"),
+                }
+            }
+            Part::Constant => writeln!(out, "{indent}{truth}: left out"),
+        }
     }
 }

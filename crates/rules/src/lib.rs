@@ -13,6 +13,7 @@
 //! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields. Rules ask an event through
 //! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`needs`] says which events have to be
 //! watched for them. This crate is pure: no kernel, no
+//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`testing`] reads the tests that stand beside rules. This crate is pure: no kernel, no
 //! unsafe code, no files and no sockets.
 #![forbid(unsafe_code)]
 
@@ -36,8 +37,12 @@ mod reporter;
 pub mod rules;
 pub mod selection;
 pub mod source;
+pub mod testing;
 mod text;
 pub mod version;
 mod yaml;
 
 pub use text::Text;
+
+/// The rules that Chandra comes with; their tests are beside them, in `default.tests.yaml`.
+pub const DEFAULT_RULES: &str = include_str!("../rules/default.yaml");

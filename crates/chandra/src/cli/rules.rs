@@ -8,10 +8,12 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 const EXAMPLES: &str = "\
 Examples:
   chandra rules check rules.yaml local.yaml      what is wrong with them, and where
+  chandra rules list                             the rules that chandra comes with
   chandra rules list rules.yaml                  each rule, with the events it can fire of
+  chandra rules test rules.yaml                  run the tests beside it, in rules.tests.yaml
   chandra trace exec -o json | head -1 > event.json
   chandra rules explain event.json --rules rules.yaml
-Exit codes: 0 done, 1 the rules do not load, 2 the command line is wrong";
+Exit codes: 0 done, 1 the rules do not load or a test failed, 2 the command line is wrong";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -45,6 +47,27 @@ struct FilesArguments {
     /// Files of rules, read one after the other
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// Files of rules, read one after the other; without any, the rules that chandra comes with
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+struct TestArguments {
+    /// Files of rules, read one after the other
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Files of tests, instead of those beside the rules: rules.tests.yaml of rules.yaml
+    #[arg(long, value_name = "FILE")]
+    tests: Vec<PathBuf>,
     #[command(flatten)]
     common: CommonArguments,
 }
@@ -86,6 +109,11 @@ pub enum RulesTask {
     Check,
     /// What there is.
     List,
+    /// Whether their tests hold.
+    Test {
+        /// Files of tests.
+        tests: Vec<PathBuf>,
+    },
     /// Which alerts recorded events make.
     Replay {
         /// The records.
@@ -107,7 +135,7 @@ pub enum RulesTask {
 pub struct RulesOptions {
     /// What is asked.
     pub task: RulesTask,
-    /// Files of rules.
+    /// Files of rules; none stands for those that chandra comes with.
     pub files: Vec<PathBuf>,
     /// How it is shown.
     pub format: RulesFormat,
@@ -130,10 +158,20 @@ impl RulesOptions {
                     ReplayArguments::from_arg_matches(matches)?;
                 (RulesTask::Replay { events, all_matching }, rules, common)
             }
-            verb => {
+            "test" => {
+                let TestArguments { files, tests, common } =
+                    TestArguments::from_arg_matches(matches)?;
+                let beside = || files.iter().map(|file| file.with_extension("tests.yaml"));
+                let tests = if tests.is_empty() { beside().collect() } else { tests };
+                (RulesTask::Test { tests }, files, common)
+            }
+            "list" => {
+                let ListArguments { files, common } = ListArguments::from_arg_matches(matches)?;
+                (RulesTask::List, files, common)
+            }
+            _ => {
                 let FilesArguments { files, common } = FilesArguments::from_arg_matches(matches)?;
-                let task = if verb == "check" { RulesTask::Check } else { RulesTask::List };
-                (task, files, common)
+                (RulesTask::Check, files, common)
             }
         };
         if let Some(folder) = files.iter().find(|file| file.is_dir()) {
@@ -151,15 +189,27 @@ impl RulesOptions {
 
 /// `chandra rules`, with its verbs.
 pub fn command() -> Command {
-    let files = |name, about| {
-        FilesArguments::augment_args(Command::new(name)).about(about).long_about(None)
-    };
     Command::new("rules")
-        .about("Check, list and explain rules in Falco's language")
+        .about("Check, list, test and explain rules in Falco's language")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(files("check", "Say what is wrong with files of rules, and where"))
-        .subcommand(files("list", "List the rules of files, with the events they can fire of"))
+        .subcommand(
+            FilesArguments::augment_args(Command::new("check"))
+                .about("Say what is wrong with files of rules, and where")
+                .long_about(None),
+        )
+        .subcommand(
+            ListArguments::augment_args(Command::new("list"))
+                .about(
+                    "List the rules of files, or chandra's own, with the events they can fire of",
+                )
+                .long_about(None),
+        )
+        .subcommand(
+            TestArguments::augment_args(Command::new("test"))
+                .about("Run the tests beside files of rules: what must fire and what must not")
+                .long_about(None),
+        )
         .subcommand(
             ExplainArguments::augment_args(Command::new("explain"))
                 .about("Say why rules fire of an event, or do not")

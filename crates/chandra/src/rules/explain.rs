@@ -81,37 +81,11 @@ fn rule_text(rule: &Rule, explanation: &Explanation, message: Option<&str>) -> S
         (State::LeftOut(_), _) => "is left out",
     };
     let mut text = format!("{} {verdict}\n", escape(rule.name.as_bytes()));
-    write_part(&explanation.deciding(), 1, &mut text);
+    text.push_str(&explanation.deciding().to_string());
     if let Some(message) = message {
         text.push_str(&format!("  alert: {message}\n"));
     }
     text
-}
-
-/// What decides, part by part, each with what it says.
-fn write_part(explanation: &Explanation, depth: usize, text: &mut String) {
-    let (indent, truth) = ("  ".repeat(depth), explanation.truth.word());
-    let mut line = |what: String| text.push_str(&format!("{indent}{truth}: {what}\n"));
-    match &explanation.part {
-        Part::And(parts) | Part::Or(parts) => {
-            parts.iter().for_each(|part| write_part(part, depth, text));
-        }
-        Part::Not(part) => {
-            line("not".to_owned());
-            write_part(part, depth + 1, text);
-        }
-        Part::Macro(name, part) => {
-            line(name.clone());
-            write_part(part, depth + 1, text);
-        }
-        Part::Comparison(comparison, Value::Null) => {
-            line(format!("{}  (no value)", escape(comparison.as_bytes())));
-        }
-        Part::Comparison(comparison, value) => {
-            line(format!("{}  (is {value})", escape(comparison.as_bytes())));
-        }
-        Part::Constant => line("left out".to_owned()),
-    }
 }
 
 /// The whole of a condition, with what each part says.

@@ -1,4 +1,5 @@
-//! `chandra rules`: what is wrong with files of rules, what is in them, and why they fire or do not; and
+//! `chandra rules`: what is wrong with files of rules, what is in them, whether they do what their tests say, and
+//! why they fire or do not; and
 //! `chandra replay`, which puts recorded events through them.
 
 mod check;
@@ -6,12 +7,14 @@ mod explain;
 mod list;
 mod recorded;
 mod replay;
+mod test;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chandra_doctor::{Check, Problem};
+use chandra_rules::DEFAULT_RULES;
 use chandra_rules::diagnostic::{Report, Severity};
 use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
@@ -29,13 +32,16 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     for file in &options.files {
         sources.add(Source::new(file.display().to_string(), read(file)?));
     }
+    if options.files.is_empty() {
+        sources.add(Source::new("default.yaml", DEFAULT_RULES));
+    }
     let unanswered = if options.leave_out || options.task == RulesTask::List {
         Unanswered::LeaveOut
     } else {
         Unanswered::Refuse
     };
     let matching = match options.task {
-        RulesTask::Replay { all_matching: true, .. } => Matching::All,
+        RulesTask::Replay { all_matching: true, .. } | RulesTask::Test { .. } => Matching::All,
         _ => Matching::First,
     };
     let loaded = Ruleset::load(&sources, &Options { unanswered, matching, ..Options::default() });
@@ -43,6 +49,11 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
         (RulesTask::Check, Ok((rules, report))) => check::text(Some(rules), report, options),
         (RulesTask::Check, Err(report)) => check::text(None, report, options),
         (RulesTask::List, Ok((rules, _))) => list::text(rules, options),
+        (RulesTask::Test { tests }, Ok((rules, _))) => {
+            let (text, code) = test::run(rules, tests, options)?;
+            output::print(&text)?;
+            return Ok(code);
+        }
         (RulesTask::Replay { events, .. }, Ok((rules, _))) => {
             replay::run(rules, events, options)?;
             String::new()

@@ -1,0 +1,257 @@
+//! An event of a test, and the record that it becomes.
+//!
+//! Keys of a program, which an event and each of its ancestors have:
+//!
+//! | key | | without it |
+//! |---|---|---|
+//! | `exe` | path of the file that really runs | needed |
+//! | `file` | the path it was executed by, a link for example | `exe` |
+//! | `script` | path of the script that `exe` is the interpreter of | no script |
+//! | `argv` | arguments with the first, as a sequence, or as a text with blanks between | the name |
+//! | `comm` | name that the kernel keeps | that of `script`, `file` or `exe` |
+//! | `memfd`, `deleted`, `upper_layer` | what the executable is | `false` |
+//! | `cwd` | working directory | `/` |
+//! | `age` | seconds since it started | 0; of ancestors 3600 |
+//!
+//! Keys of an event:
+//!
+//! | key | | without it |
+//! |---|---|---|
+//! | `title` | what it is | its arguments |
+//! | `ancestors` | programs, the parent first, or only their paths | none |
+//! | `container` | it is in one | `true` |
+//! | `image` | that container's image | `registry.example/app:1` |
+//! | `namespace` | that of the pod | `default` |
+//! | `host_mounts` | it is in the host's mount namespace | `true` outside of containers |
+//! | `uid` | effective user id | 0 |
+//! | `tty` | name of its terminal: `pts0` | none |
+//! | `connect`, `accept` | address and port of the other end; the event is this and no execution | |
+//! | `peer_name` | the name that was resolved to that address | not known |
+//!
+//! Above the ancestors that are named are those that every process has: in a container the runtime's shim,
+//! and then the node's first process.
+
+use std::net::SocketAddr;
+
+use chandra_event::process::{Arguments, Comm, Exec, Executable, Namespaces, Process};
+use chandra_event::record::Record;
+use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
+use chandra_event::time::Timestamp;
+use chandra_event::who::{Container, Peer, Pod, Who};
+
+use crate::adapter::{Node, Program, RecordFacts};
+use crate::evaluate::Facts;
+
+const SECOND: u64 = 1_000_000_000;
+/// When every event happens.
+const NOW: Timestamp = Timestamp(2_000_000_000 * SECOND);
+/// Inodes of mount namespaces.
+const HOST_MOUNTS: u32 = 4_026_531_841;
+const OWN_MOUNTS: u32 = 4_026_532_001;
+const PID: u32 = 4242;
+
+/// What a process runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Running {
+    pub exe: String,
+    pub file: Option<String>,
+    pub script: Option<String>,
+    pub argv: Option<Vec<String>>,
+    pub comm: Option<String>,
+    pub memfd: bool,
+    pub deleted: bool,
+    pub upper_layer: bool,
+    pub cwd: Option<String>,
+    pub age_seconds: Option<u64>,
+}
+
+/// What happens but for an execution.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Network {
+    Connect(SocketAddr),
+    Accept(SocketAddr),
+}
+
+/// An event.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Event {
+    pub place: String,
+    pub title: Option<String>,
+    pub running: Running,
+    pub ancestors: Vec<Running>,
+    pub outside_of_containers: bool,
+    pub image: Option<String>,
+    pub namespace: Option<String>,
+    pub host_mounts: bool,
+    pub uid: u32,
+    pub tty: Option<String>,
+    pub network: Option<Network>,
+    pub peer_name: Option<String>,
+}
+
+/// What a [`Program`] borrows from.
+struct Memory<'e> {
+    running: &'e Running,
+    comm: Comm,
+    argv: Vec<u8>,
+}
+
+impl Running {
+    fn named(&self) -> &str {
+        self.script.as_deref().or(self.file.as_deref()).unwrap_or(&self.exe)
+    }
+
+    fn memory(&self) -> Memory<'_> {
+        let name = self.named().rsplit('/').next().unwrap_or_default();
+        let name = self.comm.as_deref().unwrap_or(name);
+        let mut comm = Comm::default();
+        // The kernel keeps 15 bytes, and a NUL.
+        comm.0.iter_mut().zip(name.bytes().take(15)).for_each(|(place, byte)| *place = byte);
+        let words = match (&self.argv, &self.script) {
+            (Some(argv), _) => argv.clone(),
+            (None, Some(script)) => vec![self.exe.clone(), script.clone()],
+            (None, None) => vec![name.to_owned()],
+        };
+        let argv = words.iter().flat_map(|word| word.bytes().chain([0])).collect();
+        Memory { running: self, comm, argv }
+    }
+}
+
+impl Memory<'_> {
+    fn program(&self, pid: u32, age_seconds: u64, mounts: u32) -> Program<'_> {
+        let Running { exe, script, cwd, .. } = self.running;
+        let age = self.running.age_seconds.unwrap_or(age_seconds);
+        Program {
+            pid,
+            comm: self.comm.as_bytes(),
+            start_time: Some(Timestamp(NOW.0.saturating_sub(age.saturating_mul(SECOND)))),
+            executable: Some(Executable {
+                path: exe.as_bytes(),
+                inode: 1,
+                is_memfd: self.running.memfd,
+                is_deleted: self.running.deleted,
+                is_overlay_upper: self.running.upper_layer,
+                ..Executable::default()
+            }),
+            arguments: Some(Arguments {
+                head: &self.argv,
+                tail: b"",
+                total_bytes: self.argv.len() as u64,
+            }),
+            filename: Some(self.running.named().as_bytes()),
+            interpreter: Some(script.as_ref().map_or(b"", |_| exe.as_bytes())),
+            cwd: Some(cwd.as_deref().unwrap_or("/").as_bytes()),
+            namespaces: Some(Namespaces { mnt: mounts, ..Namespaces::default() }),
+        }
+    }
+}
+
+impl Event {
+    /// What it is, for a person.
+    pub fn title(&self) -> String {
+        let Running { argv, exe, .. } = &self.running;
+        let spoken = || argv.as_ref().map_or_else(|| exe.clone(), |argv| argv.join(" "));
+        self.title.clone().unwrap_or_else(spoken)
+    }
+
+    /// Calls `with` with the event as rules see it.
+    pub fn with<T: Default>(&self, with: &mut dyn FnMut(&dyn Facts) -> T) -> T {
+        let path = |exe: &str| Running { exe: exe.to_owned(), ..Running::default() };
+        let mut outer = vec![path("/usr/lib/systemd/systemd")];
+        if !self.outside_of_containers {
+            outer.insert(0, path("/usr/bin/containerd-shim-runc-v2"));
+        }
+        let all = std::iter::once(&self.running).chain(&self.ancestors).chain(&outer);
+        let memories: Vec<Memory<'_>> = all.map(Running::memory).collect();
+        let in_host = self.outside_of_containers || self.host_mounts;
+        let mounts = if in_host { HOST_MOUNTS } else { OWN_MOUNTS };
+        let generations = u32::try_from(memories.len()).unwrap_or(u32::MAX);
+        let lineage: Vec<Program<'_>> = (memories.iter().zip(0u32..))
+            .map(|(memory, generation)| {
+                let pid = if generation + 1 == generations { 1 } else { PID - generation };
+                memory.program(pid, if generation == 0 { 0 } else { 3600 }, mounts)
+            })
+            .collect();
+        let [own, parent, ..] = lineage.as_slice() else { return T::default() };
+        let record = self.record(own, parent);
+        let who = self.who();
+        let node = Node {
+            hostname: "node".to_owned(),
+            namespaces: Some(Namespaces { mnt: HOST_MOUNTS, ..Namespaces::default() }),
+            ..Node::default()
+        };
+        let facts = RecordFacts::new(record.as_ref(), 1, &who, &lineage, &node);
+        facts.map(|facts| with(&facts)).unwrap_or_default()
+    }
+
+    fn record<'e>(&'e self, own: &Program<'e>, parent: &Program<'e>) -> Box<dyn Record + 'e> {
+        let mut comm = Comm::default();
+        comm.0.iter_mut().zip(own.comm).for_each(|(place, byte)| *place = *byte);
+        let process = Process {
+            pid: own.pid,
+            ppid: parent.pid,
+            uid: self.uid,
+            gid: self.uid,
+            comm,
+            start_time: own.start_time.unwrap_or(NOW),
+            ..Process::default()
+        };
+        if let Some(network) = self.network {
+            let local = SocketAddr::from(([10, 244, 1, 7], 40_000));
+            let (role, peer, happened) = match network {
+                Network::Connect(peer) => (Role::Opener, peer, Happened::Connect),
+                Network::Accept(peer) => {
+                    (Role::Acceptor, peer, Happened::Accept { queued_ns: None })
+                }
+            };
+            let connection = Connection {
+                key: Err(NoKey::NotEstablished),
+                role: Some(role),
+                local,
+                peer,
+                net_namespace: 0,
+                socket_cookie: 0,
+                opened_before_start: false,
+            };
+            return Box::new(Tcp { time: NOW, process: Some(process), connection, happened });
+        }
+        Box::new(Exec {
+            time: NOW,
+            process,
+            effective_uid: self.uid,
+            effective_gid: self.uid,
+            filename: own.filename.unwrap_or_default(),
+            executable: own.executable.unwrap_or_default(),
+            interpreter: own.interpreter.unwrap_or_default(),
+            cwd: own.cwd.unwrap_or_default(),
+            tty: self.tty.as_deref().unwrap_or_default().as_bytes(),
+            session_id: own.pid,
+            namespaces: own.namespaces.unwrap_or_default(),
+            arguments: own.arguments.unwrap_or_default(),
+            ..Exec::default()
+        })
+    }
+
+    fn who(&self) -> Who<'_> {
+        let container = Container {
+            id: "c0ffee000000beef",
+            runtime: "containerd",
+            name: Some("app"),
+            image: Some(self.image.as_deref().unwrap_or("registry.example/app:1")),
+            is_sandbox: false,
+        };
+        let pod = Pod {
+            namespace: Some(self.namespace.as_deref().unwrap_or("default")),
+            name: Some("app-1"),
+            uid: None,
+            labels: None,
+        };
+        Who {
+            executable: Some(self.running.exe.as_bytes()),
+            container: (!self.outside_of_containers).then_some(container),
+            pod: (!self.outside_of_containers).then_some(pod),
+            peer: Peer { name: self.peer_name.as_deref(), ..Peer::default() },
+            ..Who::default()
+        }
+    }
+}
