@@ -254,3 +254,61 @@ fn what_was_spooled_arrives_although_the_agent_was_killed() {
     }
     agent.stop();
 }
+
+#[test]
+fn opens_are_watched_where_rules_look_and_nowhere_else() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let folder = scratch.path().canonicalize().unwrap();
+    let (secret, other) = (folder.join("secret"), folder.join("other"));
+    fs::write(&secret, "text").unwrap();
+    fs::write(&other, "text").unwrap();
+    symlink("secret", folder.join("link")).unwrap();
+    let condition = format!(
+        "evt.type in (open, openat, openat2) and evt.is_open_read = true and fd.num >= 0 and fd.name = {}",
+        secret.display()
+    );
+    let rules = rule("Secret is read", &condition);
+    let agent = auditing(&scratch, &rules, &["--rule-matching", "all"]);
+    assert!(agent.start_line("system_call").is_none());
+    for name in ["other", "link"] {
+        run("/bin/cat".as_ref(), &[folder.join(name).to_str().unwrap()]);
+    }
+    let alert = wait_for_alert(&agent, "the alert", |_| true);
+    assert_eq!(alert.text("process.exe"), fs::canonicalize("/bin/cat").unwrap().to_str());
+    assert!(alert.text("output").unwrap().contains("link"), "{alert:?}");
+    let ledger = agent.signal("file_open");
+    let number = |name: &str| ledger.number(&format!("ledger.{name}")).unwrap();
+    // A cat opens libraries and locales; of all that was seen hardly anything passes.
+    assert!(number("submitted") * 10 < number("seen"), "{ledger:?}");
+    assert_eq!(agent.stop().records().len(), 1);
+}
+
+#[test]
+fn calls_are_watched_by_the_names_that_rules_have() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let condition = "evt.type = setns and evt.rawres < 0";
+    let agent = auditing(&scratch, &rule("Fails to enter", condition), &[]);
+    // SAFETY: no descriptor has this number, and nothing is unshared.
+    unsafe {
+        libc::unshare(0);
+        libc::setns(-1, 0);
+    }
+    let alert = wait_for_alert(&agent, "the alert", |_| true);
+    assert_eq!(alert.at("process").unwrap()["pid"], std::process::id());
+    let records = agent.stop().records();
+    assert_eq!(records.len(), 1, "{records:#?}");
+}
+
+#[test]
+fn the_default_rules_load_and_watch() {
+    needs!("root");
+    let agent = Agent::start(&["--rules", "default", "--alerts", "json"]);
+    let line = wait_for("the line of rules", || {
+        agent.messages().into_iter().find(|line| line.starts_with("rules: "))
+    });
+    assert!(line.ends_with(" watch (default)"), "{line}");
+    assert!(agent.metric("chandra_rules_loaded") > 10);
+    agent.stop();
+}

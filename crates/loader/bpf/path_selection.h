@@ -13,6 +13,8 @@ enum path_access {
 	PATH_ACCESS_READ = 1 << 0,
 	PATH_ACCESS_WRITE = 1 << 1, /* or made, or cut */
 	PATH_ACCESS_NONE = 1 << 2,  /* named only: O_PATH */
+	/* Of the prefix of no bytes: what failed passes, whatever its path; that was never resolved. */
+	PATH_ACCESS_FAILED = 1 << 3,
 };
 EXPORT(enum, path_access);
 
@@ -37,13 +39,20 @@ struct {
 } path_prefixes SEC(".maps");
 
 /* `path` has PREFIX_BYTES that can be read, whatever stands behind its end. */
-static __always_inline bool path_passes(const void *path, __u32 accesses)
+static __always_inline bool path_passes(const void *path, __u32 accesses, bool has_failed)
 {
 	struct path_prefix key = { .bits = PREFIX_BYTES * 8 };
 	__u32 *wanted;
 
 	if (!config.selects_paths)
 		return true;
+	if (has_failed) {
+		key.bits = 0;
+		wanted = bpf_map_lookup_elem(&path_prefixes, &key);
+		if (wanted && *wanted & PATH_ACCESS_FAILED)
+			return true;
+		key.bits = PREFIX_BYTES * 8;
+	}
 	bpf_probe_read_kernel(key.bytes, sizeof(key.bytes), path);
 	wanted = bpf_map_lookup_elem(&path_prefixes, &key);
 	return wanted && (*wanted & accesses);

@@ -12,8 +12,7 @@
 //!
 //! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields. Rules ask an event through
 //! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`needs`] says which events have to be
-//! watched for them. This crate is pure: no kernel, no
-//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`testing`] reads the tests that stand beside rules. This crate is pure: no kernel, no
+//! watched for them, [`testing`] reads the tests that stand beside rules. This crate is pure: no kernel, no
 //! unsafe code, no files and no sockets.
 #![forbid(unsafe_code)]
 

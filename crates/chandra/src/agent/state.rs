@@ -213,7 +213,10 @@ impl SignalState {
         // None stands for the usual ones.
         let usual = calls::usual().filter(|_| is_on && audited != 0);
         let calls = needs.calls().iter().copied().chain(usual).collect();
-        let filter = Filter { ports, calls, selects_cgroups: selects, ..Filter::default() };
+        // Whoever asked for the signal itself wants all of them.
+        let asks = signal.filters.contains(&"path") && !is_on;
+        let paths = if asks { needs.opens().to_vec() } else { Vec::new() };
+        let filter = Filter { ports, calls, paths, selects_cgroups: selects, ..Filter::default() };
         let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         Self {

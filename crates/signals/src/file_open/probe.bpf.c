@@ -152,7 +152,8 @@ static __always_inline int on_open(void *ctx, const struct opening *opening, str
 	length = read_name(opening, &out->data[offset & (DATA_OFFSETS - 1)], PATH_BYTES);
 	record->name_length = length > 0 ? length - 1 : 0;
 	/* An absolute name that failed stands behind the slash. */
-	if (!path_passes(record->path_length ? out->data : out->data + 1, accesses_of(opening))) {
+	if (!path_passes(record->path_length ? out->data : out->data + 1, accesses_of(opening),
+			 error != 0)) {
 		COUNT(filtered);
 		return 0;
 	}

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use chandra_doctor::Problem;
-use chandra_rules::catalogue::EventTypes;
+use chandra_loader::path_selection::{Prefix, path_access};
 use chandra_rules::diagnostic::{Report, Severity};
+use chandra_rules::needs::{self as rules, Opens};
 use chandra_rules::reload::InForce;
 use chandra_rules::rules::{Ruleset, State};
 use chandra_rules::source::{Source, Sources};
@@ -31,38 +32,36 @@ pub struct Watch {
     failed_reloads: u64,
 }
 
-/// What has to be watched: by names of kinds of records.
+/// What has to be watched: kinds of records by their names, and of opens and system calls which.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     kinds: Vec<&'static str>,
+    opens: Vec<Prefix>,
     calls: Vec<&'static Call>,
 }
 
 impl Needs {
-    /// What rules on these types of events stand on.
-    pub fn of(types: EventTypes) -> Self {
-        let mut needs = Self::default();
-        for event_type in types.iter() {
-            let kind = match event_type.name() {
-                "execve" | "execveat" => "exec",
-                "clone" | "clone3" | "fork" | "vfork" => "fork",
-                "procexit" => "exit",
-                "connect" => "tcp_connect",
-                "accept" | "accept4" => "tcp_accept",
-                "open" | "openat" | "openat2" | "creat" => "file_open",
-                name => match calls::by_name(name) {
-                    Some(call) => {
-                        needs.calls.push(call);
-                        "system_call"
-                    }
-                    None => continue,
-                },
-            };
-            if !needs.kinds.contains(&kind) {
-                needs.kinds.push(kind);
-            }
-        }
-        needs
+    /// What these rules stand on.
+    pub fn of(rules: &Ruleset) -> Self {
+        let needs = rules::Needs::of(rules);
+        let opens = needs.opens.unwrap_or_default();
+        let calls: Vec<_> = needs.calls.iter().filter_map(|name| calls::by_name(name)).collect();
+        let kinds = [
+            (needs.exec, "exec"),
+            (needs.fork, "fork"),
+            (needs.exit, "exit"),
+            (needs.tcp, "tcp_connect"),
+            (needs.tcp, "tcp_accept"),
+            (!opens.is_empty(), "file_open"),
+            (!calls.is_empty(), "system_call"),
+        ];
+        let kinds = kinds.into_iter().filter_map(|(is_needed, kind)| is_needed.then_some(kind));
+        Self { kinds: kinds.collect(), opens: prefixes(&opens), calls }
+    }
+
+    /// Beginnings of the paths whose opens are needed, for a signal that is there for nothing else.
+    pub fn opens(&self) -> &[Prefix] {
+        &self.opens
     }
 
     /// Bits of the kinds of a signal that are needed.
@@ -78,6 +77,7 @@ impl Needs {
 
     fn are_within(&self, others: &Self) -> bool {
         self.kinds.iter().all(|kind| others.kinds.contains(kind))
+            && self.opens.iter().all(|open| others.opens.contains(open))
             && self.calls.iter().all(|call| others.calls.contains(call))
     }
 }
@@ -92,7 +92,7 @@ impl Watch {
         let is_asked = Arc::new(AtomicBool::new(false));
         // A machine without SIGHUP has no other way to fail here.
         let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&is_asked));
-        let needs = Needs::of(in_force.rules().event_types());
+        let needs = Needs::of(in_force.rules());
         let changed = times(&files);
         Ok(Self { files, in_force, needs, changed, is_asked, reloads: 0, failed_reloads: 0 })
     }
@@ -146,7 +146,7 @@ impl Watch {
                 self.reloads += 1;
                 warn_of(&report);
                 eprintln!("{}", self.line());
-                if !Needs::of(self.rules().event_types()).are_within(&self.needs) {
+                if !Needs::of(self.rules()).are_within(&self.needs) {
                     eprintln!(
                         "warning: new rules are of events that are not watched; start the agent anew"
                     );
@@ -160,12 +160,37 @@ impl Watch {
     }
 }
 
+/// In place of a file: the rules that Chandra comes with.
+const DEFAULT: &str = "default";
+
 fn sources(files: &[PathBuf]) -> Result<Sources, Problem> {
     let mut sources = Sources::default();
     for file in files {
-        sources.add(Source::new(file.display().to_string(), read(file)?));
+        sources.add(match file.as_os_str() == DEFAULT {
+            true => Source::new("default.yaml", chandra_rules::DEFAULT_RULES),
+            false => Source::new(file.display().to_string(), read(file)?),
+        });
     }
     Ok(sources)
+}
+
+/// With the one that lets through what failed, if a rule is of such.
+fn prefixes(opens: &[Opens]) -> Vec<Prefix> {
+    let failed = opens
+        .iter()
+        .any(|opens| opens.failed)
+        .then(|| Prefix { path: Vec::new(), accesses: path_access::PATH_ACCESS_FAILED });
+    opens.iter().map(prefix).chain(failed).collect()
+}
+
+fn prefix(opens: &Opens) -> Prefix {
+    let accesses = [
+        (opens.read, path_access::PATH_ACCESS_READ),
+        (opens.write, path_access::PATH_ACCESS_WRITE),
+        (opens.none, path_access::PATH_ACCESS_NONE),
+    ];
+    let accesses = accesses.into_iter().filter(|(is_needed, _)| *is_needed);
+    Prefix { path: opens.path.clone(), accesses: accesses.fold(0, |all, (_, access)| all | access) }
 }
 
 /// When each file changed last.
