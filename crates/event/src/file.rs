@@ -71,6 +71,25 @@ impl FileType {
     }
 }
 
+impl FileType {
+    /// All of them.
+    pub const ALL: [FileType; 8] = [
+        Self::Regular,
+        Self::Directory,
+        Self::CharacterDevice,
+        Self::BlockDevice,
+        Self::Fifo,
+        Self::Socket,
+        Self::SymbolicLink,
+        Self::Other,
+    ];
+
+    /// That of a [`word`](Self::word).
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|file_type| file_type.word() == word)
+    }
+}
+
 /// A file as the kernel found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened {
@@ -128,8 +147,8 @@ impl FileOpen<'_> {
         self.flags & TRUNCATE != 0
     }
 
-    /// The mode counts: a file may be made.
-    fn given_mode(&self) -> Option<u32> {
+    /// The mode that the caller gave, where it counts: a file may be made.
+    pub fn given_mode(&self) -> Option<u32> {
         (self.flags & (CREATE | TEMPORARY) != 0).then_some(self.mode & 0o7777)
     }
 }

@@ -52,10 +52,15 @@ const ERRNOS: [&str; 133] = [
     "ERFKILL", "EHWPOISON",
 ];
 
+/// An error's name, if it has one: `ECONNREFUSED`.
+pub fn errno_name(number: u32) -> Option<&'static str> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    ERRNOS.get(index).copied().filter(|name| !name.is_empty())
+}
+
 /// An error's name: `ECONNREFUSED`; `ERRNO_4095` where there is none.
 pub(crate) fn errno(number: u32) -> impl fmt::Display {
-    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    let name = index.and_then(|index| ERRNOS.get(index)).filter(|name| !name.is_empty());
+    let name = errno_name(number);
     fmt::from_fn(move |f| match name {
         Some(name) => f.write_str(name),
         None => write!(f, "ERRNO_{number}"),
@@ -123,7 +128,7 @@ const SYNC: u32 = 0o4_000_000;
 
 /// The access mode, then the names of the flags that are set. `O_LARGEFILE`, which the kernel sets
 /// itself, has none.
-pub(crate) fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
+pub fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
     let access = match flags & 0o3 {
         0 => "O_RDONLY",
         1 => "O_WRONLY",
@@ -134,6 +139,21 @@ pub(crate) fn open_flags(flags: u32) -> impl Iterator<Item = &'static str> {
     let set = OPEN_FLAGS.into_iter().chain(OWN_OPEN_FLAGS);
     let set = set.filter(move |(bit, _)| flags & bit != 0).map(|(_, name)| name);
     std::iter::once(access).chain(set).chain(dsync)
+}
+
+/// The flags of names as [`open_flags`] lists them; of others nothing.
+pub fn open_flags_of<'n>(names: impl IntoIterator<Item = &'n str>) -> u32 {
+    let bits = |wanted: &str| {
+        let mut set = OPEN_FLAGS.into_iter().chain(OWN_OPEN_FLAGS);
+        match wanted {
+            "O_WRONLY" => 0o1,
+            "O_RDWR" => 0o2,
+            "O_ACCMODE" => 0o3,
+            "O_DSYNC" => DSYNC,
+            _ => set.find(|(_, name)| *name == wanted).map_or(0, |(bit, _)| bit),
+        }
+    };
+    names.into_iter().fold(0, |flags, name| flags | bits(name))
 }
 
 /// A number as C writes it: `0x1f`.
@@ -176,6 +196,9 @@ mod tests {
         assert_eq!(names(0o2_000_302), "O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC");
         assert_eq!(names(0o4_010_002), "O_RDWR|O_SYNC");
         assert_eq!(names(0o10_001), "O_WRONLY|O_DSYNC");
+        for flags in [0, 1, 2, 3, 0o10_001, 0o2_000_302, 0o1101, 0o20_200_000] {
+            assert_eq!(open_flags_of(open_flags(flags)), flags, "{flags:o}");
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! A [`RecordFacts`] borrows a record, what is known of who did it, and the programs of its process and of
 //! its ancestors. It answers each field from there when it is asked, and makes nothing beforehand.
 
+mod call;
 mod container;
 mod event;
+mod file;
 mod identity;
 mod network;
 mod process;
@@ -16,13 +18,15 @@ mod tests;
 
 use std::collections::HashMap;
 
+use chandra_event::file::FileOpen;
 use chandra_event::process::{Exec, Exit, Fork, Namespaces, Process};
 use chandra_event::record::{Event, Record};
+use chandra_event::system_call::SystemCall;
 use chandra_event::tcp::{Happened, Tcp};
 use chandra_event::time::Timestamp;
 use chandra_event::who::Who;
 
-use crate::catalogue::{EventType, FieldId};
+use crate::catalogue::{EventType, EventTypes, FieldId};
 use crate::evaluate::{Argument, Facts, Value};
 
 pub use program::{Ancestor, Lineage, NoLineage, Program};
@@ -57,6 +61,8 @@ enum Happening<'r> {
     Fork(&'r Fork),
     Exit(&'r Exit),
     Tcp(&'r Tcp),
+    Open(&'r FileOpen<'r>),
+    Call(&'r SystemCall<'r>),
 }
 
 /// A record as an event of rules.
@@ -103,6 +109,9 @@ impl<'r> RecordFacts<'r> {
                 Happened::Accept { .. } => (EventType::Accept, Happening::Tcp(tcp)),
                 _ => return None,
             },
+            // Which call it was is not told; most are openat, which the C libraries make of the others.
+            Event::FileOpen(open) => (EventType::Openat, Happening::Open(open)),
+            Event::SystemCall(call) => (type_of_call(call)?, Happening::Call(call)),
             _ => return None,
         };
         // Who does it: for a fork, the parent.
@@ -111,6 +120,8 @@ impl<'r> RecordFacts<'r> {
             Happening::Exec(exec) => Some(&exec.process),
             Happening::Exit(exit) => Some(&exit.process),
             Happening::Tcp(tcp) => tcp.process.as_ref(),
+            Happening::Open(open) => Some(&open.process),
+            Happening::Call(call) => Some(&call.process),
         };
         let time = record.time();
         Some(Self { happening, event_type, time, number, process, who, lineage, node })
@@ -127,6 +138,11 @@ impl<'r> RecordFacts<'r> {
             _ => None,
         }
     }
+}
+
+fn type_of_call(call: &SystemCall<'_>) -> Option<EventType> {
+    let event_type = EventType::of_name(call.name?)?;
+    EventTypes::CALLS.contains(event_type).then_some(event_type)
 }
 
 impl Facts for RecordFacts<'_> {

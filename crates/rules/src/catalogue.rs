@@ -6,6 +6,7 @@
 //! because a field that is silently never there would make rules that never fire. To answer one of
 //! them, write the events behind it and its value in [`adapter`](crate::adapter).
 
+mod arguments;
 mod container;
 mod event;
 mod event_type;
@@ -21,6 +22,7 @@ use std::sync::LazyLock;
 
 use crate::evaluate::Argument;
 
+pub(crate) use arguments::{MODE, Place, place};
 pub use container::ContainerField;
 pub use event::EventField;
 pub use event_type::{EventType, EventTypes};

@@ -2,6 +2,7 @@
 
 mod facts;
 mod operand;
+mod path;
 mod predicate;
 mod scratch;
 mod test;
@@ -10,9 +11,10 @@ mod value;
 
 pub use facts::Facts;
 pub(crate) use operand::{FieldRef, Operand, Part, Written, write_value};
+pub(crate) use path::{is_normal, part};
 pub(crate) use predicate::{Predicate, Quantifier};
 pub(crate) use scratch::Buffers;
 pub use scratch::Scratch;
 pub(crate) use test::{NumberTest, Test, TextTest};
 pub use truth::Truth;
-pub use value::{Argument, TimeForm, Value, Words};
+pub use value::{Argument, PathPart, TimeForm, Value, Words};

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields. Rules ask an event through
-//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`testing`] reads the tests that stand beside rules. This crate is pure: no kernel, no
+//! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`needs`] says which events have to be
+//! watched for them. [`testing`] reads the tests that stand beside rules. This crate is pure: no kernel, no
 //! unsafe code, no files and no sockets.
 #![forbid(unsafe_code)]
 
@@ -27,6 +28,7 @@ pub mod explain;
 pub mod items;
 pub mod load;
 mod matching;
+pub mod needs;
 mod output;
 pub mod priority;
 pub mod reload;
@@ -43,3 +45,6 @@ pub use text::Text;
 
 /// The rules that Chandra comes with; their tests are beside them, in `default.tests.yaml`.
 pub const DEFAULT_RULES: &str = include_str!("../rules/default.yaml");
+
+/// More of them, on opened files and system calls; they need [`DEFAULT_RULES`] before them.
+pub const DEFAULT_FILE_RULES: &str = include_str!("../rules/default-files.yaml");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalogue::EventTypes;
+use crate::catalogue::{self, EventTypes};
 use crate::compile::{Built, Compiler, Graph, Groups, Predicates, Tree};
 use crate::definitions::{self, Definitions};
 use crate::diagnostic::{Code, Diagnostic, Report, Severity};
@@ -117,6 +117,7 @@ impl Loading<'_> {
 
         let mut issues = built.issues;
         issues.extend(self.event_types(definition, by_type, reporter));
+        issues.extend(unanswered_there(definition, by_type, may, &built.fields, reporter));
         let mut state = if is_on { State::Active } else { State::Disabled };
         if let Some(text) = definition.source.as_ref().filter(|text| text.as_str() != "syscall") {
             let message = format!("there are no events of source {source}: the rule is left out");
@@ -183,7 +184,11 @@ impl Loading<'_> {
         }
         let message = format!("none of its events is captured: {}", by_type.names());
         let error = reporter.error(Code::UnansweredField, &place, message);
-        Some(error.hint("`skip-if-unknown-filter: true` leaves the rule out instead"))
+        let told = by_type.iter().find_map(|one| Some((one.name(), one.told_as()?.name())));
+        Some(match told {
+            Some((one, other)) => error.hint(format!("{one} is told as {other}: name that, too")),
+            None => error.hint("`skip-if-unknown-filter: true` leaves the rule out instead"),
+        })
     }
 
     fn may_be_left_out(&self, issue: &Diagnostic, definition: &definitions::Rule) -> bool {
@@ -193,6 +198,27 @@ impl Loading<'_> {
             _ => false,
         }
     }
+}
+
+/// A rule whose events are captured, and answer none of what it compares, would never fire.
+fn unanswered_there(
+    definition: &definitions::Rule,
+    by_type: EventTypes,
+    may: EventTypes,
+    fields: &[&'static str],
+    reporter: &Reporter<'_>,
+) -> Option<Diagnostic> {
+    let types = by_type.intersection(EventTypes::CAPTURED);
+    if types.is_empty() || !types.intersection(may).is_empty() {
+        return None;
+    }
+    let missing = fields.iter().filter_map(|name| catalogue::field(name)).find(|spec| {
+        // What is answered of nothing is told where it stands.
+        !spec.answered.is_empty() && spec.answered.intersection(types).is_empty()
+    })?;
+    let message = format!("none of its events answers {}: {}", missing.name, types.names());
+    let error = reporter.error(Code::UnansweredField, &definition.condition.place(), message);
+    Some(error.hint("`skip-if-unknown-filter: true` leaves the rule out instead"))
 }
 
 fn assemble(

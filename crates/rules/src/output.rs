@@ -193,7 +193,7 @@ fn spell(value: Value<'_>, text: &mut Vec<u8>) -> bool {
 /// Appends a value as JSON has it, of the type that Falco gives it there.
 pub(crate) fn json_value(value: Value<'_>) -> serde_json::Value {
     match value {
-        Value::Absent | Value::Unknown => serde_json::Value::Null,
+        Value::Absent | Value::Unknown | Value::NotNegative => serde_json::Value::Null,
         Value::Number(number) => number.into(),
         Value::Time(time, _) => time.0.into(),
         Value::Bool(holds) => holds.into(),

@@ -127,6 +127,12 @@ impl Ruleset {
         types.filter(|(_, entries)| !entries.is_empty()).map(|(event_type, _)| event_type).collect()
     }
 
+    /// Active rules of a type of events.
+    pub(crate) fn active(&self, event_type: EventType) -> impl Iterator<Item = &Rule> {
+        let entries = self.by_type.get(event_type as usize).into_iter().flatten();
+        entries.filter_map(|entry| self.rules.get(entry.rule as usize))
+    }
+
     /// It tells what is not known from what is false.
     pub fn is_strict(&self) -> bool {
         self.strict_unknown

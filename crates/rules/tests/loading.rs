@@ -156,18 +156,17 @@ fn what_is_wrong_with_a_condition_has_its_exact_place() {
 
 #[test]
 fn what_no_captured_event_answers_is_an_error_that_names_it() {
-    found("spawned and fd.filename = x", 10, 17, Code::UnansweredField, "answers fd.filename");
-    found("spawned and evt.arg.flags contains x", 10, 17, Code::UnansweredField, "evt.arg.flags");
-    found("spawned and evt.arg[flags] contains x", 10, 17, Code::UnansweredField, "evt.arg.flags");
+    found("spawned and fd.uid = x", 10, 17, Code::UnansweredField, "answers fd.uid");
+    found("spawned and evt.args contains x", 10, 17, Code::UnansweredField, "evt.args");
     found(
-        "evt.type in (open, openat)",
+        "evt.type in (read, write)",
         10,
         5,
         Code::UnansweredField,
-        "none of its events is captured: open, openat",
+        "none of its events is captured: read, write",
     );
-    let text = rule_of("evt.type = execve and fd.filename = x")
-        + &rule_of("evt.type = open").replace("rule: R", "rule: S");
+    let text = rule_of("evt.type = execve and fd.uid = x")
+        + &rule_of("evt.type = read").replace("rule: R", "rule: S");
     let options = Options { unanswered: Unanswered::LeaveOut, ..Options::default() };
     let (rules, report) = load(&[&text], &options).unwrap();
     assert_eq!(report.count(Severity::Warning), 2, "{report}");
@@ -184,8 +183,34 @@ fn what_no_captured_event_answers_is_an_error_that_names_it() {
     assert!(rules.rules().iter().all(|rule| matches!(rule.state, State::LeftOut(_))));
     // A rule that is off does not keep others from loading.
     let (rules, _) =
-        load(&[&(rule_of("evt.type = open") + "  enabled: false\n")], &Options::default()).unwrap();
+        load(&[&(rule_of("evt.type = read") + "  enabled: false\n")], &Options::default()).unwrap();
     assert_eq!(rules.rules()[0].state, State::Disabled);
+}
+
+#[test]
+fn a_rule_whose_events_do_not_answer_what_it_compares_is_an_error() {
+    let why = "none of its events answers fd.filename: execve";
+    found("spawned and fd.filename = x", 10, 5, Code::UnansweredField, why);
+    let why = "none of its events answers evt.arg.flags: execve";
+    found("spawned and evt.arg[flags] contains x", 10, 5, Code::UnansweredField, why);
+    // Some of its events do, or it holds without.
+    for condition in [
+        "evt.type in (execve, openat) and fd.filename = x",
+        "evt.type = execve and not fd.filename = x",
+        "evt.type = execve and evt.num = 0",
+    ] {
+        let (rules, report) = load(&[&rule_of(condition)], &Options::default()).unwrap();
+        assert_eq!((rules.rules()[0].state.clone(), report.diagnostics.len()), (State::Active, 0));
+    }
+}
+
+#[test]
+fn who_names_an_open_that_is_told_as_another_is_told_which() {
+    let report = load(&[&rule_of("evt.type in (open, creat)")], &Options::default()).unwrap_err();
+    assert!(report.to_string().contains("open is told as openat"), "{report}");
+    let all = rule_of("evt.type in (open, openat, openat2, creat) and evt.is_open_write = true");
+    let (rules, _) = load(&[&all], &Options::default()).unwrap();
+    assert_eq!(rules.event_types().names(), "openat");
 }
 
 #[track_caller]
@@ -280,7 +305,7 @@ fn outputs_name_their_fields() {
         rule_of("evt.type = execve").replace("output: o", &format!("output: \"{output}\""))
     };
     found_in(&text("a %proc.nme b"), 3, 15, Code::UnknownField, "there is no field proc.nme");
-    found_in(&text("a %fd.num b"), 3, 15, Code::UnansweredField, "it reads <NA>");
+    found_in(&text("a %fd.uid b"), 3, 15, Code::UnansweredField, "it reads <NA>");
     found_in(&text("a 100% b"), 3, 17, Code::Output, "no field follows");
     found_in(&text("a %tolower(proc.pid) b"), 3, 23, Code::Type, "takes text");
 }

@@ -6,12 +6,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use chandra_event::bounded::Pairs;
+use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
 use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Namespaces, Process};
 use chandra_event::record::Record;
+use chandra_event::system_call::{Path, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Parent, Peer, Pod, Who, Workload};
+use chandra_signals::system_call::calls;
 use serde_json::Value;
 
 /// A record and who did it.
@@ -177,6 +180,76 @@ impl Recorded {
         Some(Tcp { time: self.time("/time"), process, connection, happened })
     }
 
+    fn mode(&self, path: &str) -> Option<u32> {
+        u32::from_str_radix(self.text(path)?, 8).ok()
+    }
+
+    /// A device as /proc writes it, `8:1`.
+    fn device(&self, path: &str) -> Option<u32> {
+        let (major, minor) = self.text(path)?.split_once(':')?;
+        let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
+        Some(major.checked_shl(20)? | minor & 0xf_ffff)
+    }
+
+    fn words(&self, path: &str) -> impl Iterator<Item = &str> {
+        let words = self.object.pointer(path).and_then(Value::as_array);
+        words.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    fn open(&self) -> FileOpen<'_> {
+        let number = |path| self.small(path).unwrap_or_default();
+        let opened = || Opened {
+            file_type: self
+                .text("/file/type")
+                .and_then(FileType::of_word)
+                .unwrap_or(FileType::Other),
+            permissions: self.mode("/file/permissions").unwrap_or_default(),
+            device: self.device("/file/device").unwrap_or_default(),
+            inode: self.number("/file/inode").unwrap_or_default(),
+            is_created: self.is("/file/is_created"),
+        };
+        FileOpen {
+            time: self.time("/time"),
+            process: self.process(),
+            path: self.bytes("/file/path"),
+            path_truncated: self.is("/file/path_truncated"),
+            name: self.bytes("/file/name"),
+            flags: names::open_flags_of(self.words("/file/flags")),
+            mode: self.mode("/file/mode").unwrap_or_default(),
+            opened: self.is("/file/is_resolved").then(opened),
+            error: number("/error_number"),
+            descriptor: self.small("/file/descriptor"),
+        }
+    }
+
+    fn call(&self) -> SystemCall<'_> {
+        let mut arguments = [0; 6];
+        let mut argument_count = 0;
+        for (place, word) in arguments.iter_mut().zip(self.words("/system_call/arguments")) {
+            let digits = word.strip_prefix("0x").unwrap_or(word);
+            *place = u64::from_str_radix(digits, 16).unwrap_or_default();
+            argument_count += 1;
+        }
+        let path = |path, given| {
+            let path = self.text(path)?.as_bytes();
+            Some(Path { path, name: self.bytes(given) })
+        };
+        SystemCall {
+            time: self.time("/time"),
+            process: self.process(),
+            effective_uid: self.small("/system_call/effective_uid").unwrap_or_default(),
+            name: self.text("/system_call/name").and_then(calls::by_name).map(|call| call.name),
+            number: self.small("/system_call/number").unwrap_or_default(),
+            arguments,
+            argument_count,
+            path: path("/system_call/path", "/system_call/path_given"),
+            second_path: path("/system_call/second_path", "/system_call/second_path_given"),
+            path_truncated: self.is("/system_call/path_truncated"),
+            descriptor_type: self.text("/system_call/descriptor_type").and_then(FileType::of_word),
+            result: self.object.get("result").and_then(Value::as_i64).unwrap_or_default(),
+        }
+    }
+
     fn who(&self) -> Who<'_> {
         let executable = |path| self.text(path).map(str::as_bytes);
         let has = |object: &str| self.object.get(object).is_some();
@@ -230,6 +303,8 @@ impl Recorded {
                 };
                 with(&exit, &who)
             }
+            Some("file_open") => with(&self.open(), &who),
+            Some("system_call") => with(&self.call(), &who),
             Some("tcp_connect") => match self.tcp(Happened::Connect) {
                 Some(tcp) => with(&tcp, &who),
                 None => with(&exec, &who),
@@ -239,6 +314,95 @@ impl Recorded {
                 None => with(&exec, &who),
             },
             _ => with(&exec, &who),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chandra_event::json;
+    use chandra_event::who::Known;
+    use chandra_rules::catalogue::{EventType, EventTypes};
+
+    use super::*;
+
+    fn line(record: &dyn Record) -> String {
+        let mut out = Vec::new();
+        json::write_line(&Known { record, who: &Who::default() }, None, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[track_caller]
+    fn comes_back(record: &dyn Record) {
+        let written = line(record);
+        let again = Recorded::parse(&written).unwrap().with(&mut |read, _| line(read));
+        assert_eq!(again, written);
+    }
+
+    fn process() -> Process {
+        let comm = Comm(*b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        Process { pid: 99, ppid: 1, start_boottime_ns: 1 << 60, comm, ..Process::default() }
+    }
+
+    #[test]
+    fn opens_come_back_as_they_were_written() {
+        let opened = Opened {
+            file_type: FileType::CharacterDevice,
+            permissions: 0o4755,
+            device: 259 << 20 | 300,
+            inode: u64::MAX,
+            is_created: true,
+        };
+        let open = FileOpen {
+            time: Timestamp(1_795_338_611_123_456_789),
+            process: process(),
+            path: b"/dev/x",
+            path_truncated: false,
+            name: b"../x",
+            flags: 0o2_001_102,
+            mode: 0o600,
+            opened: Some(opened),
+            error: 0,
+            descriptor: Some(3),
+        };
+        comes_back(&open);
+        comes_back(&FileOpen { descriptor: None, flags: 0, path_truncated: true, ..open });
+        comes_back(&FileOpen { opened: None, error: 13, flags: 0o10_000_000, ..open });
+    }
+
+    #[test]
+    fn system_calls_come_back_as_they_were_written() {
+        let call = SystemCall {
+            time: Timestamp(1_795_338_611_123_456_789),
+            process: process(),
+            effective_uid: 1000,
+            name: Some("renameat2"),
+            number: 316,
+            arguments: [u64::MAX, 0x7ffd_0000_1000, 3, 4, 5, 0],
+            argument_count: 5,
+            path: Some(Path { path: b"/a", name: b"a" }),
+            second_path: Some(Path { path: b"/b", name: b"" }),
+            path_truncated: false,
+            descriptor_type: None,
+            result: -13,
+        };
+        comes_back(&call);
+        let (path, second_path) = (None, None);
+        let descriptor_type = Some(FileType::Socket);
+        let name = Some("dup2");
+        comes_back(&SystemCall { name, path, second_path, descriptor_type, result: 1, ..call });
+    }
+
+    #[test]
+    fn every_call_that_can_be_watched_is_an_event_of_rules() {
+        for call in calls::CALLS {
+            let event_type = EventType::of_name(call.name);
+            assert!(event_type.is_some_and(|one| EventTypes::CALLS.contains(one)), "{call:?}");
+        }
+        // Which of the older calls there are depends on the architecture.
+        #[cfg(target_arch = "x86_64")]
+        for event_type in EventTypes::CALLS.iter() {
+            assert!(calls::by_name(event_type.name()).is_some(), "{event_type:?}");
         }
     }
 }

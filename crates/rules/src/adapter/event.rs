@@ -1,17 +1,22 @@
 //! `evt.*`
 
+use chandra_event::names::errno_name;
 use chandra_event::tcp::Role;
 
+use super::file::open_value;
 use super::{Happening, RecordFacts};
 use crate::catalogue::EventField;
 use crate::evaluate::{TimeForm, Value};
 
 /// errno of what has begun and not ended.
-const EINPROGRESS: i64 = 115;
+const EINPROGRESS: u32 = 115;
+/// `MAX_ERRNO` of `linux/err.h`.
+const HIGHEST_ERROR: u32 = 4095;
+const SUCCESS: &[u8] = b"SUCCESS";
 const NANOSECONDS: u64 = 1_000_000_000;
 
-impl RecordFacts<'_> {
-    pub(super) fn event_value(&self, field: EventField) -> Value<'_> {
+impl<'r> RecordFacts<'r> {
+    pub(super) fn event_value(&self, field: EventField) -> Value<'r> {
         let time = |form| Value::Time(self.time, form);
         match field {
             EventField::Number => Value::number(self.number),
@@ -20,7 +25,10 @@ impl RecordFacts<'_> {
             }
             EventField::Category => Value::Text(match self.happening {
                 Happening::Tcp(_) => b"net",
-                _ => b"process",
+                Happening::Open(_) => b"file",
+                // Of which kind each call is, is not listed.
+                Happening::Call(_) => return Value::Unknown,
+                Happening::Exec(_) | Happening::Fork(_) | Happening::Exit(_) => b"process",
             }),
             EventField::Source => Value::Text(b"syscall"),
             EventField::Direction => Value::Text(b"<"),
@@ -34,24 +42,69 @@ impl RecordFacts<'_> {
             EventField::HostName if self.node.hostname.is_empty() => Value::Unknown,
             EventField::HostName => Value::Text(self.node.hostname.as_bytes()),
             EventField::Result => match self.result() {
-                Some(0) => Value::Text(b"SUCCESS"),
-                Some(_) => Value::Text(b"EINPROGRESS"),
-                None => Value::Absent,
+                Outcome::None => Value::Absent,
+                Outcome::NotNegative => Value::Text(SUCCESS),
+                Outcome::Number(result) => named(result),
             },
-            EventField::RawResult => self.result().map_or(Value::Absent, Value::Number),
-            EventField::Failed => self.result().map_or(Value::Absent, |_| Value::Bool(false)),
-            // Not answered, as the catalogue says.
-            _ => Value::Unknown,
+            EventField::RawResult => match self.result() {
+                Outcome::None => Value::Absent,
+                Outcome::NotNegative => Value::NotNegative,
+                Outcome::Number(result) => Value::Number(result),
+            },
+            EventField::Failed => match self.result() {
+                Outcome::None => Value::Absent,
+                Outcome::NotNegative => Value::Bool(false),
+                Outcome::Number(result) => {
+                    Value::Bool(error_of(result).is_some_and(|error| error != EINPROGRESS))
+                }
+            },
+            field => match self.happening {
+                Happening::Open(open) => open_value(open, field),
+                Happening::Call(call) => self.argument_of_call(call, field),
+                _ => Value::Absent,
+            },
         }
     }
 
-    /// What the system call returned, descriptors counting as 0.
-    fn result(&self) -> Option<i64> {
+    fn result(&self) -> Outcome {
         match self.happening {
-            Happening::Exec(_) => Some(0),
-            Happening::Tcp(tcp) if tcp.connection.role == Some(Role::Acceptor) => Some(0),
-            Happening::Tcp(_) => Some(-EINPROGRESS),
-            Happening::Fork(_) | Happening::Exit(_) => None,
+            Happening::Exec(_) => Outcome::Number(0),
+            Happening::Tcp(tcp) if tcp.connection.role == Some(Role::Acceptor) => {
+                Outcome::Number(0)
+            }
+            Happening::Tcp(_) => Outcome::Number(-i64::from(EINPROGRESS)),
+            Happening::Open(open) => match (open.error, open.descriptor) {
+                (0, Some(descriptor)) => Outcome::Number(descriptor.into()),
+                (0, None) => Outcome::NotNegative,
+                (error, _) => Outcome::Number(-i64::from(error)),
+            },
+            Happening::Call(call) => Outcome::Number(call.result),
+            Happening::Fork(_) | Happening::Exit(_) => Outcome::None,
         }
+    }
+}
+
+/// What a system call returned.
+enum Outcome {
+    /// Nothing that is told.
+    None,
+    /// A descriptor whose number is not known.
+    NotNegative,
+    /// This; of an accepted connection 0 instead of the descriptor.
+    Number(i64),
+}
+
+/// errno of what failed.
+fn error_of(result: i64) -> Option<u32> {
+    let error = u32::try_from(result.checked_neg()?).ok()?;
+    (1..=HIGHEST_ERROR).contains(&error).then_some(error)
+}
+
+fn named(result: i64) -> Value<'static> {
+    match error_of(result).map(errno_name) {
+        None => Value::Text(SUCCESS),
+        Some(Some(name)) => Value::Text(name.as_bytes()),
+        // One of the kernel's own, which has no name out here but is no success.
+        Some(None) => Value::Cut { head: b"E", tail: b"" },
     }
 }

@@ -9,16 +9,8 @@ use crate::catalogue::FileField;
 use crate::evaluate::Value;
 
 impl<'r> RecordFacts<'r> {
-    fn tcp(&self) -> Option<&'r Tcp> {
-        match self.happening {
-            Happening::Tcp(tcp) => Some(tcp),
-            _ => None,
-        }
-    }
-
-    pub(super) fn file_value(&self, field: FileField) -> Value<'r> {
+    pub(super) fn connection_value(&self, tcp: &'r Tcp, field: FileField) -> Value<'r> {
         use FileField as Of;
-        let Some(tcp) = self.tcp() else { return Value::Absent };
         let (local, peer) = (tcp.connection.local, tcp.connection.peer);
         let is_server = tcp.connection.role == Some(Role::Acceptor);
         let (client, server) = if is_server { (peer, local) } else { (local, peer) };
@@ -57,7 +49,7 @@ impl<'r> RecordFacts<'r> {
     }
 
     pub(super) fn another_of_file(&self, field: FileField, number: usize) -> Option<Value<'r>> {
-        if number > 1 || self.tcp().is_none() {
+        if number > 1 || !matches!(self.happening, Happening::Tcp(_)) {
             return None;
         }
         match field {

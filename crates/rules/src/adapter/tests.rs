@@ -5,6 +5,8 @@ use chandra_event::process::{Arguments, Comm, Executable};
 use chandra_event::tcp::{Connection, NoKey};
 use chandra_event::who::{Container, Parent, Peer, Pod, Workload};
 
+mod files;
+
 use super::*;
 use crate::alert::Alert;
 use crate::evaluate::{Scratch, Words};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::RecordFacts;
+use super::{Happening, RecordFacts};
 use crate::catalogue::UserField;
 use crate::evaluate::Value;
 
@@ -13,7 +13,11 @@ impl<'r> RecordFacts<'r> {
         use UserField as Of;
         let exec = self.exec();
         let real = |of: fn(&chandra_event::process::Process) -> u32| self.process.map(of);
-        let user = exec.map(|exec| exec.effective_uid).or(real(|process| process.uid));
+        let effective = match self.happening {
+            Happening::Call(call) => Some(call.effective_uid),
+            _ => exec.map(|exec| exec.effective_uid),
+        };
+        let user = effective.or(real(|process| process.uid));
         let group = exec.map(|exec| exec.effective_gid).or(real(|process| process.gid));
         let login = exec.map(|exec| exec.login_uid);
         let names = &self.node.names;

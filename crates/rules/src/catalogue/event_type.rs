@@ -52,7 +52,7 @@ event_types! {
     Accept4 = "accept4", None;
     Listen = "listen", None;
     Bind = "bind", None;
-    Socket = "socket", None;
+    Socket = "socket", Some("system_call");
     Socketpair = "socketpair", None;
     Sendto = "sendto", None;
     Sendmsg = "sendmsg", None;
@@ -62,77 +62,91 @@ event_types! {
     Recvmmsg = "recvmmsg", None;
     Shutdown = "shutdown", None;
     Open = "open", None;
-    Openat = "openat", None;
+    Openat = "openat", Some("file_open");
     Openat2 = "openat2", None;
-    OpenByHandleAt = "open_by_handle_at", None;
+    OpenByHandleAt = "open_by_handle_at", Some("system_call");
     Creat = "creat", None;
     Close = "close", None;
     Read = "read", None;
     Write = "write", None;
-    Dup = "dup", None;
-    Dup2 = "dup2", None;
-    Dup3 = "dup3", None;
-    Rename = "rename", None;
-    Renameat = "renameat", None;
-    Renameat2 = "renameat2", None;
-    Unlink = "unlink", None;
-    Unlinkat = "unlinkat", None;
-    Mkdir = "mkdir", None;
-    Mkdirat = "mkdirat", None;
-    Rmdir = "rmdir", None;
-    Link = "link", None;
-    Linkat = "linkat", None;
-    Symlink = "symlink", None;
-    Symlinkat = "symlinkat", None;
-    Chmod = "chmod", None;
-    Fchmod = "fchmod", None;
-    Fchmodat = "fchmodat", None;
-    Chown = "chown", None;
-    Lchown = "lchown", None;
-    Fchown = "fchown", None;
-    Fchownat = "fchownat", None;
+    Dup = "dup", Some("system_call");
+    Dup2 = "dup2", Some("system_call");
+    Dup3 = "dup3", Some("system_call");
+    Rename = "rename", Some("system_call");
+    Renameat = "renameat", Some("system_call");
+    Renameat2 = "renameat2", Some("system_call");
+    Unlink = "unlink", Some("system_call");
+    Unlinkat = "unlinkat", Some("system_call");
+    Mkdir = "mkdir", Some("system_call");
+    Mkdirat = "mkdirat", Some("system_call");
+    Rmdir = "rmdir", Some("system_call");
+    Link = "link", Some("system_call");
+    Linkat = "linkat", Some("system_call");
+    Symlink = "symlink", Some("system_call");
+    Symlinkat = "symlinkat", Some("system_call");
+    Chmod = "chmod", Some("system_call");
+    Fchmod = "fchmod", Some("system_call");
+    Fchmodat = "fchmodat", Some("system_call");
+    Chown = "chown", Some("system_call");
+    Lchown = "lchown", Some("system_call");
+    Fchown = "fchown", Some("system_call");
+    Fchownat = "fchownat", Some("system_call");
     Chdir = "chdir", None;
     Fchdir = "fchdir", None;
-    Chroot = "chroot", None;
-    PivotRoot = "pivot_root", None;
-    Mount = "mount", None;
+    Chroot = "chroot", Some("system_call");
+    PivotRoot = "pivot_root", Some("system_call");
+    Mount = "mount", Some("system_call");
     Umount = "umount", None;
-    Umount2 = "umount2", None;
-    Setuid = "setuid", None;
-    Setgid = "setgid", None;
-    Setresuid = "setresuid", None;
-    Setresgid = "setresgid", None;
-    Setreuid = "setreuid", None;
-    Setregid = "setregid", None;
+    Umount2 = "umount2", Some("system_call");
+    Setuid = "setuid", Some("system_call");
+    Setgid = "setgid", Some("system_call");
+    Setresuid = "setresuid", Some("system_call");
+    Setresgid = "setresgid", Some("system_call");
+    Setreuid = "setreuid", Some("system_call");
+    Setregid = "setregid", Some("system_call");
     Setsid = "setsid", None;
     Setpgid = "setpgid", None;
-    Capset = "capset", None;
-    Setns = "setns", None;
-    Unshare = "unshare", None;
-    Ptrace = "ptrace", None;
-    ProcessVmReadv = "process_vm_readv", None;
-    ProcessVmWritev = "process_vm_writev", None;
-    InitModule = "init_module", None;
-    FinitModule = "finit_module", None;
-    DeleteModule = "delete_module", None;
-    Bpf = "bpf", None;
-    PerfEventOpen = "perf_event_open", None;
-    Userfaultfd = "userfaultfd", None;
-    MemfdCreate = "memfd_create", None;
+    Capset = "capset", Some("system_call");
+    Setns = "setns", Some("system_call");
+    Unshare = "unshare", Some("system_call");
+    Ptrace = "ptrace", Some("system_call");
+    ProcessVmReadv = "process_vm_readv", Some("system_call");
+    ProcessVmWritev = "process_vm_writev", Some("system_call");
+    InitModule = "init_module", Some("system_call");
+    FinitModule = "finit_module", Some("system_call");
+    DeleteModule = "delete_module", Some("system_call");
+    Bpf = "bpf", Some("system_call");
+    PerfEventOpen = "perf_event_open", Some("system_call");
+    Userfaultfd = "userfaultfd", Some("system_call");
+    MemfdCreate = "memfd_create", Some("system_call");
     Keyctl = "keyctl", None;
-    Prctl = "prctl", None;
-    Kill = "kill", None;
+    Prctl = "prctl", Some("system_call");
+    Kill = "kill", Some("system_call");
     Tkill = "tkill", None;
-    Tgkill = "tgkill", None;
+    Tgkill = "tgkill", Some("system_call");
     SignalDeliver = "signaldeliver", None;
     Mmap = "mmap", None;
     Mprotect = "mprotect", None;
     Pipe = "pipe", None;
     Pipe2 = "pipe2", None;
     Splice = "splice", None;
-    IoUringSetup = "io_uring_setup", None;
+    IoUringSetup = "io_uring_setup", Some("system_call");
     IoUringEnter = "io_uring_enter", None;
     IoUringRegister = "io_uring_register", None;
+    Setfsuid = "setfsuid", Some("system_call");
+    Setfsgid = "setfsgid", Some("system_call");
+    Setgroups = "setgroups", Some("system_call");
+    MoveMount = "move_mount", Some("system_call");
+    PidfdGetfd = "pidfd_getfd", Some("system_call");
+    KexecLoad = "kexec_load", Some("system_call");
+    KexecFileLoad = "kexec_file_load", Some("system_call");
+    Fchmodat2 = "fchmodat2", Some("system_call");
+    Setxattr = "setxattr", Some("system_call");
+    Lsetxattr = "lsetxattr", Some("system_call");
+    Mknod = "mknod", Some("system_call");
+    Mknodat = "mknodat", Some("system_call");
+    Utimensat = "utimensat", Some("system_call");
+    Truncate = "truncate", Some("system_call");
 }
 
 impl EventType {
@@ -142,8 +156,15 @@ impl EventType {
             Self::Execve => "execveat",
             Self::Clone => "fork, vfork, clone3",
             Self::Accept => "accept4",
+            Self::Openat => "open, openat2, creat",
             _ => "",
         }
+    }
+
+    /// The type that its events are told as, where what captures them does not tell it apart.
+    pub fn told_as(self) -> Option<Self> {
+        let has = |other: &Self| other.also().split(", ").any(|name| name == self.name());
+        EventTypes::CAPTURED.iter().find(has)
     }
 }
 
@@ -157,27 +178,50 @@ impl EventTypes {
     /// Every type.
     pub const ALL: EventTypes = EventTypes((1 << EventType::ALL.len()) - 1);
     /// Those that are captured.
-    pub const CAPTURED: EventTypes = {
+    pub const CAPTURED: EventTypes = Self::EXEC
+        .union(Self::FORK)
+        .union(Self::EXIT)
+        .union(Self::NETWORK)
+        .union(Self::OPEN)
+        .union(Self::CALLS);
+    /// Programs that are executed.
+    pub const EXEC: EventTypes = EventTypes(1 << EventType::Execve as u32);
+    /// Connections that are opened and accepted.
+    pub const NETWORK: EventTypes =
+        EventTypes(1 << EventType::Connect as u32 | 1 << EventType::Accept as u32);
+    /// Processes that are made.
+    pub const FORK: EventTypes = EventTypes(1 << EventType::Clone as u32);
+    /// Files that are opened, or cannot be.
+    pub const OPEN: EventTypes = EventTypes(1 << EventType::Openat as u32);
+    /// System calls that are told with their arguments.
+    pub const CALLS: EventTypes = {
         let (mut set, mut index) = (0, 0);
         while index < EventType::ALL.len() {
-            if EventType::ALL[index].record().is_some() {
+            if let Some(record) = EventType::ALL[index].record()
+                && is_same(record, "system_call")
+            {
                 set |= 1 << index;
             }
             index += 1;
         }
         EventTypes(set)
     };
-    /// Programs that are executed.
-    pub const EXEC: EventTypes = EventTypes(1 << EventType::Execve as u32);
-    /// Connections that are opened and accepted.
-    pub const NETWORK: EventTypes =
-        EventTypes(1 << EventType::Connect as u32 | 1 << EventType::Accept as u32);
     /// Processes that end.
     pub const EXIT: EventTypes = EventTypes(1 << EventType::ProcExit as u32);
 
     /// Only this.
     pub const fn only(event_type: EventType) -> Self {
         Self(1 << event_type as u32)
+    }
+
+    /// All of these.
+    pub const fn of(types: &[EventType]) -> Self {
+        let (mut set, mut index) = (0, 0);
+        while index < types.len() {
+            set |= 1 << types[index] as u32;
+            index += 1;
+        }
+        Self(set)
     }
 
     /// Those of both.
@@ -217,6 +261,15 @@ impl EventTypes {
     }
 }
 
+const fn is_same(text: &str, other: &str) -> bool {
+    let (text, other) = (text.as_bytes(), other.as_bytes());
+    let mut index = 0;
+    while index < text.len() && index < other.len() && text[index] == other[index] {
+        index += 1;
+    }
+    index == text.len() && index == other.len()
+}
+
 impl FromIterator<EventType> for EventTypes {
     fn from_iter<I: IntoIterator<Item = EventType>>(types: I) -> Self {
         types.into_iter().fold(Self::NONE, |set, one| set.union(Self::only(one)))
@@ -234,7 +287,12 @@ mod tests {
         assert_eq!(both.names(), "execve, open");
         assert_eq!(both.intersection(both.complement()), EventTypes::NONE);
         assert_eq!(both.union(both.complement()), EventTypes::ALL);
-        assert_eq!(EventTypes::CAPTURED.names(), "execve, clone, procexit, connect, accept");
+        let captured = EventType::ALL.iter().filter(|one| one.record().is_some());
+        assert_eq!(captured.copied().collect::<EventTypes>(), EventTypes::CAPTURED);
+        assert_eq!(EventTypes::OPEN.names(), "openat");
+        assert!(EventTypes::CALLS.contains(EventType::Setns));
+        assert_eq!(EventType::Creat.told_as(), Some(EventType::Openat));
+        assert_eq!(EventType::Bind.told_as(), None);
         assert_eq!(EventType::of_name("openat2"), Some(EventType::Openat2));
     }
 }

@@ -1,20 +1,28 @@
 //! `fd.*`: the file or socket.
 
-use super::{EventTypes, fields};
+use super::{EventType, EventTypes, fields};
 
 const NETWORK: EventTypes = EventTypes::NETWORK;
+const OPEN: EventTypes = EventTypes::OPEN;
+const NAMED: EventTypes = OPEN.union(NETWORK);
+/// Calls that put a descriptor in another's place.
+const DUP: EventTypes = EventTypes::of(&[EventType::Dup, EventType::Dup2, EventType::Dup3]);
 const NONE: EventTypes = EventTypes::NONE;
 
 fields! {
     /// Fields of the file descriptor.
     FileField in File {
-        Number = "fd.num", Number, Nothing, One, NONE, "Number of the descriptor";
-        FileType = "fd.type", Text, Nothing, One, NETWORK, "`ipv4` or `ipv6`";
-        TypeCharacter = "fd.typechar", Text, Nothing, One, NETWORK, "`4` or `6`";
-        Name = "fd.name", Text, Nothing, One, NETWORK, "Client and server: `10.0.0.1:40000->10.0.0.2:443`";
-        RawName = "fd.nameraw", Text, Nothing, One, NONE, "Path as it was given";
-        Directory = "fd.directory", Text, Nothing, One, NONE, "Directory of the file";
-        FileName = "fd.filename", Text, Nothing, One, NONE, "Name of the file without its directory";
+        Number = "fd.num", Number, Nothing, One, OPEN,
+        "Number of the descriptor; -1 where nothing was opened; where it is not known no more than that it is not below 0";
+        FileType = "fd.type", Text, Nothing, One, NAMED.union(DUP),
+        "`file` or `directory`; `ipv4` or `ipv6`; of `dup` not known if it is a socket";
+        TypeCharacter = "fd.typechar", Text, Nothing, One, NAMED,
+        "`f` for a file, devices and what could not be opened included; `d` for a directory; `4` or `6`";
+        Name = "fd.name", Text, Nothing, One, NAMED,
+        "Path of the file that was opened, links resolved; what was asked for, normalised, where nothing was; client and server: `10.0.0.1:40000->10.0.0.2:443`";
+        RawName = "fd.nameraw", Text, Nothing, One, OPEN, "Path as it was given";
+        Directory = "fd.directory", Text, Nothing, One, OPEN, "Directory of the file; a directory itself";
+        FileName = "fd.filename", Text, Nothing, One, OPEN, "Name of the file without its directory; a directory has none";
         Address = "fd.ip", Address, Nothing, Either, NETWORK, "Address of the client or of the server";
         ClientAddress = "fd.cip", Address, Nothing, One, NETWORK, "Address of the client";
         ServerAddress = "fd.sip", Address, Nothing, One, NETWORK, "Address of the server";
@@ -39,10 +47,10 @@ fields! {
         IsServer = "fd.is_server", Bool, Nothing, One, NETWORK, "This end accepted";
         IsConnected = "fd.connected", Bool, Nothing, One, NETWORK, "The socket is connected, or about to be";
         NameChanged = "fd.name_changed", Bool, Nothing, One, NETWORK, "The event gave the descriptor its name";
-        Device = "fd.dev", Number, Nothing, One, NONE, "Device of the file";
-        DeviceMajor = "fd.dev.major", Number, Nothing, One, NONE, "Major number of that device";
-        DeviceMinor = "fd.dev.minor", Number, Nothing, One, NONE, "Minor number of that device";
-        Inode = "fd.ino", Number, Nothing, One, NONE, "Inode number of the file";
+        Device = "fd.dev", Number, Nothing, One, OPEN, "Device of the file, as stat(2) has it";
+        DeviceMajor = "fd.dev.major", Number, Nothing, One, OPEN, "Major number of that device";
+        DeviceMinor = "fd.dev.minor", Number, Nothing, One, OPEN, "Minor number of that device";
+        Inode = "fd.ino", Number, Nothing, One, OPEN, "Inode number of the file";
         UniqueId = "fd.uid", Text, Nothing, One, NONE, "Thread id and number of the descriptor";
         ContainerName = "fd.containername", Text, Nothing, One, NONE, "Container id and name of the descriptor";
         ContainerDirectory = "fd.containerdirectory", Text, Nothing, One, NONE, "Container id and directory of the file";

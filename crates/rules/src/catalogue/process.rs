@@ -13,7 +13,7 @@ fields! {
         "Name, of which the kernel keeps 15 bytes; also the real executable's name (`match_real_exe`)";
         ParentName = "proc.pname", Text, Nothing, Either, ALL, "`proc.name` of the parent";
         AncestorName = "proc.aname", Text, Ancestor, Any, ALL, "`proc.name` of an ancestor";
-        Exe = "proc.exe", Text, Nothing, One, ALL, "First argument (argv[0]), which the caller chooses freely";
+        Exe = "proc.exe", Text, Nothing, One, ALL, "First argument (`argv[0]`), which the caller chooses freely";
         ParentExe = "proc.pexe", Text, Nothing, One, ALL, "`proc.exe` of the parent";
         AncestorExe = "proc.aexe", Text, Ancestor, Any, ALL, "`proc.exe` of an ancestor";
         ExePath = "proc.exepath", Text, Nothing, One, ALL, "Path of the executable, links resolved";

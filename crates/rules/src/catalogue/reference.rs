@@ -11,7 +11,8 @@ const HEAD: &str = "\
 
 What conditions and outputs of rules can name. *Answered of* says of which events a field has a value; a
 field that no captured event answers makes a rule that uses it an error when rules are loaded
-(`skip-if-unknown-filter: true` leaves such a rule out instead).
+(`skip-if-unknown-filter: true` leaves such a rule out instead). *System calls* there are all types that
+`system_call` tells of.
 
 - `[n]` takes the number of an ancestor, 1 being the parent and 0 the process itself. Without a number,
   which conditions allow, a comparison holds if it holds of one ancestor.
@@ -32,7 +33,9 @@ pub fn render() -> String {
         let record = event_type.record().unwrap_or_default();
         let _ = writeln!(page, "| `{}` | `{record}` | {also} |", event_type.name());
     }
-    let others: Vec<String> = EventTypes::CAPTURED.complement().iter().map(quoted).collect();
+    let others = EventTypes::CAPTURED.complement().iter();
+    let others = others.filter(|one| one.told_as().is_none());
+    let others: Vec<String> = others.map(quoted).collect();
     let _ = writeln!(page, "\nKnown, but not captured yet: {}.", others.join(", "));
     for (title, specs) in GROUPS {
         let _ = write!(
@@ -60,6 +63,10 @@ fn push_row(spec: &FieldSpec, page: &mut String) {
     let answered = match spec.answered {
         EventTypes::NONE => "nothing yet".to_owned(),
         EventTypes::CAPTURED => "all".to_owned(),
+        some if some.intersection(EventTypes::CALLS) == EventTypes::CALLS => {
+            let others = some.intersection(EventTypes::CALLS.complement());
+            format!("{}, system calls", others.names())
+        }
         some => some.names(),
     };
     let (name, value_type) = (spec.name, spec.value_type.word());

@@ -10,7 +10,7 @@ fields! {
     /// Fields of the user and the group.
     UserField in User {
         Id = "user.uid", Number, Nothing, One, ALL,
-        "Effective user id in the initial user namespace; of events other than `execve` the real one";
+        "Effective user id in the initial user namespace, of system calls the one after them; of other events but `execve` the real one";
         Name = "user.name", Text, Nothing, One, ALL,
         "Name of that user on the node; for processes in containers `root` only, because their user database is not read";
         LoginId = "user.loginuid", Number, Nothing, One, EXEC, "User who logged in (audit's loginuid), -1 if nobody did";

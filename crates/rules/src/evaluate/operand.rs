@@ -155,7 +155,18 @@ fn map(
 pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
     let written = match value {
         Value::Absent => return Written::Absent,
-        Value::Unknown | Value::Cut { .. } => return Written::Unknown,
+        Value::Unknown | Value::Cut { .. } | Value::NotNegative => return Written::Unknown,
+        Value::Path(path, part) => {
+            super::path::write(path, part, out);
+            Ok(())
+        }
+        Value::Flags(set, names) => write_flags(set, names, out),
+        Value::OpenFlags(flags) => {
+            for (index, name) in names::open_flags(flags).enumerate() {
+                let _ = write!(out, "{}{name}", if index > 0 { "|" } else { "" });
+            }
+            Ok(())
+        }
         Value::Text(text) => out.write_all(text),
         Value::Joined(first, second) => out.write_all(first).and_then(|()| out.write_all(second)),
         Value::Words(words) if words.is_cut => return Written::Unknown,
@@ -187,6 +198,20 @@ pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
     };
     // A vector takes all.
     if written.is_ok() { Written::Yes } else { Written::Unknown }
+}
+
+fn write_flags(set: u64, names: &[(u64, &'static str)], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let start = out.len();
+    let mut rest = set;
+    for (bits, name) in names.iter().filter(|(bits, _)| set & bits != 0) {
+        rest &= !bits;
+        write!(out, "{}{name}", if out.len() > start { "|" } else { "" })?;
+    }
+    match (rest, out.len() > start) {
+        (0, true) => Ok(()),
+        (0, false) => write!(out, "0"),
+        (rest, named) => write!(out, "{}{rest:#x}", if named { "|" } else { "" }),
+    }
 }
 
 fn write_time(time: Timestamp, form: TimeForm, out: &mut Vec<u8>) -> std::io::Result<()> {

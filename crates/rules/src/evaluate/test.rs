@@ -55,6 +55,20 @@ impl NumberTest {
             Self::In(set) => set.contains(&number),
         }
     }
+
+    /// Of a number of which no more is known than that.
+    fn holds_of_not_negative(&self) -> Truth {
+        let (of_zero, of_the_highest) = (self.holds(0), self.holds(i64::MAX));
+        match self {
+            // What holds of both ends holds between them, and what holds of neither of none, but for
+            // one number that is asked for.
+            Self::Compare(Operator::Equal, other) if *other < 0 => Truth::False,
+            Self::In(set) if set.iter().all(|other| *other < 0) => Truth::False,
+            Self::Compare(Operator::Equal, _) | Self::In(_) => Truth::Unknown,
+            Self::Compare(..) if of_zero == of_the_highest => Truth::from(of_zero),
+            Self::Compare(..) => Truth::Unknown,
+        }
+    }
 }
 
 /// What an operator that orders, or asks for the same, says of an order.
@@ -141,12 +155,16 @@ impl Test {
                 | Value::Time(..)
                 | Value::Connection { .. }
                 | Value::Joined(..)
+                | Value::Path(..)
+                | Value::Flags(..)
+                | Value::OpenFlags(_)
                 | Value::Labels(_),
             ) => {
                 names.clear();
                 write_value(value, names);
                 Truth::from(test.holds(names))
             }
+            (Self::Number(test), Value::NotNegative) => test.holds_of_not_negative(),
             (Self::Number(test), Value::Number(number)) => Truth::from(test.holds(number)),
             (Self::Bool(wanted), Value::Bool(holds)) => Truth::from(wanted.contains(&holds)),
             (Self::Address(networks), Value::Address(address)) => {

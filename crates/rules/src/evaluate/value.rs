@@ -28,8 +28,17 @@ pub enum Value<'a> {
     Words(Words<'a>),
     /// Labels, which read as `key:value` with commas between.
     Labels(&'a Pairs),
+    /// A path that is absolute but not normal, which reads without `.`, `..` and doubled slashes; or a
+    /// part of it.
+    Path(&'a [u8], PathPart),
     /// A whole number.
     Number(i64),
+    /// A number of which no more is known than that it is not below 0.
+    NotNegative,
+    /// Bits, which read as their names with bars between; those without one as a number.
+    Flags(u64, &'static [(u64, &'static str)]),
+    /// Flags of open(2), which read so, too.
+    OpenFlags(u32),
     /// True or false.
     Bool(bool),
     /// An IP address.
@@ -68,6 +77,17 @@ impl<'a> Value<'a> {
     pub fn number(number: u64) -> Self {
         Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
     }
+}
+
+/// What is asked for of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathPart {
+    /// All of it.
+    Whole,
+    /// What stands before the last slash; the root for what is there.
+    Directory,
+    /// What follows the last slash.
+    Name,
 }
 
 /// Words of a command line, which read with blanks between.

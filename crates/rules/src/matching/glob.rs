@@ -47,6 +47,15 @@ impl Glob {
         Self { parts: parts.into(), ignores_case }
     }
 
+    /// What each text begins with that it matches.
+    pub fn beginning(&self) -> Vec<u8> {
+        let bytes = self.parts.iter().map_while(|part| match part {
+            Part::Byte(byte) if !self.ignores_case => Some(*byte),
+            _ => None,
+        });
+        bytes.collect()
+    }
+
     /// Whether all of a text is as the pattern says.
     ///
     /// The last star that was seen may take more, which never helps an earlier one: at most

@@ -54,6 +54,26 @@ impl Prefixes {
         }
     }
 
+    /// What an absolute path without doubled slashes begins with that is one of them or lies below one.
+    pub fn beginnings(&self) -> Vec<Vec<u8>> {
+        let (mut found, mut waiting) = (Vec::new(), vec![(0, Vec::new())]);
+        while let Some((at, path)) = waiting.pop() {
+            let Some(node) = self.nodes.get(at) else { continue };
+            if node.ends {
+                found.push(path);
+                continue;
+            }
+            let below = [&path[..], b"/"].concat();
+            if !node.patterns.is_empty() {
+                found.push(below.clone());
+            }
+            let named = node.named.iter();
+            waiting
+                .extend(named.map(|(name, child)| (*child as usize, [&below[..], name].concat())));
+        }
+        found
+    }
+
     /// Whether a path is one of them or lies below one.
     pub fn matches(&self, path: &[u8]) -> bool {
         self.matches_from(0, path)
@@ -113,6 +133,16 @@ mod tests {
         }
         assert!(Prefixes::new(["/"]).matches(b"/x"));
         assert!(!Prefixes::new([]).matches(b"/x"));
+    }
+
+    #[test]
+    fn beginnings_end_where_a_wildcard_is() {
+        let prefixes = Prefixes::new(["/var/run/", "/home/*/.ssh", "/home/ann", "/etc", "/etc/x"]);
+        let mut found = prefixes.beginnings();
+        found.sort();
+        assert_eq!(found, [&b"/etc"[..], b"/home/", b"/home/ann", b"/var/run"]);
+        assert_eq!(Prefixes::new(["/"]).beginnings(), [b""]);
+        assert!(Prefixes::new([]).beginnings().is_empty());
     }
 
     /// What the tree says is what comparing with each path says.

@@ -1,0 +1,98 @@
+//! What has to be watched for a set of rules: the kinds of events, and of opens and system calls which.
+//!
+//! Invariant: an event of which a rule fires lies within the needs. They are drawn from what a condition
+//! cannot hold without, so they may ask for more than that, and never for less. A rule that is *undecided*
+//! of an event (three-valued logic) may be so of events outside of them.
+
+mod ways;
+
+#[cfg(test)]
+mod tests;
+
+use chandra_event::file::FileOpen;
+use chandra_event::record::{Event, Record};
+
+use crate::catalogue::{EventType, EventTypes};
+use crate::rules::Ruleset;
+
+/// Flags of open(2), the same on all architectures here (`include/uapi/asm-generic/fcntl.h`).
+const CREATE_OR_TRUNCATE: u32 = 0o1100;
+
+/// What has to be watched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Programs that are executed.
+    pub exec: bool,
+    /// Processes that are made.
+    pub fork: bool,
+    /// Processes that end.
+    pub exit: bool,
+    /// TCP connections that are opened and accepted.
+    pub tcp: bool,
+    /// Opens, of which one of these says something; nothing if no rule is about opens.
+    pub opens: Option<Vec<Opens>>,
+    /// System calls by their names, as in `man 2`.
+    pub calls: Vec<&'static str>,
+}
+
+/// Opens of files that lie somewhere and are used somehow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opens {
+    /// What the path begins with; nothing for all paths.
+    pub path: Vec<u8>,
+    /// Those that read.
+    pub read: bool,
+    /// Those that write, or may make or cut the file.
+    pub write: bool,
+    /// Those that only name the file: `O_PATH`.
+    pub none: bool,
+    /// Also opens that fail, *wherever* their path begins: it is as it was asked for, and only rules
+    /// make it normal (`/tmp/../etc/shadow` is below `/etc` for them).
+    pub failed: bool,
+}
+
+impl Opens {
+    /// It is one of these.
+    pub fn has(&self, open: &FileOpen<'_>) -> bool {
+        let is_named_only = !open.is_read() && !open.is_write();
+        let writes = open.is_write() || open.flags & CREATE_OR_TRUNCATE != 0;
+        let is_used_so = match is_named_only {
+            true => self.none,
+            false => self.read && open.is_read() || self.write && writes,
+        };
+        is_used_so
+            && match open.opened {
+                Some(_) => open.path.starts_with(&self.path),
+                None => self.failed,
+            }
+    }
+}
+
+impl Needs {
+    /// What the rules that are on need.
+    pub fn of(rules: &Ruleset) -> Self {
+        let types = rules.event_types();
+        let some_of = |group: EventTypes| !types.intersection(group).is_empty();
+        Self {
+            exec: some_of(EventTypes::EXEC),
+            fork: some_of(EventTypes::FORK),
+            exit: some_of(EventTypes::EXIT),
+            tcp: some_of(EventTypes::NETWORK),
+            opens: some_of(EventTypes::OPEN).then(|| ways::opens(rules)),
+            calls: types.intersection(EventTypes::CALLS).iter().map(EventType::name).collect(),
+        }
+    }
+
+    /// A record is among what is needed.
+    pub fn has(&self, record: &dyn Record) -> bool {
+        match record.event() {
+            Event::Exec(_) => self.exec,
+            Event::Fork(_) => self.fork,
+            Event::Exit(_) => self.exit,
+            Event::Tcp(_) => self.tcp,
+            Event::FileOpen(open) => self.opens.iter().flatten().any(|opens| opens.has(open)),
+            Event::SystemCall(call) => call.name.is_some_and(|name| self.calls.contains(&name)),
+            _ => false,
+        }
+    }
+}
