@@ -59,6 +59,7 @@ pub static TARGETS: &[Target] = &[
     ("flow_log_settings", flow_export::flow_log_settings),
     ("rules_file", rules::rules_file),
     ("rules_condition", rules::rules_condition),
+    ("rules_tests", rules::rules_tests),
     ("redactor", alerts::redactor),
     ("alert_spool", alerts::alert_spool),
 ];

@@ -1,9 +1,10 @@
-//! Rules: files of them, and conditions.
+//! Rules: files of them, conditions, and the tests beside them.
 
 use chandra_rules::condition;
 use chandra_rules::load::{Options, Unanswered};
 use chandra_rules::rules::Ruleset;
 use chandra_rules::source::{Source, Sources};
+use chandra_rules::testing::Tests;
 
 /// A file of rules: whatever is wrong with it has a place in it.
 pub fn rules_file(bytes: &[u8]) {
@@ -43,5 +44,25 @@ pub fn rules_condition(bytes: &[u8]) {
             let range = error.span.range();
             assert!(text.get(range.clone()).is_some(), "{range:?} of {text:?}");
         }
+    }
+}
+
+/// Tests beside rules: what is wrong has a place; what can be read can be run.
+pub fn rules_tests(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let tests = match Tests::read("fuzz.yaml", text) {
+        Ok(tests) => tests,
+        Err(error) => {
+            assert!(error.place.starts_with("fuzz.yaml:"), "{error}");
+            return;
+        }
+    };
+    let rule = "- rule: R\n  desc: d\n  condition: evt.type = execve and proc.name = a and \
+                not proc.aname = b\n  output: o\n  priority: INFO\n";
+    let mut sources = Sources::default();
+    sources.add(Source::new("rules.yaml", rule));
+    let Ok((rules, _)) = Ruleset::load(&sources, &Options::default()) else { return };
+    for failure in tests.run(&rules) {
+        assert!(failure.place.starts_with("fuzz.yaml:"), "{failure}");
     }
 }
