@@ -304,11 +304,14 @@ fn calls_are_watched_by_the_names_that_rules_have() {
 #[test]
 fn the_default_rules_load_and_watch() {
     needs!("root");
-    let agent = Agent::start(&["--rules", "default", "--alerts", "json"]);
+    let agent = Agent::start(&["--rules", "default,default-files", "--alerts", "json"]);
     let line = wait_for("the line of rules", || {
         agent.messages().into_iter().find(|line| line.starts_with("rules: "))
     });
-    assert!(line.ends_with(" watch (default)"), "{line}");
-    assert!(agent.metric("chandra_rules_loaded") > 10);
+    assert!(line.ends_with(" watch (default, default-files)"), "{line}");
+    assert!(agent.metric("chandra_rules_loaded") > 40);
+    for signal in ["process", "tcp", "file_open", "system_call"] {
+        assert_eq!(agent.signal(signal).text("verdict"), Some("active"), "{signal}");
+    }
     agent.stop();
 }

@@ -23,16 +23,22 @@ fn alerts(records: &[Record]) -> Vec<Record> {
     });
     let events = scratch.at("events.jsonl");
     fs::write(&events, lines).unwrap();
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/rules/rules/default.yaml");
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/rules/rules");
     let mut command = Command::new(chandra());
-    command.arg("replay").arg(events).arg("--rules").arg(rules).args([
-        "--all-matching",
-        "-o",
-        "json",
-    ]);
+    command.arg("replay").arg(events).args(["--all-matching", "-o", "json"]);
+    for file in ["default.yaml", "default-files.yaml"] {
+        command.arg("--rules").arg(rules.join(file));
+    }
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().lines().map(Record::parse).collect()
+}
+
+/// The rules that fired of a container.
+fn rules_of<'a>(alerts: &'a [Record], container: &str) -> BTreeSet<&'a str> {
+    let name = |alert: &Record| alert.0["output_fields"]["container.name"].clone();
+    let own = alerts.iter().filter(|alert| name(alert) == container);
+    own.filter_map(|alert| alert.text("rule")).collect()
 }
 
 #[test]
@@ -69,13 +75,7 @@ fn ordinary_containers_make_no_alert_and_odd_ones_do() {
     };
     assert!(of("ordinary") >= 4 && of("odd") >= 5, "{} and {}", of("ordinary"), of("odd"));
     let alerts = alerts(&outcome.records);
-    let field = |alert: &Record, name: &str| {
-        alert.at("output_fields").and_then(|fields| fields.get(name)?.as_str().map(str::to_owned))
-    };
-    let of = |name: &str| -> BTreeSet<&str> {
-        let own = alerts.iter().filter(|it| field(it, "container.name").as_deref() == Some(name));
-        own.filter_map(|alert| alert.text("rule")).collect()
-    };
+    let of = |name| rules_of(&alerts, name);
     assert_eq!(of("ordinary"), BTreeSet::new(), "{alerts:#?}");
     let expected = BTreeSet::from([
         "Downloaded text is run",
@@ -83,4 +83,46 @@ fn ordinary_containers_make_no_alert_and_odd_ones_do() {
         "Program that is not from the image",
     ]);
     assert_eq!(of("odd"), expected, "{alerts:#?}");
+}
+
+#[test]
+fn system_calls_of_ordinary_containers_make_no_alert_and_odd_ones_do() {
+    needs_containerd!();
+    let containerd = Containerd::start();
+    let cri = containerd.cri();
+    let socket = containerd.socket().display().to_string();
+    let mut trace = Trace::start(&["syscalls", "--cri-socket", &socket]);
+    let pod = Pod { host_network: true, ..Pod::named("rules-calls") };
+    let sandbox = cri.run_pod(&pod);
+    let run = |name: &str| {
+        let entrypoint = ["/bin/sh", "-c", "exec /bin/sleep 3600"];
+        cri.run(&sandbox, &pod, &Container::named(name, &entrypoint))
+    };
+    let copy = |mode: &str| {
+        format!("/bin/busybox cp /bin/busybox /copy && /bin/busybox chmod {mode} /copy")
+    };
+    let ordinary = run("ordinary-calls");
+    cri.execute(&ordinary, &["/bin/sh", "-c", &copy("0755")]);
+    let odd = run("odd-calls");
+    cri.execute(&odd, &["/bin/sh", "-c", &copy("4755")]);
+    trace.wait_for("the change of mode", |record| {
+        let name = record.text("system_call.name").unwrap_or_default();
+        name.contains("chmod") && record.text("container.name") == Some("odd-calls")
+    });
+    let is_own = |record: &&Record| {
+        record
+            .text("container.id")
+            .is_some_and(|id| [&sandbox, &ordinary, &odd].iter().any(|own| *own == id))
+    };
+    let records: Vec<Record> = trace.stop().records.iter().filter(is_own).cloned().collect();
+    let alerts = alerts(&records);
+    // What the runtime does in a container's cgroup before it is the container is nobody's alert either.
+    let setns = records.iter().filter(|it| it.text("system_call.name") == Some("setns"));
+    assert!(setns.count() > 0, "the runtime entered no namespace that was seen");
+    let is_setns =
+        |alert: &&Record| alert.text("rule") == Some("Container enters other namespaces");
+    assert_eq!(alerts.iter().filter(is_setns).count(), 0, "{alerts:#?}");
+    assert_eq!(rules_of(&alerts, "ordinary-calls"), BTreeSet::new(), "{alerts:#?}");
+    let expected = BTreeSet::from(["Set-user-id bit set"]);
+    assert_eq!(rules_of(&alerts, "odd-calls"), expected, "{alerts:#?}");
 }

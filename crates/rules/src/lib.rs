@@ -45,3 +45,6 @@ pub use text::Text;
 
 /// The rules that Chandra comes with; their tests are beside them, in `default.tests.yaml`.
 pub const DEFAULT_RULES: &str = include_str!("../rules/default.yaml");
+
+/// More of them, on opened files and system calls; they need [`DEFAULT_RULES`] before them.
+pub const DEFAULT_FILE_RULES: &str = include_str!("../rules/default-files.yaml");

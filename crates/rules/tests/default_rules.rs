@@ -1,17 +1,26 @@
 //! The rules that Chandra comes with, by the tests that stand beside them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
-use chandra_rules::DEFAULT_RULES;
 use chandra_rules::load::{Matching, Options};
 use chandra_rules::rules::{Ruleset, State};
 use chandra_rules::source::{Source, Sources};
 use chandra_rules::testing::{Tests, Why};
+use chandra_rules::{DEFAULT_FILE_RULES, DEFAULT_RULES};
 
-const TESTS: &str = include_str!("../rules/default.tests.yaml");
+const TESTS: [(&str, &str); 2] = [
+    ("default.tests.yaml", include_str!("../rules/default.tests.yaml")),
+    ("default-files.tests.yaml", include_str!("../rules/default-files.tests.yaml")),
+];
 
-fn load(text: &str) -> Ruleset {
+fn default_rules() -> Ruleset {
+    load(&[DEFAULT_RULES, DEFAULT_FILE_RULES])
+}
+
+fn load(texts: &[&str]) -> Ruleset {
     let mut sources = Sources::default();
-    sources.add(Source::new("default.yaml", text));
+    for text in texts {
+        sources.add(Source::new("rules.yaml", *text));
+    }
     let options = Options { matching: Matching::All, ..Options::default() };
     let (rules, report) =
         Ruleset::load(&sources, &options).unwrap_or_else(|report| panic!("{report}"));
@@ -20,19 +29,23 @@ fn load(text: &str) -> Ruleset {
 }
 
 fn tests() -> Tests {
-    Tests::read("default.tests.yaml", TESTS).unwrap_or_else(|error| panic!("{error}"))
+    let mut tests = Tests::default();
+    for (name, text) in TESTS {
+        tests.add(Tests::read(name, text).unwrap_or_else(|error| panic!("{error}")));
+    }
+    tests
 }
 
 #[test]
 fn the_default_rules_do_what_their_tests_say() {
-    let failures = tests().run(&load(DEFAULT_RULES));
+    let failures = tests().run(&default_rules());
     let shown: Vec<String> = failures.iter().map(ToString::to_string).collect();
     assert!(shown.is_empty(), "{}", shown.join("\n"));
 }
 
 #[test]
 fn every_default_rule_has_two_events_that_fire_and_two_near_misses() {
-    let (rules, tests) = (load(DEFAULT_RULES), tests());
+    let (rules, tests) = (default_rules(), tests());
     assert!(!rules.rules().is_empty());
     for rule in rules.rules() {
         let (fires, silent) = tests.count_of(&rule.name);
@@ -42,7 +55,7 @@ fn every_default_rule_has_two_events_that_fire_and_two_near_misses() {
 
 #[test]
 fn every_default_rule_is_on_and_says_what_it_is_for() {
-    for rule in load(DEFAULT_RULES).rules() {
+    for rule in default_rules().rules() {
         let name = &rule.name;
         assert_eq!(rule.state, State::Active, "{name}");
         assert!(rule.description.len() > 40, "{name}");
@@ -77,7 +90,7 @@ fn a_test_that_fails_says_which_part_of_the_condition_decided() {
 - rule: S
   fires: [{ exe: /bin/a }]
 ";
-    let failures = Tests::read("t.yaml", tests).unwrap().run(&load(RULE));
+    let failures = Tests::read("t.yaml", tests).unwrap().run(&load(&[RULE]));
     let shown: Vec<String> =
         failures.iter().map(|failure| failure.to_string().trim_end().to_owned()).collect();
     let silent = "t.yaml:3:9: \"R\" does not fire of \"/bin/a\"\n  \
@@ -94,7 +107,7 @@ fn a_test_that_fails_says_which_part_of_the_condition_decided() {
 fn tests_of_a_rule_that_is_off_fail() {
     let text = format!("{RULE}  enabled: false\n");
     let tests = "- rule: R\n  fires: [{ exe: /bin/x }]\n  silent: [{ exe: /bin/x }]\n";
-    let failures = Tests::read("t.yaml", tests).unwrap().run(&load(&text));
+    let failures = Tests::read("t.yaml", tests).unwrap().run(&load(&[&text]));
     let reasons: Vec<&Why> = failures.iter().map(|failure| &failure.why).collect();
     assert_eq!(reasons, [&Why::NotActive(Vec::new()), &Why::NotActive(Vec::new())]);
 }

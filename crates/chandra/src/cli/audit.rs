@@ -49,7 +49,7 @@ pub enum RuleMatching {
 #[command(next_help_heading = "Security audit")]
 pub struct AuditArguments {
     /// Files of Falco's rules, read one after the other, and again when they change or on SIGHUP;
-    /// `default` stands for Chandra's own [default: none]
+    /// `default` and `default-files` stand for Chandra's own [default: none]
     #[arg(long, env = "CHANDRA_RULES", value_name = "FILE", value_delimiter = ',')]
     pub rules: Option<Vec<PathBuf>>,
     /// Which rules fire of those that match one event [default: first]

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chandra_doctor::{Check, Problem};
-use chandra_rules::DEFAULT_RULES;
 use chandra_rules::diagnostic::{Report, Severity};
 use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
 use chandra_rules::source::{Source, Sources};
+use chandra_rules::{DEFAULT_FILE_RULES, DEFAULT_RULES};
 
 use crate::cli::rules::{RulesFormat, RulesOptions, RulesTask};
 use crate::output;
@@ -34,6 +34,7 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     }
     if options.files.is_empty() {
         sources.add(Source::new("default.yaml", DEFAULT_RULES));
+        sources.add(Source::new("default-files.yaml", DEFAULT_FILE_RULES));
     }
     let unanswered = if options.leave_out || options.task == RulesTask::List {
         Unanswered::LeaveOut

@@ -27,14 +27,21 @@
 //! | `tty` | name of its terminal: `pts0` | none |
 //! | `connect`, `accept` | address and port of the other end; the event is this and no execution | |
 //! | `peer_name` | the name that was resolved to that address | not known |
+//! | `open` | path of the file that is opened; the event is this and no execution | |
+//! | `access` | how: `read`, `write`, `create` (and written), `truncate` (and written) | `read` |
+//! | `call` | name of a system call, which succeeds; the event is this and no execution | |
+//! | `arguments` | its arguments as numbers (0x… too), in the order of the call | 0 |
+//! | `path`, `second_path` | its paths, absolute | none |
 //!
 //! Above the ancestors that are named are those that every process has: in a container the runtime's shim,
 //! and then the node's first process.
 
 use std::net::SocketAddr;
 
+use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::process::{Arguments, Comm, Exec, Executable, Namespaces, Process};
 use chandra_event::record::Record;
+use chandra_event::system_call::{Path, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Peer, Pod, Who};
@@ -66,10 +73,12 @@ pub(super) struct Running {
 }
 
 /// What happens but for an execution.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Network {
+#[derive(Debug, Clone)]
+pub(super) enum Other {
     Connect(SocketAddr),
     Accept(SocketAddr),
+    Open(String),
+    Call(&'static str),
 }
 
 /// An event.
@@ -85,8 +94,13 @@ pub(super) struct Event {
     pub host_mounts: bool,
     pub uid: u32,
     pub tty: Option<String>,
-    pub network: Option<Network>,
+    pub other: Option<Other>,
     pub peer_name: Option<String>,
+    /// `O_*` of open(2).
+    pub open_flags: u32,
+    pub arguments: [u64; 6],
+    pub path: Option<String>,
+    pub second_path: Option<String>,
 }
 
 /// What a [`Program`] borrows from.
@@ -196,24 +210,17 @@ impl Event {
             start_time: own.start_time.unwrap_or(NOW),
             ..Process::default()
         };
-        if let Some(network) = self.network {
-            let local = SocketAddr::from(([10, 244, 1, 7], 40_000));
-            let (role, peer, happened) = match network {
-                Network::Connect(peer) => (Role::Opener, peer, Happened::Connect),
-                Network::Accept(peer) => {
-                    (Role::Acceptor, peer, Happened::Accept { queued_ns: None })
-                }
-            };
-            let connection = Connection {
-                key: Err(NoKey::NotEstablished),
-                role: Some(role),
-                local,
-                peer,
-                net_namespace: 0,
-                socket_cookie: 0,
-                opened_before_start: false,
-            };
-            return Box::new(Tcp { time: NOW, process: Some(process), connection, happened });
+        match &self.other {
+            Some(Other::Connect(peer)) => {
+                return Box::new(connection(process, Role::Opener, *peer, Happened::Connect));
+            }
+            Some(Other::Accept(peer)) => {
+                let happened = Happened::Accept { queued_ns: None };
+                return Box::new(connection(process, Role::Acceptor, *peer, happened));
+            }
+            Some(Other::Open(path)) => return Box::new(self.open(process, path)),
+            Some(Other::Call(name)) => return Box::new(self.call(process, name)),
+            None => {}
         }
         Box::new(Exec {
             time: NOW,
@@ -230,6 +237,46 @@ impl Event {
             arguments: own.arguments.unwrap_or_default(),
             ..Exec::default()
         })
+    }
+
+    fn open<'e>(&self, process: Process, path: &'e str) -> FileOpen<'e> {
+        let opened = Opened {
+            file_type: FileType::Regular,
+            permissions: 0o644,
+            device: 0,
+            inode: 1,
+            is_created: false,
+        };
+        FileOpen {
+            time: NOW,
+            process,
+            path: path.as_bytes(),
+            path_truncated: false,
+            name: path.as_bytes(),
+            flags: self.open_flags,
+            mode: 0o644,
+            opened: Some(opened),
+            error: 0,
+            descriptor: Some(3),
+        }
+    }
+
+    fn call(&self, process: Process, name: &'static str) -> SystemCall<'_> {
+        SystemCall {
+            time: NOW,
+            process,
+            effective_uid: self.uid,
+            name: Some(name),
+            number: 0,
+            arguments: self.arguments,
+            argument_count: 6,
+            path: self.path.as_deref().map(path_of),
+            second_path: self.second_path.as_deref().map(path_of),
+            path_truncated: false,
+            descriptor_type: None,
+            descriptor_family: None,
+            result: 0,
+        }
     }
 
     fn who(&self) -> Who<'_> {
@@ -254,4 +301,21 @@ impl Event {
             ..Who::default()
         }
     }
+}
+
+fn path_of(path: &str) -> Path<'_> {
+    Path { path: path.as_bytes(), name: path.as_bytes() }
+}
+
+fn connection(process: Process, role: Role, peer: SocketAddr, happened: Happened) -> Tcp {
+    let connection = Connection {
+        key: Err(NoKey::NotEstablished),
+        role: Some(role),
+        local: SocketAddr::from(([10, 244, 1, 7], 40_000)),
+        peer,
+        net_namespace: 0,
+        socket_cookie: 0,
+        opened_before_start: false,
+    };
+    Tcp { time: NOW, process: Some(process), connection, happened }
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use super::event::{Event, Network, Running};
+use super::event::{Event, Other, Running};
 use super::{Case, Expected, Unreadable};
+use crate::catalogue::EventType;
 use crate::source::{Source, Sources};
 use crate::yaml::{self, Content, Node};
 
@@ -111,8 +112,14 @@ impl Reader {
                 "host_mounts" => event.host_mounts = self.is(value)?,
                 "uid" => event.uid = self.parsed(value, "user id")?,
                 "tty" => event.tty = self.owned(value)?,
-                "connect" => event.network = Some(Network::Connect(self.address(value)?)),
-                "accept" => event.network = Some(Network::Accept(self.address(value)?)),
+                "connect" => event.other = Some(Other::Connect(self.address(value)?)),
+                "accept" => event.other = Some(Other::Accept(self.address(value)?)),
+                "open" => event.other = Some(Other::Open(self.text(value)?.to_owned())),
+                "access" => event.open_flags = self.access(value)?,
+                "call" => event.other = Some(Other::Call(self.call(value)?)),
+                "arguments" => event.arguments = self.arguments(value)?,
+                "path" => event.path = self.owned(value)?,
+                "second_path" => event.second_path = self.owned(value)?,
                 "peer_name" => event.peer_name = self.owned(value)?,
                 _ => self.of_program(key, value, &mut event.running)?,
             }
@@ -123,6 +130,42 @@ impl Reader {
 
     fn address(&self, node: &Node) -> Read<SocketAddr> {
         self.parsed(node, "address with a port")
+    }
+
+    /// `O_*` of open(2), as on every architecture (`include/uapi/asm-generic/fcntl.h`).
+    fn access(&self, node: &Node) -> Read<u32> {
+        match self.text(node)? {
+            "read" => Ok(0),
+            "write" => Ok(0o1),
+            "create" => Ok(0o101),
+            "truncate" => Ok(0o1001),
+            other => self.wrong(node, format!("{other:?} is no access to a file")),
+        }
+    }
+
+    fn call(&self, node: &Node) -> Read<&'static str> {
+        let name = self.text(node)?;
+        match EventType::of_name(name).filter(|call| call.record() == Some("system_call")) {
+            Some(call) => Ok(call.name()),
+            None => self.wrong(node, format!("{name:?} is no system call that rules are about")),
+        }
+    }
+
+    fn arguments(&self, node: &Node) -> Read<[u64; 6]> {
+        let mut arguments = [0; 6];
+        let given = self.sequence(node)?;
+        if given.len() > arguments.len() {
+            return self.wrong(node, "a system call has six arguments at most");
+        }
+        for (place, node) in arguments.iter_mut().zip(given) {
+            let text = self.text(node)?;
+            *place = match text.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16)
+                    .or_else(|_| self.wrong(node, format!("{text:?} is no number")))?,
+                None => self.parsed(node, "number")?,
+            };
+        }
+        Ok(arguments)
     }
 
     /// A program, or only its path.

@@ -160,16 +160,20 @@ impl Watch {
     }
 }
 
-/// In place of a file: the rules that Chandra comes with.
-const DEFAULT: &str = "default";
+/// In place of files: the rules that Chandra comes with, those on files and system calls apart, because
+/// what they have watched costs more.
+const OWN: [(&str, &str); 2] = [
+    ("default", chandra_rules::DEFAULT_RULES),
+    ("default-files", chandra_rules::DEFAULT_FILE_RULES),
+];
 
 fn sources(files: &[PathBuf]) -> Result<Sources, Problem> {
     let mut sources = Sources::default();
     for file in files {
-        sources.add(match file.as_os_str() == DEFAULT {
-            true => Source::new("default.yaml", chandra_rules::DEFAULT_RULES),
-            false => Source::new(file.display().to_string(), read(file)?),
-        });
+        let name = file.display().to_string();
+        let own = OWN.iter().find(|(own, _)| file.as_os_str() == *own);
+        let text = own.map_or_else(|| read(file), |(_, text)| Ok((*text).to_owned()))?;
+        sources.add(Source::new(name, text));
     }
     Ok(sources)
 }
