@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 
+use chandra_tests::actor::Actor;
 use chandra_tests::agent::{self, Agent};
 use chandra_tests::failure::fails;
 use chandra_tests::needs;
@@ -313,5 +314,31 @@ fn the_default_rules_load_and_watch() {
     for signal in ["process", "tcp", "file_open", "system_call"] {
         assert_eq!(agent.signal(signal).text("verdict"), Some("active"), "{signal}");
     }
+    agent.stop();
+}
+
+#[test]
+fn an_alert_tells_what_its_process_did_before() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mark = format!("mark-{}", unique());
+    let rules = [
+        rule("Connects", &format!("evt.type = connect and fd.sport = {}", address.port())),
+        rule("Never", "evt.type = execve and proc.name = nobody-runs-this"),
+    ];
+    let agent = auditing(&scratch, &rules.concat(), &[]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actor"));
+    let mut actor = Actor::start(command.args(["--token=s3cr3tWord9", &mark]));
+    actor.ask(&format!("connect {address}"));
+    let alert = wait_for_alert(&agent, "the alert", |_| true);
+    let preceding = alert.at("preceding").unwrap().as_array().unwrap();
+    assert_eq!(preceding.len(), 1, "{alert:?}");
+    assert_eq!(preceding[0]["type"], "exec");
+    let arguments = preceding[0]["arguments"].to_string();
+    assert!(arguments.contains(&mark), "{arguments}");
+    assert!(!alert.0.to_string().contains("s3cr3tWord9"), "{alert:?}");
+    actor.finish();
     agent.stop();
 }

@@ -5,17 +5,20 @@
 //!
 //! Files: `watch` (the rules in force, and what has to be watched for them), `lineage` (a process and its
 //! ancestors as rules ask for them), `context` (what an alert tells beside its rule's words), `node` (what
-//! is the same for all events of this machine), `figures` (counts for Prometheus).
+//! is the same for all events of this machine), `past` (what each process did lately), `figures` (counts for
+//! Prometheus).
 
 mod context;
 mod figures;
 mod lineage;
 mod node;
+mod past;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chandra_alerts::alert::Context;
 use chandra_alerts::{Alert, Figures, Outlets, Priority, fold, redact};
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
@@ -27,6 +30,7 @@ use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
 pub use figures::write;
 use lineage::ProcessLineage;
+use past::Past;
 pub use watch::{Needs, Watch};
 
 /// Alerts that wait to be redacted at most.
@@ -73,6 +77,7 @@ pub struct Auditing {
     rules: Arc<Ruleset>,
     scratch: Scratch,
     node: Node,
+    past: Past,
     outlets: Outlets,
     events: u64,
     undecided: u64,
@@ -100,8 +105,8 @@ impl Auditing {
         })?;
         let node = node::of_this_machine(node, options.by_name_only);
         let rules = Arc::clone(watch.rules());
-        let scratch = Scratch::default();
-        Ok(Self { watch, rules, scratch, node, outlets, events: 0, undecided: 0, shared })
+        let (scratch, past) = (Scratch::default(), Past::default());
+        Ok(Self { watch, rules, scratch, node, past, outlets, events: 0, undecided: 0, shared })
     }
 
     /// Puts a record before the rules. Whether it was one that rules can be asked about.
@@ -132,9 +137,13 @@ impl Auditing {
                 output_fields: fields
                     .map(|(name, value)| (name.into(), context::value(value)))
                     .collect(),
-                context: context::of(told, &lineage),
+                context: Context {
+                    preceding: self.past.before(record),
+                    ..context::of(told, &lineage)
+                },
             });
         }
+        self.past.note(record);
         true
     }
 
