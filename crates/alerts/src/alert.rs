@@ -9,61 +9,8 @@ mod text;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use chandra_event::priority::Priority;
 use uuid::Uuid;
-
-/// How grave an alert is: Falco's priorities, which are the severities of syslog (RFC 5424, 6.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// 0
-    Emergency,
-    /// 1
-    Alert,
-    /// 2
-    Critical,
-    /// 3
-    Error,
-    /// 4
-    Warning,
-    /// 5
-    Notice,
-    /// 6
-    Informational,
-    /// 7
-    Debug,
-}
-
-impl Priority {
-    /// All of them, the gravest first.
-    pub const ALL: [Self; 8] = [
-        Self::Emergency,
-        Self::Alert,
-        Self::Critical,
-        Self::Error,
-        Self::Warning,
-        Self::Notice,
-        Self::Informational,
-        Self::Debug,
-    ];
-
-    /// As Falco writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Emergency => "Emergency",
-            Self::Alert => "Alert",
-            Self::Critical => "Critical",
-            Self::Error => "Error",
-            Self::Warning => "Warning",
-            Self::Notice => "Notice",
-            Self::Informational => "Informational",
-            Self::Debug => "Debug",
-        }
-    }
-
-    /// 0 to 7, as syslog has it.
-    pub fn severity(self) -> u8 {
-        self as u8
-    }
-}
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Default)]

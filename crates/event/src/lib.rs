@@ -17,6 +17,7 @@ pub mod file;
 pub mod histogram;
 pub mod icmp;
 pub mod json;
+pub mod priority;
 pub mod process;
 pub mod record;
 pub mod reference;

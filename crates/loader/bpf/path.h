@@ -120,4 +120,17 @@ static __always_inline struct path_walk *read_path(__u32 slot, struct path *path
 	return walk;
 }
 
+/* Copies the text of a walk to where PATH_BYTES find room; returns its bytes. */
+static __always_inline __u32 copy_path(const struct path_walk *walk, void *into)
+{
+	__u32 start = walk->start, length = PATH_BYTES - start;
+
+	barrier_on(length);
+	if (length > PATH_BYTES)
+		return 0;
+	if (bpf_probe_read_kernel(into, length, &walk->bytes[start & (PATH_BYTES - 1)]))
+		return 0;
+	return length;
+}
+
 #endif

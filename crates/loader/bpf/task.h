@@ -36,6 +36,18 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 	bpf_core_read(process->comm, sizeof(process->comm), &leader->comm);
 }
 
+/* What a task has open as this descriptor; NULL for nothing, and for what is none. */
+static __always_inline struct file *file_of(struct task_struct *task, __s64 descriptor)
+{
+	struct file **files, *file = NULL;
+
+	if (descriptor < 0 || descriptor >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return NULL;
+	files = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
+	return file;
+}
+
 /* The filters on who did it, all but the selection. */
 static __always_inline bool owner_passes(struct task_struct *task, const struct process *process)
 {

@@ -14,7 +14,7 @@ pub struct Alert<'r> {
     /// Name of the rule.
     pub rule: &'r str,
     /// How urgent it is.
-    pub priority: crate::priority::Priority,
+    pub priority: chandra_event::priority::Priority,
     /// When the event was.
     pub time: Timestamp,
     /// The rule's output, filled in; one line, harmless on a terminal.

@@ -16,11 +16,11 @@ use crate::items::{
     Change, Item, ListItem, MacroItem, OneOrMany, Override, Plugin, Required, RuleItem, ValueItem,
     Way, called,
 };
-use crate::priority::Priority;
 use crate::reporter::Reporter;
 use crate::source::Place;
 use crate::text::Text;
 use crate::version::{ENGINE, PLUGINS};
+use chandra_event::priority::Priority;
 
 /// A list.
 #[derive(Debug, Clone)]

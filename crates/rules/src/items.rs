@@ -11,10 +11,10 @@ mod tests;
 pub use exception::{ExceptionItem, OneOrMany, ValueItem};
 pub(crate) use read::read;
 
-use crate::priority::Priority;
 use crate::source::Place;
 use crate::text::Text;
 use crate::version::Version;
+use chandra_event::priority::Priority;
 
 /// An item of a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]

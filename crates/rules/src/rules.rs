@@ -7,7 +7,7 @@ use crate::compile::{Graph, Groups, Predicates, Tree};
 use crate::evaluate::{Facts, Scratch, Truth, Value};
 use crate::load::{Matching, Options};
 use crate::output::Output;
-use crate::priority::Priority;
+use chandra_event::priority::Priority;
 
 /// Whether a rule is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Which rules are on, beside what they say themselves.
 
 use crate::matching::Glob;
-use crate::priority::Priority;
+use chandra_event::priority::Priority;
 
 /// Whether rules are switched on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 use chandra_loader::abi::group_field;
 use chandra_loader::spec::{Hook, Rung, SignalSpec};
 
+mod asked;
 pub mod filter;
 pub mod hierarchies;
 pub mod registry;

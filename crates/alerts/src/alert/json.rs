@@ -40,7 +40,7 @@ impl Redacted {
         object.text("hostname", hostname);
         object.text("output", &self.text());
         object.object("output_fields", |inner| inner.fields(output_fields));
-        object.text("priority", priority.name());
+        object.text("priority", priority.word());
         object.text("rule", rule);
         object.text("source", source);
         object.array("tags", tags.iter(), |tag, out| write_string(tag.as_bytes(), out));

@@ -13,7 +13,7 @@ impl Redacted {
         let Alert { time_ns, priority, output, .. } = self.alert();
         let time = rfc3339(*time_ns);
         let time = time.get("YYYY-MM-DDT".len()..time.len() - 1).unwrap_or_default();
-        format!("{time}: {} {}{}", priority.name(), escape(output.as_bytes()), self.more())
+        format!("{time}: {} {}{}", priority.word(), escape(output.as_bytes()), self.more())
     }
 
     /// What is said of alerts that were folded into this.

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::condition::is_name;
 use crate::diagnostic::{Code, nearest};
-use crate::priority::Priority;
 use crate::reporter::Reporter;
 use crate::source::SourceId;
 use crate::text::Text;
 use crate::version::Version;
 use crate::yaml::{self, Content, Node};
+use chandra_event::priority::Priority;
 
 /// The items of a source, as far as they can be read.
 pub(crate) fn read(source: SourceId, reporter: &mut Reporter<'_>) -> Vec<Item> {

@@ -4,6 +4,7 @@ use chandra_event::file::{FILE_OPEN, FileOpen, FileType, Opened};
 use chandra_event::record::{Kind, Record};
 use chandra_loader::load::Loaded;
 
+use crate::asked;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 
@@ -62,15 +63,9 @@ fn texts<'a>(bytes: &'a [u8], record: &FileOpenRecord) -> Option<Texts<'a>> {
     let rest = bytes.get(FileOpenRecord::BYTES..)?;
     let at = usize::from(record.path_length);
     let end = at + 1 + usize::from(record.name_length);
-    let name = rest.get(at + 1..end)?;
-    let path = match record.path_length {
-        _ if record.flags & file_open_flag::OPEN_RESOLVED != 0 => rest.get(..at)?,
-        0 => name,
-        // The root's own slash is enough.
-        1 => rest.get(1..end)?,
-        _ => rest.get(..end)?,
-    };
-    Some(Texts { path, name })
+    let (asked, name) = asked::path_and_name(rest.get(..end)?, at)?;
+    let is_resolved = record.flags & file_open_flag::OPEN_RESOLVED != 0;
+    Some(Texts { path: if is_resolved { rest.get(..at)? } else { asked }, name })
 }
 
 /// What was open before is not looked for.

@@ -37,28 +37,12 @@ static __always_inline __u32 write_path(struct open_scratch *out, struct task_st
 {
 	struct path_walk *walk =
 		read_path(PATH_SLOT_TRACEPOINT, path, &BPF_CORE_READ(task, fs)->root);
-	__u32 start, length;
 
 	if (!walk)
 		return 0;
 	if (walk->truncated)
 		out->record.flags |= OPEN_PATH_TRUNCATED;
-	start = walk->start;
-	length = PATH_BYTES - start;
-	barrier_on(length);
-	if (length > PATH_BYTES)
-		return 0;
-	if (bpf_probe_read_kernel(out->data, length, &walk->bytes[start & (PATH_BYTES - 1)]))
-		return 0;
-	return length;
-}
-
-static __always_inline struct file *file_of(struct task_struct *task, __u32 descriptor)
-{
-	struct file **files = BPF_CORE_READ(task, files, fdt, fd), *file = NULL;
-
-	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
-	return file;
+	return copy_path(walk, out->data);
 }
 
 /* Of what was opened: what it is, and where. */

@@ -51,22 +51,13 @@ static __always_inline __u32 append_path(struct exec_scratch *out, enum path_slo
 					 __u32 offset, struct path *path, struct path *root)
 {
 	struct path_walk *walk = read_path(slot, path, root);
-	__u32 start, length;
 
 	if (!walk)
 		return 0;
 	if (walk->truncated)
 		out->record.flags |= EXEC_PATH_TRUNCATED;
-	start = walk->start;
-	length = PATH_BYTES - start;
-	barrier_on(length);
-	if (length > PATH_BYTES)
-		return 0;
 	barrier_on(offset);
-	if (bpf_probe_read_kernel(&out->data[offset & (DATA_OFFSETS - 1)], length,
-				  &walk->bytes[start & (PATH_BYTES - 1)]))
-		return 0;
-	return length;
+	return copy_path(walk, &out->data[offset & (DATA_OFFSETS - 1)]);
 }
 
 static __always_inline __u32 append_string(struct exec_scratch *out, __u32 offset, __u32 limit,

@@ -7,6 +7,7 @@ use chandra_event::system_call::{Path, SYSTEM_CALL, SystemCall};
 use chandra_loader::batch;
 use chandra_loader::load::Loaded;
 
+use crate::asked;
 use crate::filter::Filter;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
@@ -42,7 +43,9 @@ pub fn decode(
     for (path, (start, name)) in paths.iter_mut().zip(lengths).take(record.path_count.into()) {
         let start = usize::from(*start);
         let end = start + 1 + usize::from(*name);
-        *path = Some(given(rest.get(..end).ok_or(short)?, start));
+        let given = asked::path_and_name(rest.get(..end).ok_or(short)?, start);
+        let (path_asked, name) = given.ok_or(short)?;
+        *path = Some(Path { path: path_asked, name });
         rest = rest.get(end..).unwrap_or_default();
     }
     let clock = context.clock.get();
@@ -66,18 +69,6 @@ pub fn decode(
         result: record.result,
     });
     Ok(())
-}
-
-/// Where a name begins, a slash and the name: together the path, unless it begins at the root.
-fn given(bytes: &[u8], start: usize) -> Path<'_> {
-    let name = bytes.get(start + 1..).unwrap_or_default();
-    let path = match start {
-        0 => name,
-        // The root's own slash is enough.
-        1 => bytes.get(1..).unwrap_or_default(),
-        _ => bytes,
-    };
-    Path { path, name }
 }
 
 /// Tells the probe which calls are wanted: those of the filter, or the usual ones.

@@ -39,38 +39,18 @@ struct {
 	__type(value, struct call_scratch);
 } scratch SEC(".maps");
 
-static __always_inline struct file *file_of(struct task_struct *task, __s64 descriptor)
-{
-	struct file **files, *file = NULL;
-
-	if (descriptor < 0 || descriptor >= BPF_CORE_READ(task, files, fdt, max_fds))
-		return NULL;
-	files = BPF_CORE_READ(task, files, fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
-	return file;
-}
-
 static __always_inline __u32 append_path(struct call_scratch *out, struct task_struct *task,
 					 struct path *path, __u32 offset)
 {
 	struct path_walk *walk =
 		read_path(PATH_SLOT_TRACEPOINT, path, &BPF_CORE_READ(task, fs)->root);
-	__u32 start, length;
 
 	if (!walk)
 		return 0;
 	if (walk->truncated)
 		out->record.flags |= CALL_PATH_TRUNCATED;
-	start = walk->start;
-	length = PATH_BYTES - start;
-	barrier_on(length);
-	if (length > PATH_BYTES)
-		return 0;
 	barrier_on(offset);
-	if (bpf_probe_read_kernel(&out->data[offset & (DATA_OFFSETS - 1)], length,
-				  &walk->bytes[start & (PATH_BYTES - 1)]))
-		return 0;
-	return length;
+	return copy_path(walk, &out->data[offset & (DATA_OFFSETS - 1)]);
 }
 
 static __always_inline bool has_argument(__s8 index)

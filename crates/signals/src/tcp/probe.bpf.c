@@ -419,14 +419,11 @@ static __always_inline const struct sock *tcp_socket_of(struct file *file)
 /* Where no function can be hooked: from the descriptor that accept returned to its socket. */
 static __always_inline int on_accept_exit(void *ctx, long fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct file **files, *file = NULL;
+	struct file *file = file_of((void *)bpf_get_current_task(), fd);
 	const struct sock *sk;
 
-	if (fd < 0)
+	if (!file)
 		return 0;
-	files = BPF_CORE_READ(task, files, fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	sk = tcp_socket_of(file);
 	return sk ? on_accept(ctx, sk) : 0;
 }

@@ -32,7 +32,7 @@ pub fn write(audited: &Audited, out: &mut Writer<'_>) {
     let mut alerts =
         out.family(Kind::Counter, "chandra_alerts", "", "Alerts by rule, before they are folded.");
     for (rule, priority, count) in &audited.alerts.taken {
-        alerts.sample(&[("rule", rule), ("priority", priority.name())], *count);
+        alerts.sample(&[("rule", rule), ("priority", priority.word())], *count);
     }
     let mut redacted =
         out.family(Kind::Counter, "chandra_alerts_redacted", "", "Secrets taken out of alerts.");

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chandra_alerts::alert::Context;
-use chandra_alerts::{Alert, Figures, Outlets, Priority, fold, redact};
+use chandra_alerts::{Alert, Figures, Outlets, fold, redact};
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
 use chandra_rules::adapter::{Node, RecordFacts};
@@ -129,7 +129,7 @@ impl Auditing {
             self.outlets.take(Alert {
                 time_ns: record.time().0,
                 rule: said.rule.into(),
-                priority: priority(said.priority),
+                priority: said.priority,
                 source: said.source.into(),
                 hostname: self.node.hostname.as_str().into(),
                 tags: said.tags.into(),
@@ -178,9 +178,4 @@ impl Auditing {
             alerts,
         }
     }
-}
-
-fn priority(priority: chandra_rules::priority::Priority) -> Priority {
-    let same = |known: &&Priority| known.name() == priority.word();
-    Priority::ALL.iter().find(same).copied().unwrap_or(Priority::Debug)
 }

@@ -1,4 +1,4 @@
-//! How urgent an alert is.
+//! How urgent an alert is: said by rules, told by alerts.
 
 use std::fmt;
 
@@ -41,6 +41,11 @@ impl Priority {
             Self::Informational => "Informational",
             Self::Debug => "Debug",
         }
+    }
+
+    /// 0 to 7, as syslog has it.
+    pub fn severity(self) -> u8 {
+        self as u8
     }
 
     /// What is written so, in any case; `info` is `Informational`.
