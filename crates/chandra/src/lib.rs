@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alerts;
 mod cgroup;
 pub mod cli;
 mod companions;
@@ -40,6 +41,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::List(options) => list::run(&options)?,
         cli::Verb::Observe(options) => observe::run(&options)?,
         cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
+        cli::Verb::Alerts(options) => alerts::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}

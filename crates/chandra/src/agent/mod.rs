@@ -124,7 +124,8 @@ fn serve(
 ) -> Result<(), Problem> {
     let (printer, queue) = printer::start(options.print, stop);
     let places = bound.places();
-    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node));
+    let recent = auditing.as_ref().and_then(Auditing::recent);
+    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node, recent));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
     let outlets = (count(options, state)?, export(options, state)?);
     let flowing =

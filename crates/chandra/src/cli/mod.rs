@@ -10,9 +10,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
 pub(crate) mod agent;
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod evaluation;
 pub(crate) mod export;
 pub(crate) mod hubble;
 pub(crate) mod hubble_config;
@@ -38,6 +40,8 @@ pub(crate) enum Verb {
     Observe(Box<observe::ObserveOptions>),
     /// `chandra status`, `chandra list nodes`, … of a server
     OtherOfServer(Box<observe_others::OtherOptions>),
+    /// `chandra alerts …`
+    Alerts(Box<alerts::AlertsOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
     /// `chandra agent …`
@@ -91,6 +95,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             let arguments = list::ListArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
             list::ListOptions::new(kind, &arguments).map(Box::new).map(Verb::List)
+        }
+        Some(("alerts", matches)) => {
+            let options = alerts::AlertsOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Alerts)
         }
         Some(("rules" | "replay", matches)) => {
             let options =
@@ -148,6 +157,7 @@ fn command() -> Command {
         .subcommand(observe::command())
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
+        .subcommand(alerts::command())
         .subcommand(rules::command())
         .subcommand(rules::replay_command())
         .subcommand(agent)
@@ -175,6 +185,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("observe") => "chandra observe --help",
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",
+        Some("alerts") => "chandra alerts --help",
         Some("rules") => "chandra rules --help",
         Some("replay") => "chandra replay --help",
         Some("agent") => "chandra agent --help",

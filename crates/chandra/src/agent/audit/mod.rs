@@ -5,20 +5,22 @@
 //!
 //! Files: `watch` (the rules in force, and what has to be watched for them), `lineage` (a process and its
 //! ancestors as rules ask for them), `context` (what an alert tells beside its rule's words), `node` (what
-//! is the same for all events of this machine), `past` (what each process did lately), `figures` (counts for
-//! Prometheus).
+//! is the same for all events of this machine), `past` (what each process did lately), `timings` (what rules
+//! take), `figures` (counts for Prometheus).
 
 mod context;
 mod figures;
 mod lineage;
 mod node;
 mod past;
+mod timings;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chandra_alerts::alert::Context;
+use chandra_alerts::recent::{self, Recent};
 use chandra_alerts::{Alert, Figures, Outlets, fold, redact};
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
@@ -31,6 +33,7 @@ use crate::follow::Told;
 pub use figures::write;
 use lineage::ProcessLineage;
 use past::Past;
+use timings::{SAMPLING, Timing, Timings};
 pub use watch::{Needs, Watch};
 
 /// Alerts that wait to be redacted at most.
@@ -55,8 +58,12 @@ pub struct Audited {
     pub reloads: u64,
     /// Times that they could not be.
     pub failed_reloads: u64,
+    /// What rules took, of one event in [`SAMPLING`].
+    pub timings: Vec<Timing>,
     /// What became of alerts.
     pub alerts: Figures,
+    /// The latest alerts, where they are kept.
+    pub recent: Option<recent::Figures>,
 }
 
 impl Shared {
@@ -78,7 +85,9 @@ pub struct Auditing {
     scratch: Scratch,
     node: Node,
     past: Past,
+    timings: Timings,
     outlets: Outlets,
+    recent: Option<Arc<Recent>>,
     events: u64,
     undecided: u64,
     shared: Shared,
@@ -92,11 +101,13 @@ impl Auditing {
         node: &str,
         shared: Shared,
     ) -> Result<Self, Problem> {
+        let recent = options.buffer_bytes.map(|bytes| Arc::new(Recent::new(bytes)));
         let outlets = Outlets::new(&chandra_alerts::Options {
             fold: fold::Options::default(),
             redact: redact::Options { enabled: options.redacts, ..redact::Options::default() },
             queue: QUEUE,
             sinks: options.sinks.clone(),
+            recent: recent.clone(),
             say: |name, why| eprintln!("warning: alerts to {name}: {why}"),
         });
         let outlets = outlets.map_err(|error| {
@@ -105,8 +116,24 @@ impl Auditing {
         })?;
         let node = node::of_this_machine(node, options.by_name_only);
         let rules = Arc::clone(watch.rules());
-        let (scratch, past) = (Scratch::default(), Past::default());
-        Ok(Self { watch, rules, scratch, node, past, outlets, events: 0, undecided: 0, shared })
+        Ok(Self {
+            timings: Timings::of(&rules, &Timings::default()),
+            watch,
+            rules,
+            scratch: Scratch::default(),
+            node,
+            past: Past::default(),
+            outlets,
+            recent,
+            events: 0,
+            undecided: 0,
+            shared,
+        })
+    }
+
+    /// The latest alerts, where they are kept.
+    pub fn recent(&self) -> Option<Arc<Recent>> {
+        self.recent.clone()
     }
 
     /// Puts a record before the rules. Whether it was one that rules can be asked about.
@@ -118,10 +145,16 @@ impl Auditing {
         let Some(facts) = facts else { return false };
         self.events = number;
         let (mut fired, mut undecided): (Vec<&Rule>, u64) = (Vec::new(), 0);
-        self.rules.evaluate(&facts, &mut self.scratch, &mut |rule, outcome| match outcome {
+        let mut each = |rule, outcome| match outcome {
             Outcome::Fires => fired.push(rule),
             Outcome::Undecided => undecided += 1,
-        });
+        };
+        if number.is_multiple_of(SAMPLING) {
+            let mut timed = |rule, time| self.timings.add(rule, time);
+            self.rules.evaluate_timed(&facts, &mut self.scratch, &mut each, &mut timed);
+        } else {
+            self.rules.evaluate(&facts, &mut self.scratch, &mut each);
+        }
         self.undecided += undecided;
         for rule in fired {
             let said = rule.alert(&facts, record.time(), &mut self.scratch);
@@ -151,7 +184,10 @@ impl Auditing {
     pub fn look(&mut self) {
         self.outlets.tick();
         self.watch.look();
-        self.rules = Arc::clone(self.watch.rules());
+        if !Arc::ptr_eq(&self.rules, self.watch.rules()) {
+            self.rules = Arc::clone(self.watch.rules());
+            self.timings = Timings::of(&self.rules, &self.timings);
+        }
         self.shared.set(self.audited(self.outlets.figures()));
     }
 
@@ -175,7 +211,9 @@ impl Auditing {
             undecided: self.undecided,
             reloads: self.watch.reloads(),
             failed_reloads: self.watch.failed_reloads(),
+            timings: self.timings.told(),
             alerts,
+            recent: self.recent.as_ref().map(|recent| recent.figures()),
         }
     }
 }
