@@ -15,6 +15,7 @@ mod here;
 mod list;
 mod observe;
 mod output;
+mod record;
 mod rules;
 mod session;
 mod stop;
@@ -42,6 +43,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Observe(options) => observe::run(&options)?,
         cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
         cli::Verb::Alerts(options) => alerts::run(&options)?,
+        cli::Verb::Record(options) => record::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}

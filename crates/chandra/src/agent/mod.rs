@@ -4,7 +4,7 @@
 //! bounded queue to one writer, so that a slow reader of the output costs lines, which are counted, and
 //! never records in the kernel.
 
-mod audit;
+pub mod audit;
 mod canary;
 mod export;
 mod flows;

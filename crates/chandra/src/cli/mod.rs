@@ -25,6 +25,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod trace;
@@ -42,6 +43,8 @@ pub(crate) enum Verb {
     OtherOfServer(Box<observe_others::OtherOptions>),
     /// `chandra alerts …`
     Alerts(Box<alerts::AlertsOptions>),
+    /// `chandra record …`
+    Record(Box<record::RecordOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
     /// `chandra agent …`
@@ -101,6 +104,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 .map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Alerts)
         }
+        Some(("record", matches)) => {
+            let options = record::RecordOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Record)
+        }
         Some(("rules" | "replay", matches)) => {
             let options =
                 rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
@@ -159,6 +167,7 @@ fn command() -> Command {
         .subcommand(observe_others::watch_command())
         .subcommand(alerts::command())
         .subcommand(rules::command())
+        .subcommand(record::command())
         .subcommand(rules::replay_command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
@@ -187,6 +196,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("watch") => "chandra watch --help",
         Some("alerts") => "chandra alerts --help",
         Some("rules") => "chandra rules --help",
+        Some("record") => "chandra record --help",
         Some("replay") => "chandra replay --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",

@@ -66,7 +66,15 @@ impl Needs {
         Self { kinds: kinds.collect(), opens: prefixes(&opens), calls }
     }
 
-    /// Beginnings of the paths whose opens are needed, for a signal that is there for nothing else.
+    /// All that rules can be asked about.
+    pub fn everything() -> Self {
+        let kinds =
+            ["exec", "fork", "exit", "tcp_connect", "tcp_accept", "file_open", "system_call"];
+        Self { kinds: kinds.to_vec(), opens: Vec::new(), calls: calls::usual().collect() }
+    }
+
+    /// Beginnings of the paths whose opens are needed, for a signal that is there for nothing else;
+    /// none stands for all.
     pub fn opens(&self) -> &[Prefix] {
         &self.opens
     }
