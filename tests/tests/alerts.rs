@@ -278,7 +278,7 @@ fn each_rule_is_timed_for_some_events() {
     let auditing = Auditing::start(&[]);
     let count = "chandra_rules_evaluations_sampled_total{rule=\"Marked\"}";
     wait_for("a sample", || {
-        (0..64).for_each(|_| {
+        (0..256).for_each(|_| {
             assert!(Command::new(Path::new("/bin/true")).status().unwrap().success())
         });
         (auditing.agent.metric(count) > 0).then_some(())
@@ -287,7 +287,7 @@ fn each_rule_is_timed_for_some_events() {
     let seconds = "chandra_rules_evaluation_sampled_seconds_total{rule=\"Marked\"} ";
     let seconds = text.lines().find_map(|line| line.strip_prefix(seconds)).unwrap();
     assert!(seconds.parse::<f64>().unwrap() > 0.0, "{seconds}");
-    assert!(text.contains("of one event in 64"), "{text}");
+    assert!(text.contains("of one event in 256"), "{text}");
     let (_, open) = chandra_tests::http::get_as(
         auditing.agent.address(),
         "/metrics",

@@ -74,11 +74,6 @@ fn compared(alert: &Record) -> Vec<Value> {
     let of = |name: &str| at(name).as_array().map_or(0, Vec::len);
     let ancestors = at("ancestors").as_array().unwrap().iter().map(names).collect();
     let output = alert.text("output").unwrap().split_once(": ").unwrap().1.to_owned();
-    let mut connection = at("connection");
-    // An identity of the kernel's own: it is not recorded.
-    if let Some(connection) = connection.as_object_mut() {
-        connection.remove("key");
-    }
     vec![
         at("rule"),
         at("priority"),
@@ -90,7 +85,7 @@ fn compared(alert: &Record) -> Vec<Value> {
         Value::Array(ancestors),
         at("container"),
         at("pod"),
-        connection,
+        at("connection"),
         of("preceding").into(),
     ]
 }

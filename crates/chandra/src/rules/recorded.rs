@@ -167,7 +167,8 @@ impl Recorded {
 
     fn end(&self, object: &str) -> Option<SocketAddr> {
         let address: IpAddr = self.text(&format!("{object}/address"))?.parse().ok()?;
-        let port = self.number(&format!("{object}/port"))?;
+        // A connection that begins has no port of its own yet.
+        let port = self.number(&format!("{object}/port")).unwrap_or_default();
         Some(SocketAddr::new(address, u16::try_from(port).ok()?))
     }
 
@@ -176,8 +177,10 @@ impl Recorded {
             Happened::Accept { .. } => Role::Acceptor,
             _ => Role::Opener,
         };
+        let key = self.text("/connection/key");
+        let key = key.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let connection = Connection {
-            key: Err(NoKey::NotEstablished),
+            key: key.ok_or(NoKey::NotEstablished),
             role: Some(role),
             local: self.end("/connection/local")?,
             peer: self.end("/connection/peer")?,
@@ -326,10 +329,12 @@ impl Recorded {
                 Some(tcp) => with(&tcp, &who),
                 None => with(&exec, &who),
             },
-            Some("tcp_accept") => match self.tcp(Happened::Accept { queued_ns: None }) {
-                Some(tcp) => with(&tcp, &who),
-                None => with(&exec, &who),
-            },
+            Some("tcp_accept") => {
+                match self.tcp(Happened::Accept { queued_ns: self.number("/queued_ns") }) {
+                    Some(tcp) => with(&tcp, &who),
+                    None => with(&exec, &who),
+                }
+            }
             _ => with(&exec, &who),
         }
     }
@@ -387,6 +392,26 @@ mod tests {
         comes_back(&Exec { running: true, filename: b"", ..exec });
         let (time, parent) = (exec.time, Process { pid: 1, ..process() });
         comes_back(&Fork { time, process: process(), parent });
+    }
+
+    #[test]
+    fn connections_come_back_as_they_were_written() {
+        let connection = Connection {
+            key: Err(NoKey::NotEstablished),
+            role: Some(Role::Opener),
+            local: SocketAddr::from(([10, 0, 0, 1], 0)),
+            peer: "[2001:db8::1]:443".parse().unwrap(),
+            net_namespace: 7,
+            socket_cookie: 0,
+            opened_before_start: false,
+        };
+        let (time, process) = (Timestamp(1_795_338_611_123_456_789), Some(process()));
+        comes_back(&Tcp { time, process, connection, happened: Happened::Connect });
+        let local = "[2001:db8::2]:80".parse().unwrap();
+        let (key, role) = (Ok(0xdef5_7bc3_99c9_8eee), Some(Role::Acceptor));
+        let connection = Connection { key, role, local, ..connection };
+        let happened = Happened::Accept { queued_ns: Some(50_000) };
+        comes_back(&Tcp { time, process, connection, happened });
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `chandra replay`: recorded events through rules, alerts out, as an agent would have told them.
 //!
 //! A recording of `chandra record` begins with what an agent would have known, and has in it what it would have
-//! learnt. From other records, without that heading, no ancestors are learnt: half of them would be worse than
+//! learnt: of what these rules do not ask about is learnt, and no more. From other records, without that heading, no ancestors are learnt: half of them would be worse than
 //! what each record says of its own parent.
 
 use std::fs::File;
@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::recorded::Recorded;
 use super::{RulesFormat, RulesOptions, counted};
-use crate::agent::audit::Evaluator;
+use crate::agent::audit::{Evaluator, Needs};
 use crate::follow::Told;
 use crate::output::{self, Written};
 use crate::record::heading::{Heading, RECORDING, RECORDING_END, Unusable};
@@ -43,6 +43,8 @@ struct Replay<'a> {
     evaluator: Evaluator,
     identity: Identity,
     redactor: Redactor,
+    /// What an agent would have watched for these rules.
+    needs: Needs,
     options: &'a RulesOptions,
     counts: Counts,
     heading: Reading,
@@ -100,6 +102,7 @@ impl<'a> Replay<'a> {
             evaluator: Evaluator::new(Arc::new(rules.clone()), node),
             identity: Identity::default(),
             redactor: Redactor::default(),
+            needs: Needs::of(rules),
             options,
             counts: Counts::default(),
             heading: Reading::Records,
@@ -141,11 +144,14 @@ impl<'a> Replay<'a> {
     }
 
     fn evaluate(&mut self, record: &dyn Record, who: &Who<'_>, text: &mut String) {
-        let Self { evaluator, identity, redactor, options, counts, .. } = self;
+        let Self { evaluator, identity, redactor, needs, options, counts, .. } = self;
         if self.heading != Reading::Records {
             let now_ns = identity.processes.boottime_ns_of(record.time());
             identity.learn(record, now_ns);
             while identity.processes.advance(now_ns.saturating_sub(LINGER_NS)) {}
+            if !needs.has(record.kind()) {
+                return;
+            }
         }
         let known = &Known { record, who };
         let told = Told { known, container: None, identity };

@@ -86,12 +86,13 @@ impl Evaluator {
         true
     }
 
-    /// Other rules from now on, if these are others.
-    pub fn adopt(&mut self, rules: &Arc<Ruleset>) {
-        if !Arc::ptr_eq(&self.rules, rules) {
-            self.rules = Arc::clone(rules);
-            self.timings = Timings::of(&self.rules, &self.timings);
+    /// Other rules from now on, if these are others. Gives back those before them.
+    pub fn adopt(&mut self, rules: &Arc<Ruleset>) -> Option<Arc<Ruleset>> {
+        if Arc::ptr_eq(&self.rules, rules) {
+            return None;
         }
+        self.timings = Timings::of(rules, &self.timings);
+        Some(std::mem::replace(&mut self.rules, Arc::clone(rules)))
     }
 
     /// The node that records are of.

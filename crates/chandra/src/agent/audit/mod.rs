@@ -105,7 +105,9 @@ impl Auditing {
         })?;
         let node = node::of_this_machine(node, options.by_name_only);
         let evaluator = Evaluator::new(Arc::clone(watch.rules()), node);
-        Ok(Self { watch, evaluator, outlets, recent, shared })
+        let this = Self { watch, evaluator, outlets, recent, shared };
+        this.shared.set(this.audited(this.outlets.figures()));
+        Ok(this)
     }
 
     /// The latest alerts, where they are kept.
@@ -123,7 +125,10 @@ impl Auditing {
     pub fn look(&mut self) {
         self.outlets.tick();
         self.watch.look();
-        self.evaluator.adopt(self.watch.rules());
+        if let Some(before) = self.evaluator.adopt(self.watch.rules()) {
+            // Many rules take longer to be taken apart than records may wait.
+            std::thread::spawn(move || drop(before));
+        }
         self.shared.set(self.audited(self.outlets.figures()));
     }
 

@@ -1,12 +1,13 @@
 //! What each rule takes, of some events: two readings of a clock for each rule would cost as much as the rules.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chandra_rules::rules::Ruleset;
 
 /// One event in so many is timed.
-pub const SAMPLING: u64 = 64;
+pub const SAMPLING: u64 = 256;
 
 /// What a rule took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +27,11 @@ pub struct Timings(Vec<Timing>);
 impl Timings {
     /// Those of rules that come in place of others, whose counts go on under the same names.
     pub fn of(rules: &Ruleset, before: &Self) -> Self {
+        let known: HashMap<&str, &Timing> =
+            before.0.iter().map(|timing| (&*timing.rule, timing)).collect();
         let timing = |name: &String| {
-            let known = before.0.iter().find(|timing| *timing.rule == **name);
             let new = || Timing { rule: name.as_str().into(), count: 0, time: Duration::ZERO };
-            known.cloned().unwrap_or_else(new)
+            known.get(name.as_str()).map_or_else(new, |timing| (*timing).clone())
         };
         Self(rules.rules().iter().map(|rule| timing(&rule.name)).collect())
     }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::SystemTime;
 
 use chandra_doctor::{Check, Problem};
+use chandra_event::record::Kind;
 use chandra_loader::path_selection::{Prefix, path_access};
 use chandra_rules::diagnostic::{Report, Severity};
 use chandra_rules::load::Options;
@@ -83,6 +84,11 @@ impl Needs {
     pub fn kinds_of(&self, signal: &Signal) -> u32 {
         let kinds = signal.kinds.iter().filter(|(name, _)| self.kinds.contains(name));
         kinds.fold(0, |bits, (_, number)| bits | 1 << number)
+    }
+
+    /// Records of this kind are needed.
+    pub fn has(&self, kind: &Kind) -> bool {
+        self.kinds.contains(&kind.name)
     }
 
     /// System calls that are needed.
