@@ -19,7 +19,7 @@ use chandra_identity::Identity;
 use chandra_loader::clock;
 use chandra_signals::Context;
 
-use crate::agent::audit::{Needs, Watch, node};
+use crate::agent::audit::{Needs, node};
 use crate::cli::record::RecordOptions;
 use crate::follow::{Late, Plan, Sink, Tally, Told, follow};
 use crate::stop::{Ending, Stop};
@@ -37,7 +37,7 @@ pub fn run(options: &RecordOptions) -> Result<(), Problem> {
     let _ = chandra_loader::memory::raise_memlock_limit();
     let needs = match options.audit.is_off() {
         true => Needs::everything(),
-        false => Watch::new(&options.audit)?.needs().clone(),
+        false => Needs::of_files(&options.audit)?,
     };
     let mut file = Recording::create(&options.file, options.max_bytes)?;
     let watched = watched::load(&needs, &options.load)?;

@@ -67,6 +67,11 @@ impl Needs {
         Self { kinds: kinds.collect(), opens: prefixes(&opens), calls }
     }
 
+    /// What the rules of these files stand on.
+    pub fn of_files(options: &AuditOptions) -> Result<Self, Problem> {
+        load(&options.files, &options.rules).map(|(_, needs, _)| needs)
+    }
+
     /// All that rules can be asked about.
     pub fn everything() -> Self {
         let kinds =
