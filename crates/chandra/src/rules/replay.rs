@@ -1,8 +1,8 @@
 //! `chandra replay`: recorded events through rules, alerts out, as an agent would have told them.
 //!
 //! A recording of `chandra record` begins with what an agent would have known, and has in it what it would have
-//! learnt: of what these rules do not ask about is learnt, and no more. From other records, without that heading, no ancestors are learnt: half of them would be worse than
-//! what each record says of its own parent.
+//! learnt: from what these rules do not ask about is learnt, and no more. From other records, without that heading,
+//! no ancestors are learnt: half of them would be worse than what each record says of its own parent.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

@@ -3,10 +3,10 @@
 //! It runs in the thread that tells, which owns the tables that rules ask, so that an alert names who did it
 //! as it was then. What becomes of an alert happens elsewhere and never holds this up (`chandra_alerts`).
 //!
-//! Files: `evaluator` (from a record to its alerts), `watch` (the rules in force, and what has to be watched for them), `lineage` (a process and its
-//! ancestors as rules ask for them), `context` (what an alert tells beside its rule's words), `node` (what
-//! is the same for all events of this machine), `past` (what each process did lately), `timings` (what rules
-//! take), `figures` (counts for Prometheus).
+//! Files: `evaluator` (from a record to its alerts), `watch` (the rules in force, and what has to be watched for
+//! them), `lineage` (a process and its ancestors as rules ask for them), `context` (what an alert tells beside its
+//! rule's words), `node` (what is the same for all events of this machine), `past` (what each process did lately),
+//! `timings` (what rules take), `figures` (counts for Prometheus).
 
 mod context;
 mod evaluator;
