@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use protox::prost::Message;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "flow/flow.proto",
     "relay/relay.proto",
     "observer/observer.proto",
     "peer/peer.proto",
     "chandra/v1/flow_details.proto",
+    "chandra/v1/alerts.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -22,7 +22,7 @@ pub struct Agent {
 }
 
 /// `chandra agent ARGUMENTS`, not started yet, in an environment of which it takes nothing but that it
-/// serves no flows, unless the arguments say where.
+/// serves no flows, unless the arguments say where, and that no rules watch, unless they say which.
 pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(chandra());
     command.arg("agent").args(arguments);
@@ -30,6 +30,7 @@ pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     for place in ["SOCKET_PATH", "LISTEN_ADDRESS"] {
         command.env(format!("CHANDRA_HUBBLE_{place}"), "off");
     }
+    command.env("CHANDRA_RULES", "off");
     command
 }
 

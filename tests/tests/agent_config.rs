@@ -92,6 +92,34 @@ fn signals() {
 }
 
 #[test]
+fn rules() {
+    needs!("root");
+    let loaded = |flags: &[&str], variables: &Variables<'_>| {
+        let scratch = Scratch::new();
+        let file = "rules = [\"default\"]\nrules_minimum_priority = \"emergency\"\nsignals = [\"process\"]";
+        let mut command = command(&scratch, &Options { file, variables, flags });
+        let agent = Agent::start_command(command.env_remove("CHANDRA_RULES"));
+        agent.metric("chandra_rules_loaded")
+    };
+    let variable = [("CHANDRA_RULES_MINIMUM_PRIORITY", "critical")];
+    let (in_file, in_variable) = (loaded(&[], &[]), loaded(&[], &variable));
+    let in_flag = loaded(&["--rules-minimum-priority", "debug"], &variable);
+    assert_eq!(in_file, 0);
+    assert!(0 < in_variable && in_variable < in_flag, "{in_variable} {in_flag}");
+    let switches = [
+        "--rules-minimum-priority",
+        "debug",
+        "--rules-disable",
+        "*",
+        "--rules-enable",
+        "Crypto miner",
+    ];
+    assert_eq!(loaded(&switches, &variable), 1);
+    // Nothing is audited, so nothing is told of it.
+    assert_eq!(loaded(&["--rules", "off"], &[]), 0);
+}
+
+#[test]
 fn ring_size() {
     needs!("root");
     in_three_places(

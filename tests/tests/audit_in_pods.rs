@@ -6,7 +6,9 @@ use std::fs;
 use chandra_tests::agent::Agent;
 use chandra_tests::containerd::{Container, Containerd, IMAGE, Pod};
 use chandra_tests::needs_containerd;
+use chandra_tests::observe::{command, printed};
 use chandra_tests::patience::wait_for;
+use chandra_tests::record::Record;
 use chandra_tests::scratch::{Scratch, unique};
 
 const PODS: usize = 20;
@@ -27,9 +29,10 @@ fn each_alert_of_a_short_container_names_its_pod() {
     );
     fs::write(&rules, text).unwrap();
     let socket = containerd.socket().display().to_string();
+    let flows = scratch.at("hubble.sock").display().to_string();
     let arguments =
         ["--cri-socket", &socket, "--rules", rules.to_str().unwrap(), "--alerts", "json"];
-    let mut agent = Agent::start(&arguments);
+    let mut agent = Agent::start(&[&arguments[..], &["--hubble-socket-path", &flows]].concat());
     agent.read_output();
     agent.wait_until_ready();
     let mut pods = Vec::new();
@@ -54,5 +57,21 @@ fn each_alert_of_a_short_container_names_its_pod() {
         assert_eq!(field("container.image"), Some(IMAGE));
         assert_eq!(alert.text("pod.name"), Some(pod.as_str()));
     }
+    let server = format!("unix://{flows}");
+    let shown = |arguments: &[&str]| {
+        let usual = ["alerts", "--server", &server, "--all", "-o", "json"];
+        let shown = printed(&mut command(&[&usual[..], arguments].concat()));
+        shown.lines().map(Record::parse).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&["-n", "test"]).len(), PODS);
+    assert_eq!(shown(&["-n", "other"]).len(), 0);
+    let one = shown(&["--pod", "test/sleeper-7"]);
+    assert_eq!(
+        one.iter().map(|alert| alert.text("pod.name")).collect::<Vec<_>>(),
+        [Some("sleeper-7")]
+    );
+    assert_eq!(shown(&["--pod", "sleeper-1*", "--container", "app-1?"]).len(), PODS - 10);
+    let id = one[0].text("container.id").unwrap().to_owned();
+    assert_eq!(shown(&["--container", &id[..12]]).len(), 1);
     assert_eq!(agent.stop().records().len(), PODS);
 }

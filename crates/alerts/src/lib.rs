@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rules ─▶ Outlets::take: fold ─queue─▶ redact, write ─queues─▶ stdout · file · syslog · spool ─▶ HTTP
+//!                                         └─▶ Recent, for whoever asks
 //! ```
 //!
 //! Nothing here knows how a rule is written or where events come from. Invariants: taking an alert never
@@ -14,9 +15,11 @@ pub mod figures;
 pub mod fold;
 pub mod outlets;
 pub mod preceding;
+pub mod recent;
 pub mod redact;
 pub mod sink;
 pub mod spool;
+pub mod wanted;
 
 pub use alert::{Alert, Priority};
 pub use figures::Figures;

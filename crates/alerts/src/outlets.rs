@@ -16,8 +16,9 @@ use hashbrown::HashTable;
 use crate::alert::{Alert, Priority};
 use crate::figures::Figures;
 use crate::fold::{self, Fold, Taken, Told};
+use crate::recent::Recent;
 use crate::redact::{self, Redactor};
-use crate::sink::{self, Prepared, Queue, Running, Stop};
+use crate::sink::{self, Format, Prepared, Queue, Running, Stop};
 
 /// What outlets there are.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Options {
     pub queue: usize,
     /// Where alerts go.
     pub sinks: Vec<sink::Options>,
+    /// Keeps the latest alerts for whoever asks.
+    pub recent: Option<Arc<Recent>>,
     /// Told the name of a sink that fails, and why.
     pub say: sink::Say,
 }
@@ -108,7 +111,9 @@ impl Outlets {
         let (queue, told) = sync_channel(options.queue.max(1));
         let thread = std::thread::Builder::new().name("alerts".into());
         let redacts = Arc::clone(&redactor);
-        thread.spawn(move || hand_on(&told, &redacts, &queues)).map_err(Error::Thread)?;
+        let recent = options.recent.clone();
+        let work = move || hand_on(&told, &redacts, recent.as_deref(), &queues);
+        thread.spawn(work).map_err(Error::Thread)?;
         Ok(Self {
             fold: Fold::new(options.fold),
             queue,
@@ -221,10 +226,14 @@ fn send(queue: &SyncSender<Told>, told: Told, sent: &mut Sent) -> Option<Told> {
     }
 }
 
-/// Redacts, and hands on to all sinks, until the queue has ended.
-fn hand_on(told: &Receiver<Told>, redactor: &Redactor, queues: &[Queue]) {
+/// Redacts, keeps, and hands on to all sinks, until the queue has ended.
+fn hand_on(told: &Receiver<Told>, redactor: &Redactor, recent: Option<&Recent>, queues: &[Queue]) {
     for Told { alert, folded } in told {
         let prepared = Arc::new(Prepared::new(redactor.alert(alert, folded)));
+        if let Some(recent) = recent {
+            let [text, json] = [Format::Text, Format::Json].map(|format| prepared.bytes(format));
+            recent.add(&prepared.redacted, text, json);
+        }
         queues.iter().for_each(|queue| queue.send(&prepared));
     }
 }
@@ -233,7 +242,7 @@ fn hand_on(told: &Receiver<Told>, redactor: &Redactor, queues: &[Queue]) {
 mod tests {
     use super::*;
     use crate::alert::{Value, sample};
-    use crate::sink::{Format, Target};
+    use crate::sink::Target;
     use chandra_rotating_file::Rotation;
     use chandra_tests::patience::{PATIENCE, wait_for};
     use chandra_tests::scratch::Scratch;
@@ -256,6 +265,7 @@ mod tests {
             redact: redact::Options::default(),
             queue: 8,
             sinks,
+            recent: None,
             say: |name, why| eprintln!("{name}: {why}"),
         }
     }

@@ -173,6 +173,7 @@ fn options(sink: sink::Options) -> Options {
         redact: redact::Options::default(),
         queue: 10,
         sinks: vec![sink],
+        recent: None,
         say: |name, why| eprintln!("{name}: {why}"),
     }
 }

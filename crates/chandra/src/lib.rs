@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alerts;
 mod cgroup;
 pub mod cli;
 mod companions;
@@ -14,6 +15,7 @@ mod here;
 mod list;
 mod observe;
 mod output;
+mod record;
 mod rules;
 mod session;
 mod stop;
@@ -40,6 +42,8 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::List(options) => list::run(&options)?,
         cli::Verb::Observe(options) => observe::run(&options)?,
         cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
+        cli::Verb::Alerts(options) => alerts::run(&options)?,
+        cli::Verb::Record(options) => record::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}

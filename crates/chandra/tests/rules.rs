@@ -111,7 +111,11 @@ fn check_says_what_is_wrong_where_and_what_to_do_and_fails() {
     let good = folder.file("good.yaml", GOOD);
     let (code, out, err) = chandra(&["rules", "check", &good]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert_eq!(out, "1 file: 3 rules, 1 of them off and 1 left out; 0 errors, 0 warnings\n");
+    let expected = "\
+        events: execve (1 rule)\n\
+        left out: Opened: no event that is captured answers fd.uid; none of its events is captured: read\n\
+        1 file: 3 rules, 1 of them off and 1 left out; 0 errors, 0 warnings\n";
+    assert_eq!(out, expected);
 
     let bad =
         folder.file("bad.yaml", &GOOD.replace("proc.pname", "proc.pnmae").replace("INFO", "LOUD"));
@@ -301,6 +305,48 @@ fn what_cannot_be_read_is_a_problem_with_a_next_step() {
         assert_eq!(found, code, "{arguments:?} {err}");
         assert!(err.contains(what) && err.contains("next:"), "{arguments:?} {err}");
     }
+}
+
+#[test]
+fn rules_are_chosen_and_evaluated_as_the_agent_does() {
+    let folder = Folder::new("chosen");
+    let rules = folder.file("r.yaml", GOOD);
+    let states = |arguments: &[&str]| {
+        let (code, out, err) =
+            chandra(&[&["rules", "list", &rules, "-o", "json"][..], arguments].concat());
+        assert_eq!(code, 0, "{err}");
+        let object: Value = serde_json::from_str(&out).unwrap();
+        let states = object["rules"].as_array().unwrap().iter();
+        let states: Vec<_> =
+            states.map(|rule| rule["state"].as_str().unwrap().to_owned()).collect();
+        (states, err)
+    };
+    let of = |arguments: &[&str]| states(arguments).0;
+    assert_eq!(of(&[]), ["on", "left out", "off"]);
+    assert_eq!(of(&["--rules-enable", "Off"])[2], "on");
+    assert_eq!(of(&["--rules-disable", "*"])[0], "off");
+    assert_eq!(of(&["--rules-disable", "*", "--rules-enable", "Shell*"])[0], "on");
+    assert_eq!(of(&["--rules-minimum-priority", "error"])[0], "off");
+    let (_, warned) = states(&["--rules-disable", "Shll"]);
+    assert!(warned.contains("no rule is like \"Shll\""), "{warned}");
+
+    let events = folder.file("events.jsonl", &line("nginx"));
+    let enabled = ["--rules-enable", "Off"];
+    let fired = |arguments: &[&str]| {
+        let usual = ["replay", &events, "--rules", &rules, "-o", "json"];
+        let (_, out, _) = chandra(&[&usual[..], &enabled, arguments].concat());
+        out.lines().count()
+    };
+    assert_eq!(fired(&[]), 1);
+    assert_eq!(fired(&["--rule-matching", "all"]), 2);
+    let (code, _, err) = chandra(&["rules", "check", &rules, "--rules-minimum-priority", "loud"]);
+    assert_eq!(code, 2, "{err}");
+    let explained = ["rules", "explain", &events, "--rules", &rules, "--rule", "Off"];
+    let (_, out, _) = chandra(&[&explained[..], &enabled].concat());
+    assert!(out.starts_with("Off fires"), "{out}");
+    let (_, out, _) = chandra(&["rules", "check", "default", "-o", "json"]);
+    let object: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&object["errors"], &object["files"][0]), (&0.into(), &"default".into()));
 }
 
 #[test]

@@ -32,6 +32,7 @@ checks! {
     OUTPUT = "output", "Where output goes";
     RUNTIME = "runtime", "The container runtime that names containers and pods";
     RULES = "rules", "Files of rules, and events that they are asked about";
+    ALERTS = "alerts", "Alerts that an agent keeps, and who may have them";
     HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
 }

@@ -1,23 +1,27 @@
-//! What a node serves: `observer.Observer`, `peer.Peer`, health and reflection, on a Unix socket and on
-//! TCP, there encrypted where certificates are given.
+//! What a node serves: `observer.Observer`, `peer.Peer`, `chandra.v1.Alerts`, health and reflection, on a
+//! Unix socket and on TCP, there encrypted where certificates are given.
 //!
 //! Invariants: whoever reads slowly holds back nobody, because each reader has a place of its own in the
-//! ring of flows and a small queue; connections, streams and messages have ceilings. A stream ends when
+//! ring of flows or alerts and a small queue; connections, streams and messages have ceilings. A stream ends when
 //! the server does.
 
 mod agent_events;
+mod alerts;
 mod bind;
 mod flows;
 mod listen;
 mod namespaces;
 mod observer;
 mod peers;
+mod stream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chandra_alerts::recent::Recent;
 use chandra_hubble::flow::Node;
 use chandra_hubble::proto::FILE_DESCRIPTOR_SET;
+use chandra_hubble::proto::chandra::v1::alerts_server::AlertsServer;
 use chandra_hubble::proto::observer::observer_server::ObserverServer;
 use chandra_hubble::proto::peer::peer_server::PeerServer;
 use chandra_hubble::ring::Ring;
@@ -55,6 +59,8 @@ pub struct State {
     pub agent_events: AgentEvents,
     /// Namespaces that flows were of.
     pub namespaces: Namespaces,
+    /// The latest alerts; none where no rules watch.
+    pub alerts: Option<Arc<Recent>>,
     /// The nodes of the cluster.
     pub peers: watch::Sender<Vec<PeerNode>>,
     /// The version that is told.
@@ -72,6 +78,7 @@ impl State {
             flow_notifier: FlowNotifier::default(),
             agent_events: AgentEvents::default(),
             namespaces: Namespaces::default(),
+            alerts: None,
             peers: watch::Sender::new(Vec::new()),
             version,
             started: Instant::now(),
@@ -112,11 +119,13 @@ pub fn serve(mut bound: Bound, state: &Arc<State>) -> std::io::Result<()> {
         let unusable = |error: tonic_reflection::server::Error| std::io::Error::other(error);
         let observer = ObserverServer::new(observer::Observer::new(Arc::clone(state)));
         let peer = PeerServer::new(peers::Peers::new(Arc::clone(state)));
+        let alerts = AlertsServer::new(alerts::Alerts::new(Arc::clone(state)));
         let serving = Transport::builder()
             .max_concurrent_streams(MOST_STREAMS)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .add_service(observer.max_decoding_message_size(MOST_REQUEST_BYTES))
             .add_service(peer)
+            .add_service(alerts.max_decoding_message_size(MOST_REQUEST_BYTES))
             .add_service(health_service)
             .add_service(reflection().build_v1().map_err(unusable)?)
             .add_service(reflection().build_v1alpha().map_err(unusable)?)

@@ -30,7 +30,6 @@ pub mod load;
 mod matching;
 pub mod needs;
 mod output;
-pub mod reload;
 mod reporter;
 pub mod rules;
 pub mod selection;

@@ -30,15 +30,38 @@ pub struct Selection {
     pub minimum_priority: Option<Priority>,
 }
 
+impl Choice {
+    /// `tag:NAME`, or the name of a rule.
+    pub fn of(text: &str) -> Self {
+        match text.strip_prefix("tag:") {
+            Some(tag) => Self::Tag(tag.to_owned()),
+            None => Self::Rule(text.to_owned()),
+        }
+    }
+
+    /// Whether it chooses a rule.
+    pub fn has(&self, name: &str, tags: &[String]) -> bool {
+        match self {
+            Self::Rule(pattern) => Glob::new(pattern, false).matches(name.as_bytes()),
+            Self::Tag(tag) => tags.contains(tag),
+        }
+    }
+}
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rule(pattern) => out.write_str(pattern),
+            Self::Tag(tag) => write!(out, "tag:{tag}"),
+        }
+    }
+}
+
 impl Selection {
     /// Whether a rule is on, which says of itself whether it is.
     pub(crate) fn is_on(&self, name: &str, tags: &[String], priority: Priority, on: bool) -> bool {
-        let chosen = |choice: &Choice| match choice {
-            Choice::Rule(pattern) => Glob::new(pattern, false).matches(name.as_bytes()),
-            Choice::Tag(tag) => tags.contains(tag),
-        };
         let switched = self.switches.iter().fold(on, |on, (switch, choice)| {
-            if chosen(choice) { *switch == Switch::Enable } else { on }
+            if choice.has(name, tags) { *switch == Switch::Enable } else { on }
         });
         switched && self.minimum_priority.is_none_or(|minimum| priority <= minimum)
     }
@@ -47,6 +70,15 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_choice_is_read_as_it_is_written() {
+        for text in ["tag:shell", "Shell in *"] {
+            assert_eq!(Choice::of(text).to_string(), text);
+        }
+        assert!(Choice::of("tag:a").has("b", &["a".to_owned()]));
+        assert!(!Choice::of("a").has("b", &["a".to_owned()]));
+    }
 
     #[test]
     fn switches_apply_in_order() {

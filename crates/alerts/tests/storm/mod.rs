@@ -30,6 +30,7 @@ pub fn outlets(targets: Vec<(&str, Target)>, queue: usize) -> Outlets {
         redact: redact::Options::default(),
         queue: 100_000,
         sinks: sinks.collect(),
+        recent: None,
         say: |name, why| eprintln!("{name}: {why}"),
     };
     Outlets::new(&options).unwrap()

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chandra_alerts::recent::Recent;
 use chandra_doctor::{Check, Problem};
 use chandra_hubble::flow::Node;
 use chandra_hubble::ring::Ring;
@@ -48,11 +49,12 @@ fn excuse(error: impl std::fmt::Display, is_asked_for: bool, option: &str) -> Re
     Ok(())
 }
 
-/// What is served, with nothing in it yet.
-pub fn state(options: &HubbleOptions, node: &str) -> State {
+/// What is served, with nothing in it yet but the latest alerts.
+pub fn state(options: &HubbleOptions, node: &str, alerts: Option<Arc<Recent>>) -> State {
     let node = Node::new(&options.cluster_name, node, Vec::new());
     let version = format!("chandra v{}", env!("CARGO_PKG_VERSION"));
-    let state = State::new(node, Arc::new(Ring::new(options.buffer_bytes)), version);
+    let mut state = State::new(node, Arc::new(Ring::new(options.buffer_bytes)), version);
+    state.alerts = alerts;
     state.agent_events.started();
     state
 }

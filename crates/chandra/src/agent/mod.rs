@@ -4,7 +4,7 @@
 //! bounded queue to one writer, so that a slow reader of the output costs lines, which are counted, and
 //! never records in the kernel.
 
-mod audit;
+pub mod audit;
 mod canary;
 mod export;
 mod flows;
@@ -124,7 +124,8 @@ fn serve(
 ) -> Result<(), Problem> {
     let (printer, queue) = printer::start(options.print, stop);
     let places = bound.places();
-    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node));
+    let recent = auditing.as_ref().and_then(Auditing::recent);
+    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node, recent));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
     let outlets = (count(options, state)?, export(options, state)?);
     let flowing =

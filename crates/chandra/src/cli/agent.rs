@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::audit::{AuditArguments, AuditOptions};
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
+use super::evaluation::EvaluationArguments;
 use super::export::{ExportArguments, ExportOptions};
 use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
@@ -25,6 +26,7 @@ use clap::{ArgAction, Args};
 pub const EXAMPLES: &str = "\
 Examples:
   chandra agent --print                    watch, and print what happens
+  chandra agent --rules default,local.yaml more rules than those that watch out of the box
   chandra agent --http 127.0.0.1:0         a second agent beside the first, on a free port
   hubble observe --server localhost:4244   flows, by Hubble's own command line
   curl -s http://127.0.0.1:9965/signals    what each signal does and costs
@@ -168,29 +170,39 @@ impl AgentOptions {
         });
         let audit = arguments.audit.or(AuditArguments {
             rules: file.rules,
-            rule_matching: file.rule_matching,
             rules_leave_out: file.rules_leave_out,
-            strict_unknown: file.strict_unknown,
-            match_real_exe: file.match_real_exe,
+            evaluation: EvaluationArguments {
+                rule_matching: file.rule_matching,
+                rules_disable: file.rules_disable,
+                rules_enable: file.rules_enable,
+                rules_minimum_priority: file.rules_minimum_priority,
+                strict_unknown: file.strict_unknown,
+                match_real_exe: file.match_real_exe,
+            },
             alerts: file.alerts,
             alerts_file: file.alerts_file,
             alerts_syslog: file.alerts_syslog,
             alerts_http: file.alerts_http,
             alerts_spool_folder: file.alerts_spool_folder,
+            alerts_buffer_size: file.alerts_buffer_size.map(|size| size.to_string()),
             alerts_redact: file.alerts_redact,
         });
         let http = arguments.http.or(file.http);
+        let print = arguments.print.or(file.print).unwrap_or(false);
+        let format = arguments.output.or(file.output).unwrap_or_default();
+        let export = export.options()?;
+        let prints_json = print && format == Format::Json || export.writes_to_stdout();
         Ok(Self {
             http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
-            print: arguments.print.or(file.print).unwrap_or(false),
-            format: arguments.output.or(file.output).unwrap_or_default(),
+            print,
+            format,
             signals: signals(arguments.signals.or(file.signals))?,
             dns_ports: dns_ports(arguments.dns_ports.or(file.dns_ports))?,
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
-            export: export.options()?,
-            audit: audit.options()?,
+            export,
+            audit: audit.options(prints_json)?,
             metrics: metrics.options()?,
             load: load.options(false)?,
         })

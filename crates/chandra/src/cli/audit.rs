@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
+use chandra_alerts::recent;
 use chandra_alerts::sink::{Format, Http, Options as Sink, Rotation, Syslog, Target, Transport};
 use chandra_doctor::Problem;
-use chandra_rules::load::{Matching, Options as Rules, Unanswered};
+use chandra_rules::load::{Options as Rules, Unanswered};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use serde::Deserialize;
 
-use super::common::bad_value;
+use super::common::{bad_value, size_bytes};
+use super::evaluation::EvaluationArguments;
 
 /// Alerts that wait for a sink at most.
 const QUEUE: usize = 4096;
@@ -19,6 +21,14 @@ const FACILITY: u8 = 10;
 const ROTATION: Rotation = Rotation { max_bytes: 10 << 20, max_backups: 5, compress: false };
 /// Where alerts wait for a receiver of HTTP.
 const SPOOL_FOLDER: &str = "/var/lib/chandra/alerts";
+
+/// The rules that watch where nobody names others: their signals are on anyway, while those on files and
+/// system calls cost every open and every system call something.
+const OUT_OF_THE_BOX: &str = "default";
+/// In place of files: no rules.
+const NONE: [&str; 2] = ["off", "none"];
+/// What the latest alerts may take in memory at most.
+const MOST_BUFFER_BYTES: usize = 1 << 30;
 
 /// How alerts are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
@@ -33,38 +43,20 @@ pub enum AlertFormat {
     Off,
 }
 
-/// Which rules fire of those that match one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RuleMatching {
-    /// The first, in the order of the files.
-    #[default]
-    First,
-    /// All.
-    All,
-}
-
 /// Options of the audit.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Security audit")]
 pub struct AuditArguments {
     /// Files of Falco's rules, read one after the other, and again when they change or on SIGHUP;
-    /// `default` and `default-files` stand for Chandra's own [default: none]
+    /// default and default-files stand for Chandra's own, off for none [default: default]
     #[arg(long, env = "CHANDRA_RULES", value_name = "FILE", value_delimiter = ',')]
     pub rules: Option<Vec<PathBuf>>,
-    /// Which rules fire of those that match one event [default: first]
-    #[arg(long, env = "CHANDRA_RULE_MATCHING", value_name = "WHICH")]
-    pub rule_matching: Option<RuleMatching>,
     /// Leave rules out that cannot be answered here, and say which, instead of refusing the files
     #[arg(long, env = "CHANDRA_RULES_LEAVE_OUT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
     pub rules_leave_out: Option<bool>,
-    /// What is not known makes a rule undecided, and not false
-    #[arg(long, env = "CHANDRA_STRICT_UNKNOWN", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
-    pub strict_unknown: Option<bool>,
-    /// proc.name is compared with the name of what really runs, too [default: true]
-    #[arg(long, env = "CHANDRA_MATCH_REAL_EXE", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
-    pub match_real_exe: Option<bool>,
-    /// How alerts are printed [default: text]
+    #[command(flatten)]
+    pub evaluation: EvaluationArguments,
+    /// How alerts are printed [default: text, or off where JSON is printed]
     #[arg(long, env = "CHANDRA_ALERTS", value_name = "FORMAT")]
     pub alerts: Option<AlertFormat>,
     /// File to write alerts to as lines of JSON, rotated at 10 MiB
@@ -79,6 +71,10 @@ pub struct AuditArguments {
     /// Folder where alerts wait for that receiver [default: /var/lib/chandra/alerts]
     #[arg(long, env = "CHANDRA_ALERTS_SPOOL_FOLDER", value_name = "FOLDER")]
     pub alerts_spool_folder: Option<PathBuf>,
+    /// What the latest alerts may take in memory, for chandra alerts: bytes, or with k or m; off for
+    /// none [default: 4m]
+    #[arg(long, env = "CHANDRA_ALERTS_BUFFER_SIZE", value_name = "SIZE")]
+    pub alerts_buffer_size: Option<String>,
     /// Take secrets out of alerts [default: true]
     #[arg(long, env = "CHANDRA_ALERTS_REDACT", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
     pub alerts_redact: Option<bool>,
@@ -95,6 +91,8 @@ pub struct AuditOptions {
     pub by_name_only: bool,
     /// Where alerts go.
     pub sinks: Vec<Sink>,
+    /// What the latest alerts may take in memory; nothing: none are kept.
+    pub buffer_bytes: Option<usize>,
     /// Secrets are taken out.
     pub redacts: bool,
 }
@@ -112,43 +110,39 @@ impl AuditArguments {
     pub fn or(self, other: Self) -> Self {
         Self {
             rules: self.rules.or(other.rules),
-            rule_matching: self.rule_matching.or(other.rule_matching),
             rules_leave_out: self.rules_leave_out.or(other.rules_leave_out),
-            strict_unknown: self.strict_unknown.or(other.strict_unknown),
-            match_real_exe: self.match_real_exe.or(other.match_real_exe),
+            evaluation: self.evaluation.or(other.evaluation),
             alerts: self.alerts.or(other.alerts),
             alerts_file: self.alerts_file.or(other.alerts_file),
             alerts_syslog: self.alerts_syslog.or(other.alerts_syslog),
             alerts_http: self.alerts_http.or(other.alerts_http),
             alerts_spool_folder: self.alerts_spool_folder.or(other.alerts_spool_folder),
+            alerts_buffer_size: self.alerts_buffer_size.or(other.alerts_buffer_size),
             alerts_redact: self.alerts_redact.or(other.alerts_redact),
         }
     }
 
-    /// Checks them.
-    pub fn options(self) -> Result<AuditOptions, Problem> {
-        let leaves_out = self.rules_leave_out.unwrap_or(false);
+    /// Checks them. Where JSON is printed beside, alerts are only printed if somebody asked for it.
+    pub fn options(self, prints_json: bool) -> Result<AuditOptions, Problem> {
+        let unanswered = match self.rules_leave_out.unwrap_or(false) {
+            true => Unanswered::LeaveOut,
+            false => Unanswered::Refuse,
+        };
+        let usual = if prints_json { AlertFormat::Off } else { AlertFormat::Text };
         Ok(AuditOptions {
-            sinks: self.sinks()?,
-            files: self.rules.unwrap_or_default(),
-            rules: Rules {
-                matching: match self.rule_matching.unwrap_or_default() {
-                    RuleMatching::First => Matching::First,
-                    RuleMatching::All => Matching::All,
-                },
-                unanswered: if leaves_out { Unanswered::LeaveOut } else { Unanswered::Refuse },
-                strict_unknown: self.strict_unknown.unwrap_or(false),
-                ..Rules::default()
-            },
-            by_name_only: !self.match_real_exe.unwrap_or(true),
+            sinks: self.sinks(self.alerts.unwrap_or(usual))?,
+            rules: self.evaluation.options(unanswered)?,
+            by_name_only: self.evaluation.by_name_only(),
             redacts: self.alerts_redact.unwrap_or(true),
+            buffer_bytes: buffer_bytes(self.alerts_buffer_size.as_deref())?,
+            files: files(self.rules)?,
         })
     }
 
-    fn sinks(&self) -> Result<Vec<Sink>, Problem> {
+    fn sinks(&self, format: AlertFormat) -> Result<Vec<Sink>, Problem> {
         let sink = |name: &str, target| Sink { name: name.to_owned(), target, queue: QUEUE };
         let mut sinks = Vec::new();
-        match self.alerts.unwrap_or_default() {
+        match format {
             AlertFormat::Text => sinks.push(sink("stdout", Target::Stdout(Format::Text))),
             AlertFormat::Json => sinks.push(sink("stdout", Target::Stdout(Format::Json))),
             AlertFormat::Off => {}
@@ -170,6 +164,35 @@ impl AuditArguments {
     }
 }
 
+/// Files of rules: those that watch out of the box where none are named, none where that is said.
+fn files(named: Option<Vec<PathBuf>>) -> Result<Vec<PathBuf>, Problem> {
+    let Some(named) = named else { return Ok(vec![OUT_OF_THE_BOX.into()]) };
+    let is_off = |file: &PathBuf| NONE.iter().any(|word| file.as_os_str() == *word);
+    match named.as_slice() {
+        [only] if is_off(only) => Ok(Vec::new()),
+        several if several.iter().any(is_off) => {
+            let said: Vec<_> = several.iter().map(|file| file.display().to_string()).collect();
+            let why = "rules, and that there are none";
+            Err(bad_value("--rules", &said.join(","), why, "--rules off"))
+        }
+        _ => Ok(named),
+    }
+}
+
+fn buffer_bytes(text: Option<&str>) -> Result<Option<usize>, Problem> {
+    match text {
+        None => Ok(Some(recent::DEFAULT_BUDGET_BYTES)),
+        Some("off") => Ok(None),
+        Some(text) => {
+            let size = size_bytes(text).filter(|bytes| *bytes <= MOST_BUFFER_BYTES);
+            let why = "not a size up to 1g";
+            let example = "--alerts-buffer-size 4m";
+            let size = size.ok_or_else(|| bad_value("--alerts-buffer-size", text, why, example));
+            size.map(Some)
+        }
+    }
+}
+
 fn transport(place: &str) -> Result<Transport, Problem> {
     let of = |scheme: &str| place.strip_prefix(scheme).filter(|rest| !rest.is_empty());
     let unix = of("unix:").map(|path| Transport::Unix(path.trim_start_matches("//").into()));
@@ -179,4 +202,43 @@ fn transport(place: &str) -> Result<Transport, Problem> {
         let why = "none of unix:PATH, udp://HOST:PORT and tcp://HOST:PORT";
         bad_value("--alerts-syslog", place, why, "--alerts-syslog unix:/dev/log")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_watch_out_of_the_box_unless_it_is_said_that_none_do() {
+        let named = |names: &[&str]| {
+            let rules = Some(names.iter().map(PathBuf::from).collect());
+            AuditArguments { rules, ..AuditArguments::default() }.options(false)
+        };
+        let usual = AuditArguments::default().options(false).unwrap();
+        assert_eq!(usual.files, [PathBuf::from("default")]);
+        for word in NONE {
+            assert!(named(&[word]).unwrap().is_off());
+        }
+        assert!(named(&["off", "rules.yaml"]).is_err());
+        assert_eq!(named(&["a.yaml", "b.yaml"]).unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn alerts_are_not_printed_among_json_unless_that_is_asked_for() {
+        let printed = |alerts, prints_json| {
+            let arguments = AuditArguments { alerts, ..AuditArguments::default() };
+            arguments.options(prints_json).unwrap().sinks.len()
+        };
+        assert_eq!([printed(None, false), printed(None, true)], [1, 0]);
+        assert_eq!(printed(Some(AlertFormat::Text), true), 1);
+        assert_eq!(printed(Some(AlertFormat::Off), false), 0);
+    }
+
+    #[test]
+    fn the_latest_alerts_have_a_size_or_are_not_kept() {
+        assert_eq!(buffer_bytes(None).unwrap(), Some(4 << 20));
+        assert_eq!(buffer_bytes(Some("64k")).unwrap(), Some(64 << 10));
+        assert_eq!(buffer_bytes(Some("off")).unwrap(), None);
+        assert!(buffer_bytes(Some("2g")).is_err() && buffer_bytes(Some("much")).is_err());
+    }
 }

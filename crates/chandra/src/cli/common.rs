@@ -92,6 +92,31 @@ const MAXIMUM_RING_BYTES: usize = 1 << 30;
 const MINIMUM_INTERVAL: Duration = Duration::from_secs(1);
 const MAXIMUM_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Also into a file.
+    Always,
+    /// None.
+    Never,
+}
+
+impl Color {
+    /// Whether there are some, where the output is a terminal or is not.
+    pub fn is_on(self, is_terminal: bool) -> bool {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
+        }
+    }
+}
+
 /// The problem of a value that an option does not take; `example` is one that it does.
 pub fn bad_value(option: &str, value: &str, why: &str, example: &str) -> Problem {
     let next = format!("for example: {example}");

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::audit::{AlertFormat, RuleMatching};
+use super::audit::AlertFormat;
 use super::common::{Format, RingKind};
+use super::evaluation::RuleMatching;
 use super::identity::{IdentityKind, RemotePodsKind};
 
 /// The configuration file.
@@ -73,6 +74,12 @@ pub struct File {
     pub rules: Option<Vec<PathBuf>>,
     /// Which rules fire of those that match one event.
     pub rule_matching: Option<RuleMatching>,
+    /// Rules that are switched off.
+    pub rules_disable: Option<Vec<String>>,
+    /// Rules that are switched on after that.
+    pub rules_enable: Option<Vec<String>>,
+    /// Less urgent ones are off.
+    pub rules_minimum_priority: Option<String>,
     /// Rules that cannot be answered are left out.
     pub rules_leave_out: Option<bool>,
     /// What is not known makes a rule undecided.
@@ -89,6 +96,8 @@ pub struct File {
     pub alerts_http: Option<String>,
     /// Where alerts wait for it.
     pub alerts_spool_folder: Option<PathBuf>,
+    /// What the latest alerts may take in memory.
+    pub alerts_buffer_size: Option<Size>,
     /// Secrets are taken out of alerts.
     pub alerts_redact: Option<bool>,
     /// Name of this cluster.
@@ -151,6 +160,9 @@ const KEYS: &[&str] = &[
     "dns_ports",
     "rules",
     "rule_matching",
+    "rules_disable",
+    "rules_enable",
+    "rules_minimum_priority",
     "rules_leave_out",
     "strict_unknown",
     "match_real_exe",
@@ -159,6 +171,7 @@ const KEYS: &[&str] = &[
     "alerts_syslog",
     "alerts_http",
     "alerts_spool_folder",
+    "alerts_buffer_size",
     "alerts_redact",
     "namespace",
     "pod",

@@ -66,6 +66,11 @@ impl ExportOptions {
     pub fn is_off(&self) -> bool {
         self.log.is_none() && self.file.is_none()
     }
+
+    /// Flows are written to standard output.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.target == Target::Stdout)
+    }
 }
 
 impl ExportArguments {

@@ -10,9 +10,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 
 pub(crate) mod agent;
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod evaluation;
 pub(crate) mod export;
 pub(crate) mod hubble;
 pub(crate) mod hubble_config;
@@ -23,6 +25,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod trace;
@@ -38,6 +41,10 @@ pub(crate) enum Verb {
     Observe(Box<observe::ObserveOptions>),
     /// `chandra status`, `chandra list nodes`, … of a server
     OtherOfServer(Box<observe_others::OtherOptions>),
+    /// `chandra alerts …`
+    Alerts(Box<alerts::AlertsOptions>),
+    /// `chandra record …`
+    Record(Box<record::RecordOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
     /// `chandra agent …`
@@ -91,6 +98,16 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             let arguments = list::ListArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
             list::ListOptions::new(kind, &arguments).map(Box::new).map(Verb::List)
+        }
+        Some(("alerts", matches)) => {
+            let options = alerts::AlertsOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Alerts)
+        }
+        Some(("record", matches)) => {
+            let options = record::RecordOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Record)
         }
         Some(("rules" | "replay", matches)) => {
             let options =
@@ -148,7 +165,9 @@ fn command() -> Command {
         .subcommand(observe::command())
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
+        .subcommand(alerts::command())
         .subcommand(rules::command())
+        .subcommand(record::command())
         .subcommand(rules::replay_command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
@@ -175,7 +194,9 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("observe") => "chandra observe --help",
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",
+        Some("alerts") => "chandra alerts --help",
         Some("rules") => "chandra rules --help",
+        Some("record") => "chandra record --help",
         Some("replay") => "chandra replay --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",

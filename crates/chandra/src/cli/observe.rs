@@ -11,10 +11,10 @@ use chandra_hubble::print::{Format, Options as PrintOptions, TimeFormat};
 use chandra_hubble::proto::flow::FlowFilter;
 use chandra_hubble::proto::observer::GetFlowsRequest;
 use clap::builder::BoolishValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
 
-use super::common::{bad_value, duration};
+use super::common::{Color, bad_value, duration};
 use super::hubble_config::HubbleConfig;
 use super::hubble_server::{ServerArguments, ServerOptions};
 use super::observe_filters;
@@ -36,18 +36,6 @@ Examples:
 
 A flag given twice asks for either value; different flags must all fit. Through a relay, --first and
 --last are of each node.";
-
-/// Colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    #[default]
-    Auto,
-    /// Also into a file.
-    Always,
-    /// None.
-    Never,
-}
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selectors")]
@@ -401,7 +389,7 @@ impl FlowArguments {
         let request = events.selectors.range(is_counted || is_file)?.request(lists, mask);
         let numeric = self.format.numeric.unwrap_or_default();
         let print = PrintOptions {
-            color: self.format.is_colored(is_terminal),
+            color: self.format.color.is_on(is_terminal),
             policy_names: self.format.print_policy_names.unwrap_or_default(),
             ip_translation: self.format.ip_translation.unwrap_or(true) && !numeric,
             ..events.print(format)?
@@ -467,18 +455,6 @@ const NEEDED: [&str; 4] = ["extensions", "time", "uuid", "l7"];
 /// What is counted by, beside what is printed.
 const COUNTED: [&str; 4] =
     ["source.workloads", "destination.workloads", "source_names", "destination_names"];
-
-impl FlowFormatArguments {
-    fn is_colored(&self, is_terminal: bool) -> bool {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
-        }
-    }
-}
 
 impl OwnArguments {
     fn keys(&self) -> Result<Vec<Key>, Problem> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::evaluation::EvaluationArguments;
 use chandra_doctor::{Check, Problem};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
@@ -17,9 +18,12 @@ Exit codes: 0 done, 1 the rules do not load or a test failed, 2 the command line
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
-  chandra trace exec -o json > events.jsonl
+  sudo chandra record -o events.jsonl -d 1m
   chandra replay events.jsonl --rules rules.yaml
   chandra replay events.jsonl --rules rules.yaml -o json | jq .output_fields";
+
+/// The rules that Chandra comes with.
+const OWN: [&str; 2] = ["default", "default-files"];
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -40,11 +44,13 @@ struct CommonArguments {
     /// Leave rules out that this build cannot answer, instead of refusing the files
     #[arg(long)]
     leave_out: bool,
+    #[command(flatten, next_help_heading = "As the agent has them")]
+    evaluation: EvaluationArguments,
 }
 
 #[derive(Debug, Args)]
 struct FilesArguments {
-    /// Files of rules, read one after the other
+    /// Files of rules, read one after the other; default and default-files are chandra's own
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -62,7 +68,7 @@ struct ListArguments {
 
 #[derive(Debug, Args)]
 struct TestArguments {
-    /// Files of rules, read one after the other
+    /// Files of rules, read one after the other; default and default-files are chandra's own
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Files of tests, instead of those beside the rules: rules.tests.yaml of rules.yaml
@@ -77,7 +83,7 @@ struct ExplainArguments {
     /// A record as `-o json` prints it; of several lines the first
     #[arg(value_name = "EVENT")]
     event: PathBuf,
-    /// Files of rules, read one after the other
+    /// Files of rules, read one after the other; default and default-files are chandra's own
     #[arg(long, required = true, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// Only the rule of this name
@@ -89,13 +95,13 @@ struct ExplainArguments {
 
 #[derive(Debug, Args)]
 struct ReplayArguments {
-    /// Records as `-o json` prints them, one a line
+    /// What chandra record wrote, or records as `-o json` prints them, one a line
     #[arg(value_name = "EVENTS")]
     events: PathBuf,
-    /// Files of rules, read one after the other
+    /// Files of rules, read one after the other; default and default-files are chandra's own
     #[arg(long, required = true, value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// Every rule that matches an event fires, and not only the first
+    /// The same as --rule-matching all
     #[arg(long)]
     all_matching: bool,
     #[command(flatten)]
@@ -135,12 +141,14 @@ pub enum RulesTask {
 pub struct RulesOptions {
     /// What is asked.
     pub task: RulesTask,
-    /// Files of rules; none stands for those that chandra comes with.
+    /// Files of rules.
     pub files: Vec<PathBuf>,
     /// How it is shown.
     pub format: RulesFormat,
     /// Rules that cannot be answered are left out.
     pub leave_out: bool,
+    /// Which rules are on, and how they are evaluated.
+    pub evaluation: EvaluationArguments,
 }
 
 impl RulesOptions {
@@ -167,7 +175,8 @@ impl RulesOptions {
             }
             "list" => {
                 let ListArguments { files, common } = ListArguments::from_arg_matches(matches)?;
-                (RulesTask::List, files, common)
+                let own = || OWN.map(PathBuf::from).to_vec();
+                (RulesTask::List, if files.is_empty() { own() } else { files }, common)
             }
             _ => {
                 let FilesArguments { files, common } = FilesArguments::from_arg_matches(matches)?;
@@ -182,8 +191,8 @@ impl RulesOptions {
                 format!("name its files: {}/*.yaml", folder.display()),
             )));
         }
-        let CommonArguments { output, leave_out } = common;
-        Ok(Ok(Self { task, files, format: output, leave_out }))
+        let CommonArguments { output, leave_out, evaluation } = common;
+        Ok(Ok(Self { task, files, format: output, leave_out, evaluation }))
     }
 }
 

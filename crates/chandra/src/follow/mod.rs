@@ -66,6 +66,8 @@ pub enum Seeding {
     Learn,
     /// It is told, as far as its kind is.
     Tell,
+    /// Both.
+    LearnAndTell,
 }
 
 impl Part<'_> {

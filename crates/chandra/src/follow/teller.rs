@@ -166,22 +166,24 @@ impl<'a> Teller<'a> {
 
     /// What is there already. It is looked at after the hooks began to send, so nothing is missed.
     pub fn seed(&mut self) {
-        for seeding in [Seeding::Learn, Seeding::Tell] {
+        for seeding in [Seeding::Learn, Seeding::LearnAndTell, Seeding::Tell] {
             let parts = self.plan.parts.iter().enumerate();
             for (index, part) in parts.filter(|(_, part)| part.seeding == Some(seeding)) {
                 let Ok(loaded) = part.loaded.read() else { continue };
                 let now_ns = clock::boottime_ns();
+                let (learns, tells) = (seeding != Seeding::Tell, seeding != Seeding::Learn);
                 let mut count = 0;
                 (part.signal.seed)(&loaded, self.context, &mut |record| {
-                    if seeding == Seeding::Learn {
+                    if learns {
                         self.identity.learn(record, now_ns);
-                        count += 1;
-                    } else if part.tells(record.kind()) {
+                    }
+                    let is_told = tells && part.tells(record.kind());
+                    if is_told {
                         let number = self.identity.container_of(record);
                         let verdict = self.choice.of(&mut self.identity, number, now_ns);
                         self.tell_selected(index, record, verdict, None, None);
-                        count += 1;
                     }
+                    count += u64::from(learns || is_told);
                 });
                 part.found_at_start.store(count, Ordering::Relaxed);
             }

@@ -13,14 +13,14 @@ mod display;
 mod events;
 pub mod filters;
 mod inventory;
-mod moment;
+pub mod moment;
 mod peers;
 pub mod request;
 mod resume;
-mod server;
+pub mod server;
 mod source;
 mod status;
-mod stream;
+pub mod stream;
 mod totals;
 
 use std::future::Future;
@@ -61,7 +61,8 @@ pub fn run_other(options: &OtherOptions) -> Result<(), Problem> {
     })
 }
 
-fn block_on(work: impl Future<Output = Result<(), Problem>>) -> Result<(), Problem> {
+/// Waits for this.
+pub fn block_on(work: impl Future<Output = Result<(), Problem>>) -> Result<(), Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         Problem::new(Check::HUBBLE, "cannot wait for a server", error, "start it again")

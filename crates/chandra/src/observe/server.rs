@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chandra_doctor::{Check, Problem};
+use chandra_hubble::proto::chandra::v1::alerts_client::AlertsClient;
 use chandra_hubble::proto::observer::observer_client::ObserverClient;
 use chandra_hubble::proto::peer::peer_client::PeerClient;
 use chandra_hubble_grpc::client::{self, Address, Connected, Io, Way};
@@ -81,6 +82,11 @@ impl<'a> Server<'a> {
     /// The service for flows.
     pub fn observer(&self) -> ObserverClient<Connection> {
         ObserverClient::new(self.connection.clone())
+    }
+
+    /// The service for alerts.
+    pub fn alerts(&self) -> AlertsClient<Connection> {
+        AlertsClient::new(self.connection.clone())
     }
 
     /// The service for peers.

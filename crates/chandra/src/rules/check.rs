@@ -1,5 +1,7 @@
 //! `chandra rules check`
 
+use chandra_event::text::escape;
+use chandra_rules::catalogue::EventType;
 use chandra_rules::diagnostic::{Diagnostic, Report, Severity};
 use chandra_rules::rules::{Ruleset, State};
 use serde_json::{Value, json};
@@ -25,6 +27,7 @@ pub(super) fn text(rules: Option<&Ruleset>, report: &Report, options: &RulesOpti
     if !report.diagnostics.is_empty() {
         text = format!("{report}\n\n");
     }
+    text.extend(rules.into_iter().flat_map(needs));
     let files = counted(options.files.len(), "file");
     let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
     let there = rules.map_or_else(
@@ -43,6 +46,34 @@ pub(super) fn text(rules: Option<&Ruleset>, report: &Report, options: &RulesOpti
     );
     text.push_str(&format!("{files}: {there}; {found}\n"));
     text
+}
+
+/// Lines that say which events have to be watched for the rules that are on, and what cannot be answered.
+fn needs(rules: &Ruleset) -> Vec<String> {
+    let active = || rules.rules().iter().filter(|rule| rule.state == State::Active);
+    let of_type = |event_type: EventType| {
+        let count = active().filter(|rule| rule.event_types.contains(event_type)).count();
+        (count > 0).then(|| format!("{} ({})", event_type.name(), counted(count, "rule")))
+    };
+    let events: Vec<_> = EventType::ALL.iter().copied().filter_map(of_type).collect();
+    let mut lines = Vec::new();
+    if !events.is_empty() {
+        lines.push(format!("events: {}\n", events.join(", ")));
+    }
+    for rule in rules.rules() {
+        let name = escape(rule.name.as_bytes());
+        if let State::LeftOut(reasons) = &rule.state {
+            let reasons = reasons.iter().map(|reason| escape(reason.as_bytes()));
+            let reasons: Vec<_> = reasons.collect();
+            lines.push(format!("left out: {name}: {}\n", reasons.join("; ")));
+        }
+        let fields: Vec<_> = rule.unanswered_output().collect();
+        if !fields.is_empty() && rule.state == State::Active {
+            let fields = escape(fields.join(", ").as_bytes());
+            lines.push(format!("null in its output: {name}: {fields}\n"));
+        }
+    }
+    lines
 }
 
 fn diagnostic(one: &Diagnostic) -> Value {

@@ -17,35 +17,38 @@ use chandra_doctor::{Check, Problem};
 use chandra_rules::diagnostic::{Report, Severity};
 use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
+use chandra_rules::selection::{Choice, Switch};
 use chandra_rules::source::{Source, Sources};
 use chandra_rules::{DEFAULT_FILE_RULES, DEFAULT_RULES};
 
 use crate::cli::rules::{RulesFormat, RulesOptions, RulesTask};
 use crate::output;
 
+/// In place of files: the rules that Chandra comes with, those on files and system calls apart, because
+/// what they have watched costs more.
+const OWN: [(&str, &str); 2] = [("default", DEFAULT_RULES), ("default-files", DEFAULT_FILE_RULES)];
+
 /// Files larger than this are no rules.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Runs the verb.
 pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
-    let mut sources = Sources::default();
-    for file in &options.files {
-        sources.add(Source::new(file.display().to_string(), read(file)?));
-    }
-    if options.files.is_empty() {
-        sources.add(Source::new("default.yaml", DEFAULT_RULES));
-        sources.add(Source::new("default-files.yaml", DEFAULT_FILE_RULES));
-    }
     let unanswered = if options.leave_out || options.task == RulesTask::List {
         Unanswered::LeaveOut
     } else {
         Unanswered::Refuse
     };
-    let matching = match options.task {
-        RulesTask::Replay { all_matching: true, .. } | RulesTask::Test { .. } => Matching::All,
-        _ => Matching::First,
-    };
-    let loaded = Ruleset::load(&sources, &Options { unanswered, matching, ..Options::default() });
+    let mut how = options.evaluation.options(unanswered)?;
+    if matches!(options.task, RulesTask::Replay { all_matching: true, .. } | RulesTask::Test { .. })
+    {
+        how.matching = Matching::All;
+    }
+    let loaded = Ruleset::load(&sources(&options.files)?, &how);
+    if let Ok((rules, _)) = &loaded {
+        for warning in unused_switches(rules, &how) {
+            eprintln!("warning: {warning}");
+        }
+    }
     let text = match (&options.task, &loaded) {
         (RulesTask::Check, Ok((rules, report))) => check::text(Some(rules), report, options),
         (RulesTask::Check, Err(report)) => check::text(None, report, options),
@@ -66,6 +69,35 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     };
     output::print(&text)?;
     Ok(if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Rules of files, or Chandra's own by their names.
+pub(crate) fn sources(files: &[PathBuf]) -> Result<Sources, Problem> {
+    let mut sources = Sources::default();
+    for file in files {
+        let name = file.display().to_string();
+        let own = OWN.iter().find(|(own, _)| file.as_os_str() == *own);
+        let text = own.map_or_else(|| read(file), |(_, text)| Ok((*text).to_owned()))?;
+        sources.add(Source::new(name, text));
+    }
+    Ok(sources)
+}
+
+/// What was to be switched on or off and is not there, in words.
+pub(crate) fn unused_switches(rules: &Ruleset, options: &Options) -> Vec<String> {
+    let is_there =
+        |choice: &Choice| rules.rules().iter().any(|rule| choice.has(&rule.name, &rule.tags));
+    let switches = options.selection.switches.iter().filter(|(_, choice)| !is_there(choice));
+    let word = |switch: &Switch| match switch {
+        Switch::Enable => "on",
+        Switch::Disable => "off",
+    };
+    switches
+        .map(|(switch, choice)| {
+            let word = word(switch);
+            format!("no rule is like \"{choice}\", which was to be switched {word}")
+        })
+        .collect()
 }
 
 /// The problem of rules that another verb than `check` needs.

@@ -1,14 +1,14 @@
 //! A record as `-o json` prints it, read back for rules.
 //!
-//! What JSON does not hold is not known: of ancestors the parent's name and executable only. Bytes that are
-//! not UTF-8 were written visibly (`\xff`), and stay so.
+//! What JSON does not hold is not known: of ancestors the parent's name and executable, unless what the ancestors
+//! did was recorded as well. Bytes that are not UTF-8 were written visibly (`\xff`), and stay so.
 
 use std::net::{IpAddr, SocketAddr};
 
 use chandra_event::bounded::Pairs;
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
-use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Namespaces, Process};
+use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
@@ -30,8 +30,11 @@ pub(super) struct Recorded {
 impl Recorded {
     /// A line of JSON; an error says why it is no record.
     pub fn parse(line: &str) -> Result<Self, String> {
-        let object: Value =
-            serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+        serde_json::from_str(line).map_err(|error| format!("no JSON: {error}")).and_then(Self::new)
+    }
+
+    /// The same, of a JSON object.
+    pub fn new(object: Value) -> Result<Self, String> {
         if object.get("type").and_then(Value::as_str).is_none() {
             return Err("it has no \"type\": it is no record of chandra's".to_owned());
         }
@@ -95,17 +98,23 @@ impl Recorded {
     }
 
     fn process(&self) -> Process {
-        let number = |path| self.small(path).unwrap_or_default();
+        self.process_at("/process")
+    }
+
+    fn process_at(&self, object: &str) -> Process {
+        let at = |field: &str| format!("{object}/{field}");
+        let number = |field| self.small(&at(field)).unwrap_or_default();
+        let big = |field| self.number(&at(field)).unwrap_or_default();
         Process {
-            pid: number("/process/pid"),
-            start_boottime_ns: self.number("/process/start_boottime_ns").unwrap_or_default(),
-            start_time: self.time("/process/start_time"),
-            ppid: number("/process/ppid"),
-            uid: number("/process/uid"),
-            gid: number("/process/gid"),
-            comm: self.comm("/process/comm"),
-            cgroup_id: self.number("/process/cgroup_id").unwrap_or_default(),
-            cgroup_hierarchy: number("/process/cgroup_hierarchy"),
+            pid: number("pid"),
+            start_boottime_ns: big("start_boottime_ns"),
+            start_time: self.time(&at("start_time")),
+            ppid: number("ppid"),
+            uid: number("uid"),
+            gid: number("gid"),
+            comm: self.comm(&at("comm")),
+            cgroup_id: big("cgroup_id"),
+            cgroup_hierarchy: number("cgroup_hierarchy"),
         }
     }
 
@@ -129,7 +138,7 @@ impl Recorded {
             executable: Executable {
                 path: self.bytes("/process/exe"),
                 path_truncated: self.is("/process/exe_path_truncated"),
-                device: 0,
+                device: self.device("/process/exe_device").unwrap_or_default(),
                 inode: self.number("/process/exe_inode").unwrap_or_default(),
                 is_memfd: self.is("/process/exe_is_memfd"),
                 is_deleted: self.is("/process/exe_is_deleted"),
@@ -158,7 +167,8 @@ impl Recorded {
 
     fn end(&self, object: &str) -> Option<SocketAddr> {
         let address: IpAddr = self.text(&format!("{object}/address"))?.parse().ok()?;
-        let port = self.number(&format!("{object}/port"))?;
+        // A connection that begins has no port of its own yet.
+        let port = self.number(&format!("{object}/port")).unwrap_or_default();
         Some(SocketAddr::new(address, u16::try_from(port).ok()?))
     }
 
@@ -167,8 +177,10 @@ impl Recorded {
             Happened::Accept { .. } => Role::Acceptor,
             _ => Role::Opener,
         };
+        let key = self.text("/connection/key");
+        let key = key.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let connection = Connection {
-            key: Err(NoKey::NotEstablished),
+            key: key.ok_or(NoKey::NotEstablished),
             role: Some(role),
             local: self.end("/connection/local")?,
             peer: self.end("/connection/peer")?,
@@ -288,12 +300,17 @@ impl Recorded {
         }
     }
 
-    /// Calls `with` with the record and who did it; with one of no event of rules' if it is of another type.
+    /// Calls `with` with the record and who did it; with one of a running process, which is no event of rules, if
+    /// it is of another type.
     pub fn with<T>(&self, with: &mut dyn FnMut(&dyn Record, &Who<'_>) -> T) -> T {
         let who = self.who();
         let exec = Exec { running: true, ..self.exec() };
         match self.text("/type") {
             Some("exec") => with(&self.exec(), &who),
+            Some("fork") => {
+                let (time, process) = (self.time("/time"), self.process());
+                with(&Fork { time, process, parent: self.process_at("/parent") }, &who)
+            }
             Some("exit") => {
                 let byte = |path| self.number(path).and_then(|code| u8::try_from(code).ok());
                 let exit = Exit {
@@ -312,10 +329,12 @@ impl Recorded {
                 Some(tcp) => with(&tcp, &who),
                 None => with(&exec, &who),
             },
-            Some("tcp_accept") => match self.tcp(Happened::Accept { queued_ns: None }) {
-                Some(tcp) => with(&tcp, &who),
-                None => with(&exec, &who),
-            },
+            Some("tcp_accept") => {
+                match self.tcp(Happened::Accept { queued_ns: self.number("/queued_ns") }) {
+                    Some(tcp) => with(&tcp, &who),
+                    None => with(&exec, &who),
+                }
+            }
             _ => with(&exec, &who),
         }
     }
@@ -345,6 +364,54 @@ mod tests {
     fn process() -> Process {
         let comm = Comm(*b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         Process { pid: 99, ppid: 1, start_boottime_ns: 1 << 60, comm, ..Process::default() }
+    }
+
+    #[test]
+    fn processes_come_back_as_they_were_written() {
+        let argv = b"sh\0-c\0id\0";
+        let exec = Exec {
+            time: Timestamp(1_795_338_611_123_456_789),
+            process: Process { cgroup_id: 7, cgroup_hierarchy: 3, gid: 5, ..process() },
+            login_uid: Some(1000),
+            capabilities_effective: 1 << 21 | 1,
+            filename: b"./sh",
+            executable: Executable {
+                path: b"/bin/dash",
+                device: 259 << 20 | 3,
+                inode: 9,
+                is_deleted: true,
+                ..Executable::default()
+            },
+            cwd: b"/srv",
+            tty: b"pts0",
+            namespaces: Namespaces { pid: 1, mnt: 2, net: 3, user: 4, cgroup: 5 },
+            arguments: Arguments { head: argv, tail: b"", total_bytes: argv.len() as u64 },
+            ..Exec::default()
+        };
+        comes_back(&exec);
+        comes_back(&Exec { running: true, filename: b"", ..exec });
+        let (time, parent) = (exec.time, Process { pid: 1, ..process() });
+        comes_back(&Fork { time, process: process(), parent });
+    }
+
+    #[test]
+    fn connections_come_back_as_they_were_written() {
+        let connection = Connection {
+            key: Err(NoKey::NotEstablished),
+            role: Some(Role::Opener),
+            local: SocketAddr::from(([10, 0, 0, 1], 0)),
+            peer: "[2001:db8::1]:443".parse().unwrap(),
+            net_namespace: 7,
+            socket_cookie: 0,
+            opened_before_start: false,
+        };
+        let (time, process) = (Timestamp(1_795_338_611_123_456_789), Some(process()));
+        comes_back(&Tcp { time, process, connection, happened: Happened::Connect });
+        let local = "[2001:db8::2]:80".parse().unwrap();
+        let (key, role) = (Ok(0xdef5_7bc3_99c9_8eee), Some(Role::Acceptor));
+        let connection = Connection { key, role, local, ..connection };
+        let happened = Happened::Accept { queued_ns: Some(50_000) };
+        comes_back(&Tcp { time, process, connection, happened });
     }
 
     #[test]

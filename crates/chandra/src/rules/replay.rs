@@ -1,20 +1,34 @@
-//! `chandra replay`: recorded events through rules, alerts out.
+//! `chandra replay`: recorded events through rules, alerts out, as an agent would have told them.
+//!
+//! A recording of `chandra record` begins with what an agent would have known, and has in it what it would have
+//! learnt: from what these rules do not ask about is learnt, and no more. From other records, without that heading,
+//! no ancestors are learnt: half of them would be worse than what each record says of its own parent.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
+use chandra_alerts::redact::Redactor;
 use chandra_doctor::{Check, Problem};
-use chandra_rules::adapter::{NoLineage, Node, RecordFacts};
-use chandra_rules::evaluate::Scratch;
-use chandra_rules::rules::{Outcome, Ruleset};
+use chandra_event::record::Record;
+use chandra_event::who::{Known, Who};
+use chandra_identity::Identity;
+use chandra_rules::adapter::Node;
+use chandra_rules::rules::Ruleset;
+use serde_json::Value;
 
 use super::recorded::Recorded;
 use super::{RulesFormat, RulesOptions, counted};
+use crate::agent::audit::{Evaluator, Needs};
+use crate::follow::Told;
 use crate::output::{self, Written};
+use crate::record::heading::{Heading, RECORDING, RECORDING_END, Unusable};
 
-/// A line that is longer is no record: argv alone may have 10 KiB.
-const MAX_LINE_BYTES: u64 = 1 << 20;
+/// A line that is longer is no record: argv alone may have 10 KiB. A heading has all users of a machine.
+const MAX_LINE_BYTES: u64 = 16 << 20;
+/// Processes that ended stay so long for what comes late, as in an agent.
+const LINGER_NS: u64 = 2_000_000_000;
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -22,6 +36,31 @@ struct Counts {
     events: usize,
     alerts: usize,
     unreadable: usize,
+}
+
+/// What is known while a file is read.
+struct Replay<'a> {
+    evaluator: Evaluator,
+    identity: Identity,
+    redactor: Redactor,
+    /// What an agent would have watched for these rules.
+    needs: Needs,
+    options: &'a RulesOptions,
+    counts: Counts,
+    heading: Reading,
+    /// Records that the recording says are missing in it.
+    lost: u64,
+}
+
+/// How far a recording is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is none.
+    Records,
+    /// It has begun.
+    Begun,
+    /// It was written to its end.
+    Ended,
 }
 
 /// Prints the alerts of all events of a file, then says on standard error how many there were.
@@ -35,63 +74,113 @@ pub(super) fn run(rules: &Ruleset, events: &Path, options: &RulesOptions) -> Res
         )
     };
     let mut input = BufReader::new(File::open(events).map_err(problem)?);
-    let (mut counts, mut scratch, mut line) = (Counts::default(), Scratch::default(), Vec::new());
+    let mut replay = Replay::new(rules, options);
+    let mut line = Vec::new();
     loop {
         line.clear();
         let taken = (&mut input).take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
         if taken.map_err(problem)? == 0 {
             break;
         }
-        counts.lines += 1;
-        let alerts = alerts_of(&line, rules, &mut scratch, &mut counts, options.format);
+        let alerts = replay.take(&line).map_err(|why| {
+            let next = "record it anew with this version: chandra record -o events.jsonl";
+            Problem::new(Check::RULES, format!("cannot replay {}", events.display()), why, next)
+        })?;
         if !alerts.is_empty() && output::write(alerts.as_bytes())? == Written::ReaderGone {
             return Ok(());
         }
     }
-    eprintln!(
-        "replay: {}, {} that rules are about, {}, {} that cannot be read",
-        counted(counts.lines, "line"),
-        counts.events,
-        counted(counts.alerts, "alert"),
-        counts.unreadable
-    );
+    replay.summarise();
     Ok(())
 }
 
-fn alerts_of(
-    line: &[u8],
-    rules: &Ruleset,
-    scratch: &mut Scratch,
-    counts: &mut Counts,
-    format: RulesFormat,
-) -> String {
-    let mut text = String::new();
-    let recorded = std::str::from_utf8(line).ok().map(Recorded::parse);
-    let Some(Ok(recorded)) = recorded else {
-        counts.unreadable += 1;
-        return text;
-    };
-    let node = Node { hostname: recorded.node.clone().unwrap_or_default(), ..Node::default() };
-    let number = counts.lines as u64;
-    recorded.with(&mut |record, who| {
-        let Some(facts) = RecordFacts::new(record, number, who, &NoLineage, &node) else { return };
-        counts.events += 1;
-        let mut fired = Vec::new();
-        rules.evaluate(&facts, scratch, &mut |rule, outcome| {
-            if outcome == Outcome::Fires {
-                fired.push(rule);
-            }
-        });
-        for rule in fired {
-            counts.alerts += 1;
-            let alert = rule.alert(&facts, facts.time(), scratch);
-            let line = match format {
-                RulesFormat::Text => alert.line(),
-                RulesFormat::Json => alert.json(recorded.node.as_deref()).to_string(),
-            };
-            text.push_str(&line);
-            text.push('\n');
+impl<'a> Replay<'a> {
+    fn new(rules: &Ruleset, options: &'a RulesOptions) -> Self {
+        let by_name_only = options.evaluation.by_name_only();
+        let node = Node { by_name_only, ..Node::default() };
+        Self {
+            evaluator: Evaluator::new(Arc::new(rules.clone()), node),
+            identity: Identity::default(),
+            redactor: Redactor::default(),
+            needs: Needs::of(rules),
+            options,
+            counts: Counts::default(),
+            heading: Reading::Records,
+            lost: 0,
         }
-    });
-    text
+    }
+
+    /// The alerts of a line.
+    fn take(&mut self, line: &[u8]) -> Result<String, Unusable> {
+        self.counts.lines += 1;
+        let object = serde_json::from_slice::<Value>(line).unwrap_or_default();
+        match object.get("type").and_then(Value::as_str) {
+            Some(RECORDING) => {
+                let Heading { mut node, clock } = Heading::of(&object)?;
+                node.by_name_only = self.options.evaluation.by_name_only();
+                *self.evaluator.node_mut() = node;
+                self.identity = Identity::new(clock);
+                self.heading = Reading::Begun;
+                return Ok(String::new());
+            }
+            Some(RECORDING_END) => {
+                self.lost += object.get("lost").and_then(Value::as_u64).unwrap_or_default();
+                self.heading = Reading::Ended;
+                return Ok(String::new());
+            }
+            _ => {}
+        }
+        let Ok(recorded) = Recorded::new(object) else {
+            self.counts.unreadable += 1;
+            return Ok(String::new());
+        };
+        if self.heading == Reading::Records {
+            let node = self.evaluator.node_mut();
+            recorded.node.as_deref().unwrap_or_default().clone_into(&mut node.hostname);
+        }
+        let mut text = String::new();
+        recorded.with(&mut |record, who| self.evaluate(record, who, &mut text));
+        Ok(text)
+    }
+
+    fn evaluate(&mut self, record: &dyn Record, who: &Who<'_>, text: &mut String) {
+        let Self { evaluator, identity, redactor, needs, options, counts, .. } = self;
+        if self.heading != Reading::Records {
+            let now_ns = identity.processes.boottime_ns_of(record.time());
+            identity.learn(record, now_ns);
+            while identity.processes.advance(now_ns.saturating_sub(LINGER_NS)) {}
+            if !needs.has(record.kind()) {
+                return;
+            }
+        }
+        let known = &Known { record, who };
+        let told = Told { known, container: None, identity };
+        let is_event = evaluator.take(&told, &mut |alert| {
+            counts.alerts += 1;
+            let redacted = redactor.alert(alert, None);
+            match options.format {
+                RulesFormat::Text => text.push_str(&redacted.text()),
+                RulesFormat::Json => text.push_str(&String::from_utf8_lossy(&redacted.json())),
+            }
+            text.push('\n');
+        });
+        counts.events += usize::from(is_event);
+    }
+
+    fn summarise(&self) {
+        let Counts { lines, events, alerts, unreadable } = self.counts;
+        let (lines, alerts) = (counted(lines, "line"), counted(alerts, "alert"));
+        eprintln!(
+            "replay: {lines}, {events} that rules are about, {alerts}, {unreadable} that cannot be read"
+        );
+        if self.heading == Reading::Begun {
+            eprintln!("warning: the recording was not written to its end");
+        }
+        if self.lost > 0 {
+            let lost = counted(usize::try_from(self.lost).unwrap_or(usize::MAX), "record");
+            eprintln!(
+                "warning: {lost} were lost when it was recorded; alerts of those are missing"
+            );
+        }
+    }
 }

@@ -10,7 +10,6 @@ mod summary;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 use chandra_doctor::{Check, Problem};
 use chandra_loader::load::Loaded;
@@ -21,10 +20,7 @@ use crate::cli::trace::TraceOptions;
 use crate::companions::{self, Companion};
 use crate::follow::{Late, Part, Plan, Sink, Sources, Told, follow};
 use crate::session::{self, Received, Watch};
-use crate::stop::Stop;
-
-/// How long a quiet trace sleeps before it looks whether it should end.
-const IDLE: Duration = Duration::from_millis(50);
+use crate::stop::{Ending, Stop};
 
 /// Traces until the time is up, the count is reached, or a signal comes.
 pub fn run(options: &TraceOptions) -> Result<(), Problem> {
@@ -74,27 +70,6 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
     };
     summary.print(options, &loaded);
     Ok(())
-}
-
-/// When a trace ends by itself.
-#[derive(Debug)]
-struct Ending<'a> {
-    deadline: Option<Instant>,
-    stop: &'a Stop,
-}
-
-impl<'a> Ending<'a> {
-    fn new(duration: Option<Duration>, stop: &'a Stop) -> Self {
-        Self { deadline: duration.and_then(|duration| Instant::now().checked_add(duration)), stop }
-    }
-
-    /// How long to wait at most before asking again; `None` when it is over.
-    fn patience(&self) -> Option<Duration> {
-        let left = self
-            .deadline
-            .map_or(IDLE, |deadline| deadline.saturating_duration_since(Instant::now()));
-        (!left.is_zero() && !self.stop.is_asked()).then(|| left.min(IDLE))
-    }
 }
 
 /// Follows who is there, so that the kernel knows whom to count, until the end.

@@ -12,13 +12,14 @@ use chandra_loader::load::Loaded;
 use chandra_signals::Context;
 
 use super::summary::Summary;
-use super::{Ending, announce, terminal_width};
+use super::{announce, terminal_width};
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
 use crate::companions::Companion;
 use crate::follow::{Late, Part, Plan, Seeding, Sink, Told, follow};
 use crate::output::{self, Written};
 use crate::session::{self, Received};
+use crate::stop::Ending;
 
 /// Lines are written when so much of them is ready, or when nothing more is there to read.
 const CHUNK_BYTES: usize = 64 << 10;

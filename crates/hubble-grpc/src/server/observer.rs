@@ -1,6 +1,5 @@
 //! `observer.Observer`.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use chandra_hubble::proto::observer::{
@@ -8,11 +7,9 @@ use chandra_hubble::proto::observer::{
     GetFlowsRequest, GetFlowsResponse, GetNamespacesRequest, GetNamespacesResponse,
     GetNodesRequest, GetNodesResponse, ServerStatusRequest, ServerStatusResponse, observer_server,
 };
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::stream::{Answers, stream};
 use super::{State, agent_events, flows, now_ns};
 
 /// Answers that may wait for a client.
@@ -28,25 +25,6 @@ impl Observer {
     }
 }
 
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-/// What a client gets: whatever the task sends, until the task, the client or the server ends.
-fn stream<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
-    state: &Arc<State>,
-    task: impl FnOnce(Arc<State>, mpsc::Sender<Result<T, Status>>) -> F,
-) -> Response<Answers<T>> {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let (telling, over) = (task(Arc::clone(state), sender.clone()), Arc::clone(state));
-    tokio::spawn(async move {
-        tokio::select! {
-            () = telling => {}
-            () = over.over() => {}
-            () = sender.closed() => {}
-        }
-    });
-    Response::new(Box::pin(ReceiverStream::new(receiver)))
-}
-
 #[tonic::async_trait]
 impl observer_server::Observer for Observer {
     type GetFlowsStream = Answers<GetFlowsResponse>;
@@ -58,10 +36,9 @@ impl observer_server::Observer for Observer {
         request: Request<GetFlowsRequest>,
     ) -> Result<Response<Self::GetFlowsStream>, Status> {
         let query = flows::query(&request.into_inner())?;
-        Ok(stream(
-            &self.0,
-            |state, sender| async move { flows::tell(&state, query, &sender).await },
-        ))
+        Ok(stream(&self.0, WAITING, |state, sender| async move {
+            flows::tell(&state, query, &sender).await
+        }))
     }
 
     async fn get_agent_events(
@@ -70,7 +47,7 @@ impl observer_server::Observer for Observer {
     ) -> Result<Response<Self::GetAgentEventsStream>, Status> {
         let request = request.into_inner();
         refuse_first_and_follow(request.first, request.follow)?;
-        Ok(stream(&self.0, |state, sender| async move {
+        Ok(stream(&self.0, WAITING, |state, sender| async move {
             agent_events::tell(&state, &request, &sender).await;
         }))
     }
@@ -82,7 +59,7 @@ impl observer_server::Observer for Observer {
     ) -> Result<Response<Self::GetDebugEventsStream>, Status> {
         let request = request.into_inner();
         refuse_first_and_follow(request.first, request.follow)?;
-        Ok(stream(&self.0, |_, sender| async move {
+        Ok(stream(&self.0, WAITING, |_, sender| async move {
             if request.follow {
                 sender.closed().await;
             }

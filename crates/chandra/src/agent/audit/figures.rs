@@ -3,6 +3,7 @@
 use chandra_metrics::{Kind, Writer};
 
 use super::Audited;
+use super::timings::{SAMPLING, Timing};
 
 /// Writes its families.
 pub fn write(audited: &Audited, out: &mut Writer<'_>) {
@@ -29,6 +30,7 @@ pub fn write(audited: &Audited, out: &mut Writer<'_>) {
         out.family(Kind::Counter, "chandra_rules_reloads", "", "Times that rules were read anew.");
     reloads.sample(&[("outcome", "loaded")], audited.reloads);
     reloads.sample(&[("outcome", "refused")], audited.failed_reloads);
+    timings(&audited.timings, out);
     let mut alerts =
         out.family(Kind::Counter, "chandra_alerts", "", "Alerts by rule, before they are folded.");
     for (rule, priority, count) in &audited.alerts.taken {
@@ -52,11 +54,35 @@ pub fn write(audited: &Audited, out: &mut Writer<'_>) {
             dropped.sample(&[("sink", &sink.name), ("cause", cause.name())], *count);
         }
     }
+    if let Some(recent) = &audited.recent {
+        let help = "Latest alerts that are kept for chandra alerts.";
+        out.family(Kind::Gauge, "chandra_alerts_recent", "", help).sample(&[], recent.alerts);
+        let help = "What they take in memory.";
+        let name = "chandra_alerts_recent_bytes";
+        out.family(Kind::Gauge, name, "bytes", help).sample(&[], recent.bytes);
+    }
     let mut spooled =
         out.family(Kind::Gauge, "chandra_alerts_spooled", "", "Alerts that wait on disk.");
     for sink in sinks {
         if let Some(spool) = &sink.spool {
             spooled.sample(&[("sink", &sink.name)], spool.records);
         }
+    }
+}
+
+/// What rules take. Two families, so that a rate of the one by the other is the time of an evaluation.
+fn timings(timings: &[Timing], out: &mut Writer<'_>) {
+    let help = format!(
+        "Time that rules took, of one event in {SAMPLING}. What a rule finds out others after it have for nothing."
+    );
+    let name = "chandra_rules_evaluation_sampled_seconds";
+    let mut seconds = out.family(Kind::Counter, name, "seconds", &help);
+    for Timing { rule, time, .. } in timings {
+        seconds.sample(&[("rule", rule)], time.as_secs_f64());
+    }
+    let help = format!("Times that rules were evaluated, of one event in {SAMPLING}.");
+    let mut counts = out.family(Kind::Counter, "chandra_rules_evaluations_sampled", "", &help);
+    for Timing { rule, count, .. } in timings {
+        counts.sample(&[("rule", rule)], *count);
     }
 }

@@ -3,34 +3,32 @@
 //! It runs in the thread that tells, which owns the tables that rules ask, so that an alert names who did it
 //! as it was then. What becomes of an alert happens elsewhere and never holds this up (`chandra_alerts`).
 //!
-//! Files: `watch` (the rules in force, and what has to be watched for them), `lineage` (a process and its
-//! ancestors as rules ask for them), `context` (what an alert tells beside its rule's words), `node` (what
-//! is the same for all events of this machine), `past` (what each process did lately), `figures` (counts for
-//! Prometheus).
+//! Files: `evaluator` (from a record to its alerts), `watch` (the rules in force, and what has to be watched for
+//! them), `lineage` (a process and its ancestors as rules ask for them), `context` (what an alert tells beside its
+//! rule's words), `node` (what is the same for all events of this machine), `past` (what each process did lately),
+//! `timings` (what rules take), `figures` (counts for Prometheus).
 
 mod context;
+mod evaluator;
 mod figures;
 mod lineage;
-mod node;
+pub mod node;
 mod past;
+mod timings;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chandra_alerts::alert::Context;
-use chandra_alerts::{Alert, Figures, Outlets, fold, redact};
+use chandra_alerts::recent::{self, Recent};
+use chandra_alerts::{Figures, Outlets, fold, redact};
 use chandra_doctor::{Check, Problem};
-use chandra_event::record::Record;
-use chandra_rules::adapter::{Node, RecordFacts};
-use chandra_rules::evaluate::Scratch;
-use chandra_rules::rules::{Outcome, Rule, Ruleset};
 
 use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
+pub use evaluator::Evaluator;
 pub use figures::write;
-use lineage::ProcessLineage;
-use past::Past;
+use timings::Timing;
 pub use watch::{Needs, Watch};
 
 /// Alerts that wait to be redacted at most.
@@ -55,8 +53,12 @@ pub struct Audited {
     pub reloads: u64,
     /// Times that they could not be.
     pub failed_reloads: u64,
+    /// What rules took, of some events.
+    pub timings: Vec<Timing>,
     /// What became of alerts.
     pub alerts: Figures,
+    /// The latest alerts, where they are kept.
+    pub recent: Option<recent::Figures>,
 }
 
 impl Shared {
@@ -74,13 +76,9 @@ impl Shared {
 #[derive(Debug)]
 pub struct Auditing {
     watch: Watch,
-    rules: Arc<Ruleset>,
-    scratch: Scratch,
-    node: Node,
-    past: Past,
+    evaluator: Evaluator,
     outlets: Outlets,
-    events: u64,
-    undecided: u64,
+    recent: Option<Arc<Recent>>,
     shared: Shared,
 }
 
@@ -92,11 +90,13 @@ impl Auditing {
         node: &str,
         shared: Shared,
     ) -> Result<Self, Problem> {
+        let recent = options.buffer_bytes.map(|bytes| Arc::new(Recent::new(bytes)));
         let outlets = Outlets::new(&chandra_alerts::Options {
             fold: fold::Options::default(),
             redact: redact::Options { enabled: options.redacts, ..redact::Options::default() },
             queue: QUEUE,
             sinks: options.sinks.clone(),
+            recent: recent.clone(),
             say: |name, why| eprintln!("warning: alerts to {name}: {why}"),
         });
         let outlets = outlets.map_err(|error| {
@@ -104,54 +104,31 @@ impl Auditing {
             Problem::new(Check::USAGE, "alerts cannot go there", error, next)
         })?;
         let node = node::of_this_machine(node, options.by_name_only);
-        let rules = Arc::clone(watch.rules());
-        let (scratch, past) = (Scratch::default(), Past::default());
-        Ok(Self { watch, rules, scratch, node, past, outlets, events: 0, undecided: 0, shared })
+        let evaluator = Evaluator::new(Arc::clone(watch.rules()), node);
+        let this = Self { watch, evaluator, outlets, recent, shared };
+        this.shared.set(this.audited(this.outlets.figures()));
+        Ok(this)
+    }
+
+    /// The latest alerts, where they are kept.
+    pub fn recent(&self) -> Option<Arc<Recent>> {
+        self.recent.clone()
     }
 
     /// Puts a record before the rules. Whether it was one that rules can be asked about.
     pub fn take(&mut self, told: &Told<'_>) -> bool {
-        let lineage = ProcessLineage::of(told);
-        let record: &dyn Record = told.known.record;
-        let number = self.events + 1;
-        let facts = RecordFacts::new(record, number, told.known.who, &lineage, &self.node);
-        let Some(facts) = facts else { return false };
-        self.events = number;
-        let (mut fired, mut undecided): (Vec<&Rule>, u64) = (Vec::new(), 0);
-        self.rules.evaluate(&facts, &mut self.scratch, &mut |rule, outcome| match outcome {
-            Outcome::Fires => fired.push(rule),
-            Outcome::Undecided => undecided += 1,
-        });
-        self.undecided += undecided;
-        for rule in fired {
-            let said = rule.alert(&facts, record.time(), &mut self.scratch);
-            let fields = said.output_fields.into_iter();
-            self.outlets.take(Alert {
-                time_ns: record.time().0,
-                rule: said.rule.into(),
-                priority: said.priority,
-                source: said.source.into(),
-                hostname: self.node.hostname.as_str().into(),
-                tags: said.tags.into(),
-                output: said.message,
-                output_fields: fields
-                    .map(|(name, value)| (name.into(), context::value(value)))
-                    .collect(),
-                context: Context {
-                    preceding: self.past.before(record),
-                    ..context::of(told, &lineage)
-                },
-            });
-        }
-        self.past.note(record);
-        true
+        let Self { evaluator, outlets, .. } = self;
+        evaluator.take(told, &mut |alert| outlets.take(alert))
     }
 
     /// About once a second: what waits for its time is told, and rules that changed are loaded.
     pub fn look(&mut self) {
         self.outlets.tick();
         self.watch.look();
-        self.rules = Arc::clone(self.watch.rules());
+        if let Some(before) = self.evaluator.adopt(self.watch.rules()) {
+            // Many rules take longer to be taken apart than records may wait.
+            std::thread::spawn(move || drop(before));
+        }
         self.shared.set(self.audited(self.outlets.figures()));
     }
 
@@ -171,11 +148,13 @@ impl Auditing {
     fn audited(&self, alerts: Figures) -> Audited {
         Audited {
             rules: self.watch.active_rules(),
-            events: self.events,
-            undecided: self.undecided,
+            events: self.evaluator.events(),
+            undecided: self.evaluator.undecided(),
             reloads: self.watch.reloads(),
             failed_reloads: self.watch.failed_reloads(),
+            timings: self.evaluator.timings(),
             alerts,
+            recent: self.recent.as_ref().map(|recent| recent.figures()),
         }
     }
 }

@@ -4,33 +4,41 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::SystemTime;
 
-use chandra_doctor::Problem;
+use chandra_doctor::{Check, Problem};
+use chandra_event::record::Kind;
 use chandra_loader::path_selection::{Prefix, path_access};
 use chandra_rules::diagnostic::{Report, Severity};
+use chandra_rules::load::Options;
 use chandra_rules::needs::{self as rules, Opens};
-use chandra_rules::reload::InForce;
 use chandra_rules::rules::{Ruleset, State};
-use chandra_rules::source::{Source, Sources};
 use chandra_signals::Signal;
 use chandra_signals::system_call::calls::{self, Call};
 use signal_hook::consts::SIGHUP;
 
 use crate::cli::audit::AuditOptions;
-use crate::rules::{do_not_load, read};
+use crate::rules::{do_not_load, sources, unused_switches};
 
 /// Rules, and where they come from.
 #[derive(Debug)]
 pub struct Watch {
     files: Vec<PathBuf>,
-    in_force: InForce,
+    options: Options,
+    rules: Arc<Ruleset>,
+    /// What was to be watched at the start.
     needs: Needs,
     changed: Vec<Option<SystemTime>>,
     is_asked: Arc<AtomicBool>,
+    /// Where rules come from that are being loaded.
+    loading: Option<Receiver<Loaded>>,
     reloads: u64,
     failed_reloads: u64,
 }
+
+/// What came of reading rules.
+type Loaded = Result<(Arc<Ruleset>, Needs, Report), Problem>;
 
 /// What has to be watched: kinds of records by their names, and of opens and system calls which.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +67,20 @@ impl Needs {
         Self { kinds: kinds.collect(), opens: prefixes(&opens), calls }
     }
 
-    /// Beginnings of the paths whose opens are needed, for a signal that is there for nothing else.
+    /// What the rules of these files stand on.
+    pub fn of_files(options: &AuditOptions) -> Result<Self, Problem> {
+        load(&options.files, &options.rules).map(|(_, needs, _)| needs)
+    }
+
+    /// All that rules can be asked about.
+    pub fn everything() -> Self {
+        let kinds =
+            ["exec", "fork", "exit", "tcp_connect", "tcp_accept", "file_open", "system_call"];
+        Self { kinds: kinds.to_vec(), opens: Vec::new(), calls: calls::usual().collect() }
+    }
+
+    /// Beginnings of the paths whose opens are needed, for a signal that is there for nothing else;
+    /// none stands for all.
     pub fn opens(&self) -> &[Prefix] {
         &self.opens
     }
@@ -68,6 +89,11 @@ impl Needs {
     pub fn kinds_of(&self, signal: &Signal) -> u32 {
         let kinds = signal.kinds.iter().filter(|(name, _)| self.kinds.contains(name));
         kinds.fold(0, |bits, (_, number)| bits | 1 << number)
+    }
+
+    /// Records of this kind are needed.
+    pub fn has(&self, kind: &Kind) -> bool {
+        self.kinds.contains(&kind.name)
     }
 
     /// System calls that are needed.
@@ -85,21 +111,30 @@ impl Needs {
 impl Watch {
     /// Reads the rules; from now on SIGHUP reads them again.
     pub fn new(options: &AuditOptions) -> Result<Self, Problem> {
-        let files = options.files.clone();
-        let loaded = InForce::load(&sources(&files)?, options.rules.clone());
-        let (in_force, report) = loaded.map_err(|report| do_not_load(&report, &files))?;
-        warn_of(&report);
+        let (files, options) = (options.files.clone(), options.rules.clone());
+        let changed = times(&files);
+        let (rules, needs, report) = load(&files, &options)?;
+        warn_of(&report, &rules, &options);
         let is_asked = Arc::new(AtomicBool::new(false));
         // A machine without SIGHUP has no other way to fail here.
         let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&is_asked));
-        let needs = Needs::of(in_force.rules());
-        let changed = times(&files);
-        Ok(Self { files, in_force, needs, changed, is_asked, reloads: 0, failed_reloads: 0 })
+        let (loading, reloads, failed_reloads) = (None, 0, 0);
+        Ok(Self {
+            files,
+            options,
+            rules,
+            needs,
+            changed,
+            is_asked,
+            loading,
+            reloads,
+            failed_reloads,
+        })
     }
 
     /// The rules in force.
     pub fn rules(&self) -> &Arc<Ruleset> {
-        self.in_force.rules()
+        &self.rules
     }
 
     /// What was to be watched at the start.
@@ -129,24 +164,44 @@ impl Watch {
         format!("rules: {} of {all} watch ({})", self.active_rules(), files.join(", "))
     }
 
-    /// Reads the rules again if somebody asked for it or a file changed. What cannot be read or loaded is
-    /// said, and the rules before it stay.
+    /// Has the rules read again if somebody asked for it or a file changed, in a thread of its own: many rules
+    /// take longer than records may wait. Puts those in force that were read by now. What cannot be read or
+    /// loaded is said, and the rules before it stay.
     pub fn look(&mut self) {
+        if let Some(loading) = &self.loading {
+            let loaded = match loading.try_recv() {
+                Ok(loaded) => loaded,
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => Err(thread_problem(&"it ended")),
+            };
+            self.loading = None;
+            self.adopt(loaded);
+        }
+        // What changed while rules were read is seen now.
         let now = times(&self.files);
         let is_asked = self.is_asked.swap(false, Ordering::Relaxed);
         if !is_asked && now == self.changed {
             return;
         }
         self.changed = now;
-        let reloaded = sources(&self.files).and_then(|sources| {
-            self.in_force.reload(&sources).map_err(|report| do_not_load(&report, &self.files))
-        });
-        match reloaded {
-            Ok(report) => {
+        let (sender, loading) = channel();
+        let (files, options) = (self.files.clone(), self.options.clone());
+        let thread = std::thread::Builder::new().name("rules".to_owned());
+        let started = thread.spawn(move || sender.send(load(&files, &options)));
+        match started {
+            Ok(_) => self.loading = Some(loading),
+            Err(error) => self.adopt(Err(thread_problem(&error))),
+        }
+    }
+
+    fn adopt(&mut self, loaded: Loaded) {
+        match loaded {
+            Ok((rules, needs, report)) => {
+                self.rules = rules;
                 self.reloads += 1;
-                warn_of(&report);
+                warn_of(&report, &self.rules, &self.options);
                 eprintln!("{}", self.line());
-                if !Needs::of(self.rules()).are_within(&self.needs) {
+                if !needs.are_within(&self.needs) {
                     eprintln!(
                         "warning: new rules are of events that are not watched; start the agent anew"
                     );
@@ -160,22 +215,16 @@ impl Watch {
     }
 }
 
-/// In place of files: the rules that Chandra comes with, those on files and system calls apart, because
-/// what they have watched costs more.
-const OWN: [(&str, &str); 2] = [
-    ("default", chandra_rules::DEFAULT_RULES),
-    ("default-files", chandra_rules::DEFAULT_FILE_RULES),
-];
+fn load(files: &[PathBuf], options: &Options) -> Loaded {
+    let loaded = Ruleset::load(&sources(files)?, options);
+    let (rules, report) = loaded.map_err(|report| do_not_load(&report, files))?;
+    let needs = Needs::of(&rules);
+    Ok((Arc::new(rules), needs, report))
+}
 
-fn sources(files: &[PathBuf]) -> Result<Sources, Problem> {
-    let mut sources = Sources::default();
-    for file in files {
-        let name = file.display().to_string();
-        let own = OWN.iter().find(|(own, _)| file.as_os_str() == *own);
-        let text = own.map_or_else(|| read(file), |(_, text)| Ok((*text).to_owned()))?;
-        sources.add(Source::new(name, text));
-    }
-    Ok(sources)
+fn thread_problem(why: &dyn std::fmt::Display) -> Problem {
+    let next = "have them read again: kill -HUP $(pidof chandra)";
+    Problem::new(Check::RULES, "rules are not read: there is no thread for it", why, next)
 }
 
 /// With the one that lets through what failed, if a rule is of such.
@@ -203,8 +252,12 @@ fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
     files.iter().map(time).collect()
 }
 
-fn warn_of(report: &Report) {
+/// Says what somebody should look at.
+fn warn_of(report: &Report, rules: &Ruleset, options: &Options) {
     for one in report.diagnostics.iter().filter(|one| one.severity == Severity::Warning) {
         eprintln!("warning: {one}");
+    }
+    for warning in unused_switches(rules, options) {
+        eprintln!("warning: {warning}");
     }
 }
