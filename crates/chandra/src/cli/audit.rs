@@ -48,7 +48,7 @@ pub enum RuleMatching {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Security audit")]
 pub struct AuditArguments {
-    /// Files of Falco's rules, read one after the other, and again when they change or on SIGHUP;
+    /// Files of Falco's or Sigma's rules, or folders, read one after the other, and again when they change or on SIGHUP;
     /// `default` and `default-files` stand for Chandra's own [default: none]
     #[arg(long, env = "CHANDRA_RULES", value_name = "FILE", value_delimiter = ',')]
     pub rules: Option<Vec<PathBuf>>,

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use chandra_doctor::{Check, Problem};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
   chandra rules check rules.yaml local.yaml      what is wrong with them, and where
+  chandra rules check sigma/rules/linux          a folder of Sigma's rules
   chandra rules list                             the rules that chandra comes with
   chandra rules list rules.yaml                  each rule, with the events it can fire of
   chandra rules test rules.yaml                  run the tests beside it, in rules.tests.yaml
@@ -44,7 +44,7 @@ struct CommonArguments {
 
 #[derive(Debug, Args)]
 struct FilesArguments {
-    /// Files of rules, read one after the other
+    /// Files of rules, or folders of them, read one after the other
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ struct FilesArguments {
 
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// Files of rules, read one after the other; without any, the rules that chandra comes with
+    /// Files of rules, or folders of them, read one after the other; without any, the rules that chandra comes with
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ struct ListArguments {
 
 #[derive(Debug, Args)]
 struct TestArguments {
-    /// Files of rules, read one after the other
+    /// Files of rules, or folders of them, read one after the other
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Files of tests, instead of those beside the rules: rules.tests.yaml of rules.yaml
@@ -77,7 +77,7 @@ struct ExplainArguments {
     /// A record as `-o json` prints it; of several lines the first
     #[arg(value_name = "EVENT")]
     event: PathBuf,
-    /// Files of rules, read one after the other
+    /// Files of rules, or folders of them, read one after the other
     #[arg(long, required = true, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// Only the rule of this name
@@ -92,7 +92,7 @@ struct ReplayArguments {
     /// Records as `-o json` prints them, one a line
     #[arg(value_name = "EVENTS")]
     events: PathBuf,
-    /// Files of rules, read one after the other
+    /// Files of rules, or folders of them, read one after the other
     #[arg(long, required = true, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// Every rule that matches an event fires, and not only the first
@@ -111,7 +111,7 @@ pub enum RulesTask {
     List,
     /// Whether their tests hold.
     Test {
-        /// Files of tests.
+        /// Files of tests; none stands for those beside the rules.
         tests: Vec<PathBuf>,
     },
     /// Which alerts recorded events make.
@@ -145,7 +145,7 @@ pub struct RulesOptions {
 
 impl RulesOptions {
     /// What was typed below `chandra rules`, or behind `chandra replay`.
-    pub fn parse(matches: &ArgMatches) -> Result<Result<Self, Problem>, clap::Error> {
+    pub fn parse(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let (verb, matches) = matches.subcommand().unwrap_or(("replay", matches));
         let (task, files, common) = match verb {
             "explain" => {
@@ -161,8 +161,6 @@ impl RulesOptions {
             "test" => {
                 let TestArguments { files, tests, common } =
                     TestArguments::from_arg_matches(matches)?;
-                let beside = || files.iter().map(|file| file.with_extension("tests.yaml"));
-                let tests = if tests.is_empty() { beside().collect() } else { tests };
                 (RulesTask::Test { tests }, files, common)
             }
             "list" => {
@@ -174,23 +172,15 @@ impl RulesOptions {
                 (RulesTask::Check, files, common)
             }
         };
-        if let Some(folder) = files.iter().find(|file| file.is_dir()) {
-            return Ok(Err(Problem::usage(
-                Check::RULES,
-                format!("cannot read rules from {}", folder.display()),
-                "it is a folder",
-                format!("name its files: {}/*.yaml", folder.display()),
-            )));
-        }
         let CommonArguments { output, leave_out } = common;
-        Ok(Ok(Self { task, files, format: output, leave_out }))
+        Ok(Self { task, files, format: output, leave_out })
     }
 }
 
 /// `chandra rules`, with its verbs.
 pub fn command() -> Command {
     Command::new("rules")
-        .about("Check, list, test and explain rules in Falco's language")
+        .about("Check, list, test and explain rules in Falco's language or in Sigma's")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(

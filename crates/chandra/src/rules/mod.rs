@@ -4,6 +4,7 @@
 
 mod check;
 mod explain;
+pub(crate) mod files;
 mod list;
 mod recorded;
 mod replay;
@@ -17,7 +18,7 @@ use chandra_doctor::{Check, Problem};
 use chandra_rules::diagnostic::{Report, Severity};
 use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
-use chandra_rules::source::{Source, Sources};
+use chandra_rules::source::Source;
 use chandra_rules::{DEFAULT_FILE_RULES, DEFAULT_RULES};
 
 use crate::cli::rules::{RulesFormat, RulesOptions, RulesTask};
@@ -28,10 +29,7 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// Runs the verb.
 pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
-    let mut sources = Sources::default();
-    for file in &options.files {
-        sources.add(Source::new(file.display().to_string(), read(file)?));
-    }
+    let mut sources = files::sources(&options.files)?;
     if options.files.is_empty() {
         sources.add(Source::new("default.yaml", DEFAULT_RULES));
         sources.add(Source::new("default-files.yaml", DEFAULT_FILE_RULES));
@@ -47,11 +45,17 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     };
     let loaded = Ruleset::load(&sources, &Options { unanswered, matching, ..Options::default() });
     let text = match (&options.task, &loaded) {
-        (RulesTask::Check, Ok((rules, report))) => check::text(Some(rules), report, options),
-        (RulesTask::Check, Err(report)) => check::text(None, report, options),
+        (RulesTask::Check, Ok((rules, report))) => {
+            check::text(Some(rules), report, &sources, options.format)
+        }
+        (RulesTask::Check, Err(report)) => check::text(None, report, &sources, options.format),
         (RulesTask::List, Ok((rules, _))) => list::text(rules, options),
         (RulesTask::Test { tests }, Ok((rules, _))) => {
-            let (text, code) = test::run(rules, tests, options)?;
+            let tests = match tests.is_empty() {
+                true => files::tests(&options.files)?,
+                false => tests.clone(),
+            };
+            let (text, code) = test::run(rules, &tests, options)?;
             output::print(&text)?;
             return Ok(code);
         }

@@ -109,7 +109,11 @@ pub(super) static FIELDS: &[SigmaField] = &[
         "Working directory when it was executed",
     ),
     field("User", Means::Field("user.name"), "Name of the user whose rights it has"),
-    field("LogonId", Means::Field("user.uid"), "Number of that user, as Sysmon for Linux tells it"),
+    field(
+        "LogonId",
+        Means::Field("user.uid"),
+        "Number of that user, which Sysmon for Linux has there",
+    ),
     field("ProcessId", Means::Field("proc.pid"), "Process id"),
     field("ParentImage", Means::Field("proc.pimage"), "`Image` of the parent"),
     field("ParentCommandLine", Means::Field("proc.pexeline"), "`CommandLine` of the parent"),

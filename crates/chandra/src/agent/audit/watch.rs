@@ -1,7 +1,7 @@
 //! The rules in force, read again when their files change; and what has to be watched for them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ use chandra_signals::system_call::calls::{self, Call};
 use signal_hook::consts::SIGHUP;
 
 use crate::cli::audit::AuditOptions;
-use crate::rules::{do_not_load, read};
+use crate::rules::{do_not_load, files};
 
 /// Rules, and where they come from.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Watch {
     files: Vec<PathBuf>,
     in_force: InForce,
     needs: Needs,
-    changed: Vec<Option<SystemTime>>,
+    changed: Vec<(PathBuf, Option<SystemTime>)>,
     is_asked: Arc<AtomicBool>,
     reloads: u64,
     failed_reloads: u64,
@@ -171,9 +171,13 @@ fn sources(files: &[PathBuf]) -> Result<Sources, Problem> {
     let mut sources = Sources::default();
     for file in files {
         let name = file.display().to_string();
-        let own = OWN.iter().find(|(own, _)| file.as_os_str() == *own);
-        let text = own.map_or_else(|| read(file), |(_, text)| Ok((*text).to_owned()))?;
-        sources.add(Source::new(name, text));
+        if let Some((_, text)) = OWN.iter().find(|(own, _)| file.as_os_str() == *own) {
+            sources.add(Source::new(name, *text));
+            continue;
+        }
+        for (_, source) in files::sources(std::slice::from_ref(file))?.iter() {
+            sources.add(source.clone());
+        }
     }
     Ok(sources)
 }
@@ -197,10 +201,11 @@ fn prefix(opens: &Opens) -> Prefix {
     Prefix { path: opens.path.clone(), accesses: accesses.fold(0, |all, (_, access)| all | access) }
 }
 
-/// When each file changed last.
-fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
-    let time = |file: &PathBuf| fs::metadata::<&Path>(file).ok()?.modified().ok();
-    files.iter().map(time).collect()
+/// When each file changed last. A folder that cannot be read has none.
+fn times(named: &[PathBuf]) -> Vec<(PathBuf, Option<SystemTime>)> {
+    let time = |file: &PathBuf| fs::metadata(file).ok()?.modified().ok();
+    let all = files::rules(named).unwrap_or_default().into_iter();
+    all.map(|file| (file.clone(), time(&file))).collect()
 }
 
 fn warn_of(report: &Report) {
