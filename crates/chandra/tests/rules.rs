@@ -294,9 +294,11 @@ fn opens_and_system_calls_are_explained_and_replayed() {
 fn what_cannot_be_read_is_a_problem_with_a_next_step() {
     let folder = Folder::new("unreadable");
     let rules = folder.file("r.yaml", GOOD);
+    let empty = folder.0.join("empty");
+    std::fs::create_dir(&empty).unwrap();
     for (arguments, code, what) in [
         (vec!["rules", "check", "/nonexistent.yaml"], 1, "cannot read /nonexistent.yaml"),
-        (vec!["rules", "check", "/"], 2, "it is a folder"),
+        (vec!["rules", "check", empty.to_str().unwrap()], 1, "there are no rules in"),
         (vec!["rules", "check"], 2, "cannot understand"),
         (vec!["rules", "chek", &rules], 2, "the nearest there is: check"),
         (vec!["rules", "explain", &rules, "--rules", &rules], 1, "no JSON"),
@@ -409,4 +411,79 @@ fn tests_beside_rules_are_run_and_one_that_fails_says_why() {
     let (code, _, err) = chandra(&["rules", "test", &rules, "--tests", &unreadable]);
     assert_ne!(code, 0);
     assert!(err.contains("unreadable.yaml:2:13: there is no key \"exo\""), "{err}");
+}
+
+/// A rule of Sigma's on a marked program; another, which is for another system.
+const SIGMA: &str = "\
+title: Marked Tool
+id: 6d2b8a52-1c1e-4a7e-9d56-8b7d0f0e3c11
+author: Ann Example
+tags: [attack.execution, attack.t1059]
+logsource: { product: linux, category: process_creation }
+detection:
+  selection:
+    Image|endswith: /SH
+    ParentImage|endswith: /nginx-debug
+    CommandLine|contains|all: ['-C', 'id']
+  condition: selection
+falsepositives: [Nothing]
+level: high
+---
+title: For Another System
+logsource: { product: windows, category: process_creation }
+detection: { a: { Image: x }, condition: a }
+";
+
+#[test]
+fn sigma_files_are_taken_as_falcos_are() {
+    let folder = Folder::new("sigma");
+    std::fs::create_dir_all(folder.0.join("linux")).unwrap();
+    let file = folder.file("linux/marked.yml", SIGMA);
+    folder.file("falco.yaml", GOOD);
+    folder.file("linux/marked.tests.yaml", "- rule: Marked Tool\n  fires:\n    - { exe: /bin/busybox, file: /bin/sh, argv: [sh, -c, id], ancestors: [/sbin/nginx-debug] }\n  silent:\n    - { exe: /bin/busybox }\n");
+    let tree = folder.0.to_str().unwrap();
+
+    let (code, out, err) = chandra(&["rules", "check", tree, "--leave-out"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("1 rule of product windows, category process_creation left out"), "{out}");
+    assert!(out.contains("2 files: 4 rules"), "{out}");
+
+    let (_, out, _) = chandra(&["rules", "list", &file, "-o", "json"]);
+    let listed: Value = serde_json::from_str(&out).unwrap();
+    let rule = &listed["rules"][0];
+    assert_eq!((&rule["rule"], &rule["priority"]), (&"Marked Tool".into(), &"Error".into()));
+    assert_eq!(rule["tags"], serde_json::json!(["mitre_execution", "T1059"]));
+    assert_eq!(rule["sigma"]["author"], "Ann Example");
+    assert_eq!(rule["events"], serde_json::json!(["execve"]));
+
+    let (code, out, _) = chandra(&["rules", "test", &file]);
+    assert_eq!((code, out.as_str()), (0, "2 events: 0 failures\n"));
+    let (code, out, _) = chandra(&["rules", "test", tree]);
+    assert!(code == 0 && out.ends_with("2 events: 0 failures\n"), "{out}");
+
+    let events = folder.file("events.jsonl", &line("nginx"));
+    let (code, out, err) = chandra(&["replay", &events, "--rules", &file]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains(": Error Marked Tool (user=root process=/bin/busybox command=sh -c id parent=/usr/sbin/nginx-debug"), "{out}");
+    assert!(out.contains("author=Ann Example)"), "{out}");
+    let (_, out, _) = chandra(&["rules", "explain", &events, "--rules", &file]);
+    assert!(out.contains("Marked Tool fires"), "{out}");
+    assert!(out.contains("true: selection"), "{out}");
+    assert!(out.contains("true: Image|endswith: '/SH'  (is \"/bin/busybox\")"), "{out}");
+}
+
+#[test]
+fn mistakes_in_sigma_files_have_their_places() {
+    let folder = Folder::new("sigma-wrong");
+    folder.file("a.yml", &SIGMA.replace("Image|endswith", "Image|endwith"));
+    folder.file(
+        "b.yml",
+        &SIGMA.replace("Image|endswith", "Imge|endswith").replace("Marked", "Other"),
+    );
+    let tree = folder.0.to_str().unwrap();
+    let (code, out, _) = chandra(&["rules", "check", tree]);
+    assert_eq!(code, 1);
+    assert!(out.contains("a.yml:8:11: error: there is no modifier endwith"), "{out}");
+    assert!(out.contains("\n      |           ^^^^^^^\n      = did you mean endswith?"), "{out}");
+    assert!(out.contains("b.yml:8:5: error: there is no field Imge of process_creation"), "{out}");
 }

@@ -58,6 +58,7 @@ pub static TARGETS: &[Target] = &[
     ("metrics_accept", metrics::metrics_accept),
     ("flow_log_settings", flow_export::flow_log_settings),
     ("rules_file", rules::rules_file),
+    ("sigma_file", rules::sigma_file),
     ("rules_condition", rules::rules_condition),
     ("rules_tests", rules::rules_tests),
     ("redactor", alerts::redactor),

@@ -1,8 +1,12 @@
-//! Rules: files of them, conditions, and the tests beside them.
+//! Rules: files of them, in Falco's language and in Sigma's, conditions, and the tests beside them.
 
+use chandra_event::process::{Arguments, Exec, Executable};
+use chandra_event::who::Who;
+use chandra_rules::adapter::{NoLineage, Node, RecordFacts};
 use chandra_rules::condition;
+use chandra_rules::evaluate::{Scratch, Truth};
 use chandra_rules::load::{Options, Unanswered};
-use chandra_rules::rules::Ruleset;
+use chandra_rules::rules::{Ruleset, State};
 use chandra_rules::source::{Source, Sources};
 use chandra_rules::testing::Tests;
 
@@ -29,6 +33,32 @@ pub fn rules_file(bytes: &[u8]) {
         assert!(one.position.column <= one.line.chars().count() + 2, "{one}");
         let shown = one.to_string();
         assert!(shown.lines().all(|line| !line.contains(char::is_control)), "{shown:?}");
+    }
+}
+
+/// A file of Sigma's rules: as one of Falco's, and what loads can be asked of an event, and explained.
+pub fn sigma_file(bytes: &[u8]) {
+    rules_file(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut sources = Sources::default();
+    sources.add(Source::new("fuzz.yaml", text));
+    let options = Options { unanswered: Unanswered::LeaveOut, ..Options::default() };
+    let Ok((rules, _)) = Ruleset::load(&sources, &options) else { return };
+    let arguments = Arguments { head: b"Curl\0-k\0http://x/a.sh\0", tail: b"", total_bytes: 23 };
+    let executable = Executable { path: b"/usr/bin/curl", inode: 5, ..Executable::default() };
+    let exec = Exec { arguments, executable, filename: b"./link", ..Exec::default() };
+    let (who, node) = (Who::default(), Node::default());
+    let Some(facts) = RecordFacts::new(&exec, 1, &who, &NoLineage, &node) else { return };
+    let (mut scratch, mut fired) = (Scratch::default(), Vec::new());
+    rules.evaluate(&facts, &mut scratch, &mut |rule, _| fired.push(rule));
+    for rule in rules.rules().iter().filter(|rule| rule.state == State::Active) {
+        // What is found by one pass over a value is what each comparison says by itself.
+        let fires = rules.explain(rule, &facts, &mut scratch).truth == Truth::True;
+        let has_fired = fired.iter().any(|one| std::ptr::eq(*one, rule));
+        assert!(!has_fired || fires, "{}", rule.name);
+        assert!(has_fired || !fires || rule.sigma.is_none(), "{}", rule.name);
+        let alert = rule.alert(&facts, facts.time(), &mut scratch);
+        assert!(!alert.message.contains(char::is_control), "{:?}", alert.message);
     }
 }
 

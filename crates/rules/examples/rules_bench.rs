@@ -1,4 +1,5 @@
-//! What rules cost: nanoseconds per exec event with 100 and with 1,000 rules, their load time, their memory.
+//! What rules cost: nanoseconds per exec event with 100 and with 1,000 rules, their load time, their memory; of
+//! Falco's language and of Sigma's.
 //!
 //! `cargo run --release -p chandra-rules --example rules_bench`
 //!
@@ -62,9 +63,38 @@ fn rules(count: usize) -> String {
     text
 }
 
-fn load(count: usize) -> Ruleset {
+/// Rules of Sigma on executions as people write them: programs by the ends of their paths, options all of which
+/// have to be there, a parent that is left out.
+fn sigma(count: usize) -> String {
+    let mut text = String::new();
+    for number in 0..count {
+        let _ = write!(
+            text,
+            "---
+title: Tool {number}
+id: 00000000-0000-4000-8000-{number:012}
+author: Bench
+logsource: {{ category: process_creation, product: linux }}
+detection:
+  selection_image:
+    Image|endswith: [/tool{number}, /scan{number}, /bash]
+  selection_options:
+    CommandLine|contains|all: [' -e{number} ', ' --output']
+  selection_shell:
+    CommandLine|contains: ['/dev/tcp/{number}', 'nc -e{number}', 'base64 -d{number}']
+  filter_main_parent:
+    ParentImage|endswith: [/trusted{number}, /dpkg]
+  condition: selection_image and (selection_options or selection_shell) and not 1 of filter_main_*
+level: medium
+"
+        );
+    }
+    text
+}
+
+fn load(text: String) -> Ruleset {
     let mut sources = Sources::default();
-    sources.add(Source::new("bench.yaml", rules(count)));
+    sources.add(Source::new("bench.yaml", text));
     let options = Options { matching: Matching::All, ..Options::default() };
     Ruleset::load(&sources, &options).unwrap_or_else(|report| panic!("{report}")).0
 }
@@ -107,10 +137,15 @@ fn main() {
         program(6, "containerd-shim", "/usr/bin/containerd-shim-runc-v2"),
         program(1, "systemd", "/usr/lib/systemd/systemd"),
     ];
-    for count in [100, 1000] {
+    type Made = fn(usize) -> String;
+    let kinds: [(&str, usize, Made); 4] =
+        [("", 100, rules), ("", 1000, rules), ("sigma_", 100, sigma), ("sigma_", 3000, sigma)];
+    for (kind, number, made) in kinds {
+        let count = format!("{kind}{number}");
+        let text = made(number);
         let before = resident_bytes();
         let began = processor_ns();
-        let rules = load(count);
+        let rules = load(text);
         say(&format!("load_{count}"), (processor_ns() - began) as f64 / 1e6, "ms");
         let grown = resident_bytes().saturating_sub(before);
         say(&format!("resident_{count}"), grown as f64 / 1024.0, "KiB");

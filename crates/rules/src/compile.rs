@@ -4,6 +4,7 @@
 //! once, whatever macro of whatever rule it comes from.
 
 mod checks;
+mod detection;
 mod exceptions;
 mod graph;
 mod groups;
@@ -33,7 +34,7 @@ pub(crate) use tree::{May, Tree};
 /// Parentheses and macros within each other.
 const MAX_DEPTH: usize = 300;
 /// Comparisons that a rule has with all its macros put in.
-const MAX_CHECKS: usize = 10_000;
+pub(crate) const MAX_CHECKS: usize = 10_000;
 
 /// A condition with its macros put in, and what is wrong with it.
 #[derive(Debug, Clone)]
@@ -99,7 +100,10 @@ impl<'d> Compiler<'d> {
             built: Partly::default(),
             text: &rule.condition,
         };
-        let condition = self.text(&mut building, 0);
+        let condition = match &rule.sigma {
+            Some(sigma) => self.detection(sigma, &mut building),
+            None => self.text(&mut building, 0),
+        };
         let tree = self.with_exceptions(condition, rule, &mut building);
         finish(tree, building.built, &called("rule", &rule.name))
     }

@@ -10,6 +10,7 @@ mod change;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, nearest};
 use crate::items::{
@@ -17,8 +18,9 @@ use crate::items::{
     Way, called,
 };
 use crate::reporter::Reporter;
+use crate::sigma::{Detection, Origin};
 use crate::source::Place;
-use crate::text::Text;
+use crate::text::{Style, Text};
 use crate::version::{ENGINE, PLUGINS};
 use chandra_event::priority::Priority;
 
@@ -66,6 +68,15 @@ pub(crate) struct Rule {
     pub skip_if_unknown_filter: bool,
     /// When it was changed last.
     pub changed: usize,
+    /// What it is in Sigma, if it is of that: the condition is then the text that joins its searches.
+    pub sigma: Option<Arc<Sigma>>,
+}
+
+/// A rule of Sigma's.
+#[derive(Debug)]
+pub(crate) struct Sigma {
+    pub origin: Origin,
+    pub detection: Detection,
 }
 
 /// Things by name, in the order in which they were defined first.
@@ -150,6 +161,33 @@ impl Definitions {
             }
         }
         reporter.within = None;
+    }
+
+    /// Takes in a rule of Sigma's. Its titles are not unique, and two rules of one are two rules.
+    pub fn add_sigma(&mut self, mut rule: Rule, reporter: &mut Reporter<'_>) {
+        self.items += 1;
+        rule.changed = self.items;
+        reporter.within = Some(called("rule", &rule.name));
+        if let Some(known) = self.rules.get(rule.name.as_str()) {
+            let id = rule.sigma.as_ref().and_then(|sigma| sigma.origin.id.as_deref());
+            let longer = id.map(|id| format!("{} ({id})", rule.name.as_str()));
+            let longer = longer.filter(|name| self.rules.get(name).is_none());
+            let place = rule.name.place();
+            let first = reporter.sources.spell(&known.name.place());
+            let Some(longer) = longer else {
+                let message = format!("there is a rule of this title, at {first}");
+                let error = reporter.error(Code::Duplicate, &place, message);
+                reporter.put(error.hint("give it another title, or an id of its own"));
+                reporter.within = None;
+                return;
+            };
+            let message = format!("there is a rule of this title, at {first}");
+            let warning = reporter.warning(Code::Duplicate, &place, message);
+            reporter.put(warning.hint(format!("this one is called {longer:?}")));
+            rule.name = Text::new(longer, place, Style::Plain);
+        }
+        reporter.within = None;
+        self.rules.put(rule.name.clone().as_str(), rule);
     }
 
     fn add_list(&mut self, item: ListItem, reporter: &mut Reporter<'_>) {
@@ -248,6 +286,7 @@ impl Definitions {
             warn_evttypes: item.warn_evttypes.unwrap_or(true),
             skip_if_unknown_filter: item.skip_if_unknown_filter.unwrap_or(false),
             changed: self.items,
+            sigma: None,
             name: item.name,
         };
         change::define_exceptions(&mut rule, exceptions, reporter);

@@ -57,6 +57,8 @@ pub enum Code {
     Output,
     TooLarge,
     Suspicious,
+    Modifier,
+    Unsupported,
 }
 
 impl Code {
@@ -87,6 +89,8 @@ impl Code {
             Self::Output => "output",
             Self::TooLarge => "too-large",
             Self::Suspicious => "suspicious",
+            Self::Modifier => "modifier",
+            Self::Unsupported => "unsupported",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a condition holds of an event. Nothing here allocates once its buffers have grown.
 
+mod any_case;
 mod facts;
 mod operand;
 mod path;
@@ -9,6 +10,7 @@ mod test;
 mod truth;
 mod value;
 
+pub(crate) use any_case::{AnyCase, Position};
 pub use facts::Facts;
 pub(crate) use operand::{FieldRef, Operand, Part, Written, write_value};
 pub(crate) use path::{is_normal, part};

@@ -1,7 +1,7 @@
 //! What a rules file says, item by item, before items are put together.
 
 mod exception;
-mod keys;
+pub(crate) mod keys;
 mod print;
 mod read;
 
@@ -9,7 +9,7 @@ mod read;
 mod tests;
 
 pub use exception::{ExceptionItem, OneOrMany, ValueItem};
-pub(crate) use read::read;
+pub(crate) use read::{documents, read};
 
 use crate::source::Place;
 use crate::text::Text;

@@ -1,4 +1,4 @@
-//! The Falco rule language: read, checked, compiled, evaluated.
+//! Rules in Falco's language and in Sigma's: read, checked, compiled, evaluated.
 //!
 //! Files are handed in as [`source::Sources`]; [`rules::Ruleset::load`] makes rules of them, or says what is
 //! wrong and where. The stages lie one after the other, each in a module of its own:
@@ -10,7 +10,8 @@
 //!  places                          types      of event
 //! ```
 //!
-//! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields. Rules ask an event through
+//! [`condition`] is the grammar of conditions, [`catalogue`] the list of fields; [`sigma`] makes the same of the
+//! documents of Sigma's rules. Rules ask an event through
 //! [`evaluate::Facts`]; [`adapter`] answers that for Chandra's records. [`needs`] says which events have to be
 //! watched for them, [`testing`] reads the tests that stand beside rules. This crate is pure: no kernel, no
 //! unsafe code, no files and no sockets.
@@ -33,6 +34,7 @@ mod output;
 mod reporter;
 pub mod rules;
 pub mod selection;
+pub mod sigma;
 pub mod source;
 pub mod testing;
 mod text;

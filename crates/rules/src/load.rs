@@ -11,13 +11,14 @@ use crate::output::Output;
 use crate::reporter::Reporter;
 use crate::rules::{Rule, Ruleset, State};
 use crate::selection::Selection;
+use crate::sigma;
 use crate::source::Sources;
 use crate::text::Text;
 
 /// Which rules fire of those that match one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Matching {
-    /// The first, in the order of the files, as Falco does by default.
+    /// The first, in the order of the files, as Falco does by default. Rules of Sigma's all fire.
     #[default]
     First,
     /// All.
@@ -54,11 +55,21 @@ impl Ruleset {
     pub fn load(sources: &Sources, options: &Options) -> Result<(Ruleset, Report), Report> {
         let mut reporter = Reporter::new(sources);
         let mut definitions = Definitions::default();
+        let mut sigma = sigma::Reading::new(options.unanswered == Unanswered::LeaveOut);
         for (id, _) in sources.iter() {
-            for item in items::read(id, &mut reporter) {
-                definitions.add(item, &mut reporter);
+            for root in items::documents(id, &mut reporter) {
+                if sigma::is_sigma(&root) {
+                    if let Some(rule) = sigma.rule(&root, &mut reporter) {
+                        definitions.add_sigma(rule, &mut reporter);
+                    }
+                    continue;
+                }
+                for item in items::read(&root, &mut reporter) {
+                    definitions.add(item, &mut reporter);
+                }
             }
         }
+        sigma.finish(&mut reporter);
         let loading = Loading { definitions: &definitions, options };
         let (rules, trees, predicates) = loading.rules(&mut reporter);
         let mut report = reporter.report;
@@ -69,6 +80,10 @@ impl Ruleset {
         Ok((assemble(rules, trees, predicates, options), report))
     }
 }
+
+/// What leaves rules out that have no key for that.
+const LEFT_OUT_SO: &str =
+    "`--leave-out` (of the agent `--rules-leave-out`) leaves the rule out instead";
 
 struct Loading<'l> {
     definitions: &'l Definitions,
@@ -130,6 +145,9 @@ impl Loading<'_> {
         let lenient = silent || self.options.unanswered == Unanswered::LeaveOut;
         let mut reasons = Vec::new();
         for mut issue in issues {
+            if definition.sigma.is_some() && self.may_be_left_out(&issue, definition) {
+                issue.hint.get_or_insert_with(|| LEFT_OUT_SO.to_owned());
+            }
             if lenient && self.may_be_left_out(&issue, definition) {
                 if issue.severity == Severity::Error {
                     reasons.push(issue.message.clone());
@@ -158,6 +176,7 @@ impl Loading<'_> {
             by_type,
             fields: built.fields,
             output,
+            sigma: definition.sigma.as_ref().map(|sigma| sigma.origin.clone()),
             tree: built.tree.clone(),
         };
         (rule, built.tree)
@@ -194,7 +213,8 @@ impl Loading<'_> {
     fn may_be_left_out(&self, issue: &Diagnostic, definition: &definitions::Rule) -> bool {
         match issue.code {
             Code::UnansweredField => true,
-            Code::UnknownField => definition.skip_if_unknown_filter,
+            Code::UnknownField if definition.sigma.is_none() => definition.skip_if_unknown_filter,
+            Code::UnknownField | Code::Modifier | Code::Unsupported => true,
             _ => false,
         }
     }

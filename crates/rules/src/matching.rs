@@ -7,5 +7,5 @@ mod prefixes;
 
 pub(crate) use addresses::Networks;
 pub(crate) use getopt::OptionLetters;
-pub(crate) use glob::Glob;
+pub(crate) use glob::{Glob, Part as GlobPart};
 pub(crate) use prefixes::Prefixes;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::catalogue::{EventType, EventTypes};
 use crate::compile::{Graph, Groups, Predicates, Tree};
-use crate::evaluate::{Facts, Scratch, Truth, Value};
+use crate::evaluate::{Facts, Scratch, Truth, Value, Written, write_value};
 use crate::load::{Matching, Options};
 use crate::output::Output;
+use crate::sigma::Origin;
 use chandra_event::priority::Priority;
 
 /// Whether a rule is evaluated.
@@ -46,6 +47,8 @@ pub struct Rule {
     pub(crate) by_type: EventTypes,
     /// Fields that its condition compares.
     pub fields: Vec<&'static str>,
+    /// What it says of itself in Sigma, if it is of that.
+    pub sigma: Option<Origin>,
     pub(crate) output: Output,
     pub(crate) tree: Arc<Tree>,
 }
@@ -76,6 +79,8 @@ pub enum Outcome {
 struct Entry {
     rule: u32,
     start: u32,
+    /// It fires whatever other rules do: rules of Sigma's know nothing of each other.
+    is_independent: bool,
 }
 
 /// Rules, ready to be evaluated.
@@ -109,7 +114,10 @@ impl Ruleset {
             let first =
                 |start: u32| graph.skip(start, |number| predicates.of_type(number, *event_type));
             entries
-                .filter_map(|(rule, (_, start))| Some(Entry { rule, start: first((*start)?) }))
+                .filter_map(|(number, (rule, start))| {
+                    let is_independent = rule.sigma.is_some();
+                    Some(Entry { rule: number, start: first((*start)?), is_independent })
+                })
                 .collect()
         };
         let by_type = EventType::ALL.iter().map(of_type).collect();
@@ -188,7 +196,11 @@ impl Ruleset {
         }
         scratch.memo.clear();
         scratch.memo.resize(self.predicates.len(), 0);
+        let mut is_decided = false;
         for entry in entries {
+            if is_decided && !entry.is_independent {
+                continue;
+            }
             let holds = self.holds(entry.start, facts, scratch, false);
             let may =
                 !holds && self.strict_unknown && self.holds(entry.start, facts, scratch, true);
@@ -201,9 +213,8 @@ impl Ruleset {
             if let Some(rule) = self.rules.get(entry.rule as usize) {
                 each(rule, outcome);
             }
-            if outcome == Outcome::Fires && self.matching == Matching::First {
-                return;
-            }
+            let is_first = self.matching == Matching::First && !entry.is_independent;
+            is_decided |= outcome == Outcome::Fires && is_first;
         }
     }
 
@@ -247,24 +258,43 @@ impl Ruleset {
         truth
     }
 
-    /// Finds out what all predicates of a group say, if the field's values are plain texts.
+    /// Finds out what all predicates of a group say, if the field's values are texts that are wholly known.
     fn ask_group(&self, predicate: u32, facts: &dyn Facts, scratch: &mut Scratch) -> bool {
         let Some(group) = self.groups.of(predicate) else { return false };
         let members = group.first as usize..(group.first + group.count) as usize;
-        let Some(memo) = scratch.memo.get_mut(members) else { return false };
+        let Scratch { memo, buffers } = scratch;
+        let Some(memo) = memo.get_mut(members) else { return false };
         let field = &group.field;
         let has_several = field.spec.has_several(&field.argument);
         let first = field.value(facts);
+        let mut note_text = |text: &[u8]| {
+            group.holding(text, |place| {
+                if let Some(memo) = memo.get_mut(place as usize) {
+                    *memo = memo_of(Truth::True);
+                }
+            });
+        };
+        let spelled = &mut buffers.names;
+        let mut else_says = Truth::False;
         let mut note = |value: Value<'_>| match value {
             Value::Text(text) => {
-                for place in group.holding.get(text).into_iter().flatten() {
-                    if let Some(memo) = memo.get_mut(*place as usize) {
-                        *memo = memo_of(Truth::True);
-                    }
-                }
+                note_text(text);
                 true
             }
             Value::Absent => true,
+            // Whatever is asked of it is not known either.
+            Value::Unknown => {
+                else_says = Truth::Unknown;
+                true
+            }
+            value if group.takes_spelled() => {
+                spelled.clear();
+                let is_whole = write_value(value, spelled) == Written::Yes;
+                if is_whole {
+                    note_text(spelled);
+                }
+                is_whole
+            }
             _ => false,
         };
         // What is not a text is left to each predicate; those that hold already do so with it as well.
@@ -277,7 +307,7 @@ impl Ruleset {
             return false;
         }
         for memo in memo.iter_mut().filter(|memo| **memo == 0) {
-            *memo = memo_of(Truth::False);
+            *memo = memo_of(else_says);
         }
         true
     }

@@ -7,13 +7,18 @@ use chandra_rules::evaluate::Scratch;
 use chandra_rules::load::{Matching, Options};
 use common::{Fake, Own, load, many};
 
+const FILES: [&str; 2] = [include_str!("rules/everything.yaml"), include_str!("rules/sigma.yml")];
+
 #[test]
 fn evaluating_an_event_does_not_allocate() {
     let options = Options { matching: Matching::All, strict_unknown: true, ..Options::default() };
-    let (rules, _) = load(&[include_str!("rules/everything.yaml")], &options).unwrap();
+    let (rules, _) = load(&FILES, &options).unwrap();
     let facts = Fake::exec()
         .with("proc.name", many(&["bash", "busybox"]))
         .with("proc.pname", many(&["nginx"]))
+        .with("proc.image", many(&["/bin/nc", "./NC"]))
+        .with("proc.exeline", Own::Words(vec!["nc", "-e", "bash -i", "/dev/tcp/x"]))
+        .with("proc.pimage", many(&["/usr/sbin/nginx"]))
         .with("proc.exepath", "/home/ann/bin/bash")
         .with("proc.exe", "SGVsbG8=")
         .with("proc.cwd", "/dev/shm")

@@ -47,8 +47,8 @@ pub enum AlertFormat {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Security audit")]
 pub struct AuditArguments {
-    /// Files of Falco's rules, read one after the other, and again when they change or on SIGHUP;
-    /// default and default-files stand for Chandra's own, off for none [default: default]
+    /// Files of Falco's or Sigma's rules, or folders, read one after the other, and again when they change or on
+    /// SIGHUP; default and default-files stand for Chandra's own, off for none [default: default]
     #[arg(long, env = "CHANDRA_RULES", value_name = "FILE", value_delimiter = ',')]
     pub rules: Option<Vec<PathBuf>>,
     /// Leave rules out that cannot be answered here, and say which, instead of refusing the files

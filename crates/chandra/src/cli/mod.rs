@@ -112,7 +112,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
         Some(("rules" | "replay", matches)) => {
             let options =
                 rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
-            options.map(Box::new).map(Verb::Rules)
+            Ok(Verb::Rules(Box::new(options)))
         }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)

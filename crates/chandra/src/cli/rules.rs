@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::evaluation::EvaluationArguments;
-use chandra_doctor::{Check, Problem};
+use chandra_rules::{DEFAULT_FILE_RULES, DEFAULT_RULES};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
   chandra rules check rules.yaml local.yaml      what is wrong with them, and where
+  chandra rules check sigma/rules/linux          a folder of Sigma's rules
   chandra rules list                             the rules that chandra comes with
   chandra rules list rules.yaml                  each rule, with the events it can fire of
   chandra rules test rules.yaml                  run the tests beside it, in rules.tests.yaml
@@ -22,8 +23,10 @@ Examples:
   chandra replay events.jsonl --rules rules.yaml
   chandra replay events.jsonl --rules rules.yaml -o json | jq .output_fields";
 
-/// The rules that Chandra comes with.
-const OWN: [&str; 2] = ["default", "default-files"];
+/// In place of files: the rules that Chandra comes with, those on files and system calls apart, because
+/// what they have watched costs more.
+pub(crate) const OWN: [(&str, &str); 2] =
+    [("default", DEFAULT_RULES), ("default-files", DEFAULT_FILE_RULES)];
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -50,7 +53,8 @@ struct CommonArguments {
 
 #[derive(Debug, Args)]
 struct FilesArguments {
-    /// Files of rules, read one after the other; default and default-files are chandra's own
+    /// Files of rules, or folders of them, read one after the other; default and default-files are
+    /// chandra's own
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -59,7 +63,7 @@ struct FilesArguments {
 
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// Files of rules, read one after the other; without any, the rules that chandra comes with
+    /// Files of rules, or folders of them, read one after the other; without any, the rules that chandra comes with
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -68,7 +72,8 @@ struct ListArguments {
 
 #[derive(Debug, Args)]
 struct TestArguments {
-    /// Files of rules, read one after the other; default and default-files are chandra's own
+    /// Files of rules, or folders of them, read one after the other; default and default-files are
+    /// chandra's own
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Files of tests, instead of those beside the rules: rules.tests.yaml of rules.yaml
@@ -83,7 +88,8 @@ struct ExplainArguments {
     /// A record as `-o json` prints it; of several lines the first
     #[arg(value_name = "EVENT")]
     event: PathBuf,
-    /// Files of rules, read one after the other; default and default-files are chandra's own
+    /// Files of rules, or folders of them, read one after the other; default and default-files are
+    /// chandra's own
     #[arg(long, required = true, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// Only the rule of this name
@@ -98,7 +104,8 @@ struct ReplayArguments {
     /// What chandra record wrote, or records as `-o json` prints them, one a line
     #[arg(value_name = "EVENTS")]
     events: PathBuf,
-    /// Files of rules, read one after the other; default and default-files are chandra's own
+    /// Files of rules, or folders of them, read one after the other; default and default-files are
+    /// chandra's own
     #[arg(long, required = true, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// The same as --rule-matching all
@@ -117,7 +124,7 @@ pub enum RulesTask {
     List,
     /// Whether their tests hold.
     Test {
-        /// Files of tests.
+        /// Files of tests; none stands for those beside the rules.
         tests: Vec<PathBuf>,
     },
     /// Which alerts recorded events make.
@@ -153,7 +160,7 @@ pub struct RulesOptions {
 
 impl RulesOptions {
     /// What was typed below `chandra rules`, or behind `chandra replay`.
-    pub fn parse(matches: &ArgMatches) -> Result<Result<Self, Problem>, clap::Error> {
+    pub fn parse(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let (verb, matches) = matches.subcommand().unwrap_or(("replay", matches));
         let (task, files, common) = match verb {
             "explain" => {
@@ -169,13 +176,11 @@ impl RulesOptions {
             "test" => {
                 let TestArguments { files, tests, common } =
                     TestArguments::from_arg_matches(matches)?;
-                let beside = || files.iter().map(|file| file.with_extension("tests.yaml"));
-                let tests = if tests.is_empty() { beside().collect() } else { tests };
                 (RulesTask::Test { tests }, files, common)
             }
             "list" => {
                 let ListArguments { files, common } = ListArguments::from_arg_matches(matches)?;
-                let own = || OWN.map(PathBuf::from).to_vec();
+                let own = || OWN.map(|(name, _)| PathBuf::from(name)).to_vec();
                 (RulesTask::List, if files.is_empty() { own() } else { files }, common)
             }
             _ => {
@@ -183,23 +188,15 @@ impl RulesOptions {
                 (RulesTask::Check, files, common)
             }
         };
-        if let Some(folder) = files.iter().find(|file| file.is_dir()) {
-            return Ok(Err(Problem::usage(
-                Check::RULES,
-                format!("cannot read rules from {}", folder.display()),
-                "it is a folder",
-                format!("name its files: {}/*.yaml", folder.display()),
-            )));
-        }
         let CommonArguments { output, leave_out, evaluation } = common;
-        Ok(Ok(Self { task, files, format: output, leave_out, evaluation }))
+        Ok(Self { task, files, format: output, leave_out, evaluation })
     }
 }
 
 /// `chandra rules`, with its verbs.
 pub fn command() -> Command {
     Command::new("rules")
-        .about("Check, list, test and explain rules in Falco's language")
+        .about("Check, list, test and explain rules in Falco's language or in Sigma's")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(

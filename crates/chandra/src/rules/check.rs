@@ -4,16 +4,21 @@ use chandra_event::text::escape;
 use chandra_rules::catalogue::EventType;
 use chandra_rules::diagnostic::{Diagnostic, Report, Severity};
 use chandra_rules::rules::{Ruleset, State};
+use chandra_rules::source::{Source, Sources};
 use serde_json::{Value, json};
 
-use super::{RulesFormat, RulesOptions, counted, list};
+use super::{RulesFormat, counted, list};
 
 /// What is wrong, and how much of it.
-pub(super) fn text(rules: Option<&Ruleset>, report: &Report, options: &RulesOptions) -> String {
+pub(super) fn text(
+    rules: Option<&Ruleset>,
+    report: &Report,
+    sources: &Sources,
+    format: RulesFormat,
+) -> String {
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
-    if options.format == RulesFormat::Json {
-        let files: Vec<String> =
-            options.files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<&str> = sources.iter().map(|(_, source)| Source::name(source)).collect();
+    if format == RulesFormat::Json {
         let object = json!({
             "files": files,
             "errors": errors,
@@ -28,7 +33,7 @@ pub(super) fn text(rules: Option<&Ruleset>, report: &Report, options: &RulesOpti
         text = format!("{report}\n\n");
     }
     text.extend(rules.into_iter().flat_map(needs));
-    let files = counted(options.files.len(), "file");
+    let files = counted(files.len(), "file");
     let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
     let there = rules.map_or_else(
         || "the rules do not load".to_owned(),

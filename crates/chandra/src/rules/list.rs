@@ -3,6 +3,7 @@
 use chandra_event::text::escape;
 use chandra_rules::catalogue::{EventType, EventTypes};
 use chandra_rules::rules::{Rule, Ruleset, State};
+use chandra_rules::sigma::Origin;
 use serde_json::{Value, json};
 
 use super::{RulesFormat, RulesOptions};
@@ -61,6 +62,18 @@ pub(super) fn object(rule: &Rule) -> Value {
         "events": names(rule.event_types),
         "events_not_captured": if rule.names_events() { names(rule.not_captured) } else { Vec::new() },
         "fields": rule.fields,
+        "sigma": rule.sigma.as_ref().map(sigma),
         "output_fields_not_answered": rule.unanswered_output().collect::<Vec<_>>(),
+    })
+}
+
+/// What a rule of Sigma's says of itself.
+fn sigma(origin: &Origin) -> Value {
+    json!({
+        "id": origin.id,
+        "author": origin.author,
+        "status": origin.status,
+        "falsepositives": origin.false_positives,
+        "references": origin.references,
     })
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod explain;
+pub(crate) mod files;
 mod list;
 mod recorded;
 mod replay;
@@ -18,21 +19,16 @@ use chandra_rules::diagnostic::{Report, Severity};
 use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
 use chandra_rules::selection::{Choice, Switch};
-use chandra_rules::source::{Source, Sources};
-use chandra_rules::{DEFAULT_FILE_RULES, DEFAULT_RULES};
 
 use crate::cli::rules::{RulesFormat, RulesOptions, RulesTask};
 use crate::output;
-
-/// In place of files: the rules that Chandra comes with, those on files and system calls apart, because
-/// what they have watched costs more.
-const OWN: [(&str, &str); 2] = [("default", DEFAULT_RULES), ("default-files", DEFAULT_FILE_RULES)];
 
 /// Files larger than this are no rules.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Runs the verb.
 pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
+    let sources = files::sources(&options.files)?;
     let unanswered = if options.leave_out || options.task == RulesTask::List {
         Unanswered::LeaveOut
     } else {
@@ -43,18 +39,24 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     {
         how.matching = Matching::All;
     }
-    let loaded = Ruleset::load(&sources(&options.files)?, &how);
+    let loaded = Ruleset::load(&sources, &how);
     if let Ok((rules, _)) = &loaded {
         for warning in unused_switches(rules, &how) {
             eprintln!("warning: {warning}");
         }
     }
     let text = match (&options.task, &loaded) {
-        (RulesTask::Check, Ok((rules, report))) => check::text(Some(rules), report, options),
-        (RulesTask::Check, Err(report)) => check::text(None, report, options),
+        (RulesTask::Check, Ok((rules, report))) => {
+            check::text(Some(rules), report, &sources, options.format)
+        }
+        (RulesTask::Check, Err(report)) => check::text(None, report, &sources, options.format),
         (RulesTask::List, Ok((rules, _))) => list::text(rules, options),
         (RulesTask::Test { tests }, Ok((rules, _))) => {
-            let (text, code) = test::run(rules, tests, options)?;
+            let tests = match tests.is_empty() {
+                true => files::tests(&options.files)?,
+                false => tests.clone(),
+            };
+            let (text, code) = test::run(rules, &tests, options)?;
             output::print(&text)?;
             return Ok(code);
         }
@@ -69,18 +71,6 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     };
     output::print(&text)?;
     Ok(if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Rules of files, or Chandra's own by their names.
-pub(crate) fn sources(files: &[PathBuf]) -> Result<Sources, Problem> {
-    let mut sources = Sources::default();
-    for file in files {
-        let name = file.display().to_string();
-        let own = OWN.iter().find(|(own, _)| file.as_os_str() == *own);
-        let text = own.map_or_else(|| read(file), |(_, text)| Ok((*text).to_owned()))?;
-        sources.add(Source::new(name, text));
-    }
-    Ok(sources)
 }
 
 /// What was to be switched on or off and is not there, in words.

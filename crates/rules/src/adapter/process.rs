@@ -70,8 +70,8 @@ impl<'r> RecordFacts<'r> {
             Of::Exe => self.of(0, first_argument),
             Of::ParentExe => self.of(1, first_argument),
             Of::AncestorExe => self.of(ancestor, first_argument),
-            Of::ExePath | Of::ExeReal => self.of(0, exe_path),
-            Of::ParentExePath | Of::ParentExeReal => self.of(1, exe_path),
+            Of::ExePath | Of::ExeReal | Of::Image => self.of(0, exe_path),
+            Of::ParentExePath | Of::ParentExeReal | Of::ParentImage => self.of(1, exe_path),
             Of::AncestorExePath | Of::AncestorExeReal => self.of(ancestor, exe_path),
             Of::Interpreter => self.of(0, |program| match program.interpreter {
                 Some([]) => Value::Absent,
@@ -82,6 +82,7 @@ impl<'r> RecordFacts<'r> {
             Of::ParentCmdLine => self.of(1, command_line),
             Of::AncestorCmdLine => self.of(ancestor, command_line),
             Of::ExeLine => self.of(0, |program| words(program, program.first_argument())),
+            Of::ParentExeLine => self.of(1, |program| words(program, program.first_argument())),
             Of::ArgCount => self.of(0, |program| match words(program, None) {
                 Value::Words(words) if !words.is_cut => {
                     Value::number(words.arguments().count() as u64)
@@ -148,6 +149,8 @@ impl<'r> RecordFacts<'r> {
             (Of::Name, _) if number == 1 => self.by_real_name(self.of(0, real_name)),
             (Of::ParentName, _) if number == 1 => self.by_real_name(self.of(1, real_name)),
             (Of::Name | Of::ParentName, _) | (_, Argument::Ancestor(_) | Argument::Name(_)) => None,
+            (Of::Image, _) => (number == 1).then(|| self.of(0, executed_by)),
+            (Of::ParentImage, _) => (number == 1).then(|| self.of(1, executed_by)),
             // Both names of each ancestor in turn.
             (Of::AncestorName, _) => {
                 let generation = self.next_generation(1 + number / 2)?;
@@ -270,6 +273,14 @@ fn exe_path<'r>(program: &Program<'r>) -> Value<'r> {
         Some(Executable { path, path_truncated: true, .. }) => Value::Cut { head: b"", tail: path },
         Some(Executable { path: [], .. }) | None => Value::Unknown,
         Some(executable) => Value::Text(executable.path),
+    }
+}
+
+/// The path as the caller named it.
+fn executed_by<'r>(program: &Program<'r>) -> Value<'r> {
+    match program.filename {
+        None | Some([]) => Value::Unknown,
+        Some(name) => Value::Text(name),
     }
 }
 

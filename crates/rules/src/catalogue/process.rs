@@ -23,6 +23,9 @@ fields! {
         "File that really runs, as the kernel maps it; no name can disguise it. As `proc.exepath`";
         ParentExeReal = "proc.pexe_real", Text, Nothing, One, ALL, "`proc.exe_real` of the parent";
         AncestorExeReal = "proc.aexe_real", Text, Ancestor, Any, ALL, "`proc.exe_real` of an ancestor";
+        Image = "proc.image", Text, Nothing, Either, ALL,
+        "Path of the file that really runs, as `proc.exepath`; also the path it was executed by, of a script its own";
+        ParentImage = "proc.pimage", Text, Nothing, Either, ALL, "`proc.image` of the parent";
         Interpreter = "proc.interpreter", Text, Nothing, One, ALL,
         "For a script, the interpreter that the kernel started for it";
         Args = "proc.args", Text, Nothing, One, ALL, "Arguments behind the first, with blanks between";
@@ -30,6 +33,7 @@ fields! {
         ParentCmdLine = "proc.pcmdline", Text, Nothing, One, ALL, "`proc.cmdline` of the parent";
         AncestorCmdLine = "proc.acmdline", Text, Ancestor, Any, ALL, "`proc.cmdline` of an ancestor";
         ExeLine = "proc.exeline", Text, Nothing, One, ALL, "`proc.exe` and `proc.args` with a blank between";
+        ParentExeLine = "proc.pexeline", Text, Nothing, One, ALL, "`proc.exeline` of the parent";
         ArgCount = "proc.cmdnargs", Number, Nothing, One, ALL, "Number of arguments behind the first";
         ArgBytes = "proc.cmdlenargs", Number, Nothing, One, ALL, "Bytes of the arguments behind the first";
         Cwd = "proc.cwd", Text, Nothing, One, ALL, "Working directory when it was executed, with a slash at the end";

@@ -63,7 +63,8 @@ impl Lookup<'_> {
         })
     }
 
-    fn field_ref(&self, field: &Field) -> Found<FieldRef> {
+    /// The field of a name, with its argument.
+    pub fn field_ref(&self, field: &Field) -> Found<FieldRef> {
         let (name, argument) = dotted(field);
         let Some(spec) = catalogue::field(&name) else {
             let hint = nearest(&name, catalogue::all().map(|spec| spec.name));

@@ -89,6 +89,7 @@ impl Predicates {
             Test::Exists | Test::Number(_) | Test::Bool(_) => 2,
             // Most of these are answered by the look-up of a group.
             Test::Text(TextTest::Equal(_) | TextTest::In(_)) => 2,
+            Test::Text(TextTest::AnyCase(_)) => 3,
             Test::Text(TextTest::StartsWith(_) | TextTest::EndsWith(_)) | Test::Address(_) => 4,
             Test::Text(TextTest::Contains(_) | TextTest::Below(_) | TextTest::Glob(_)) => 15,
             Test::Compare(..) | Test::Text(_) | Test::Several(..) => 30,

@@ -11,6 +11,9 @@ pub(super) fn append(rule: &mut Rule, item: RuleItem, reporter: &mut Reporter<'_
     if !is_of_source(rule, item.source.as_ref(), reporter) {
         return;
     }
+    if item.condition.is_some() && !can_append_condition(rule, &item, reporter) {
+        return;
+    }
     let texts = [
         (&mut rule.condition, item.condition),
         (&mut rule.output, item.output),
@@ -31,6 +34,12 @@ pub(super) fn apply(rule: &mut Rule, item: RuleItem, reporter: &mut Reporter<'_>
         return;
     }
     let way = |key| way_of(&item.change, key);
+    match way("condition") {
+        Some(Way::Append) if !can_append_condition(rule, &item, reporter) => return,
+        // From now on it is a condition of Falco's.
+        Some(Way::Replace) => rule.sigma = None,
+        _ => {}
+    }
     let texts = [
         ("condition", &mut rule.condition, &item.condition),
         ("output", &mut rule.output, &item.output),
@@ -67,6 +76,16 @@ pub(super) fn apply(rule: &mut Rule, item: RuleItem, reporter: &mut Reporter<'_>
         }
         None => {}
     }
+}
+
+fn can_append_condition(rule: &Rule, item: &RuleItem, reporter: &mut Reporter<'_>) -> bool {
+    if rule.sigma.is_some() {
+        let place = item.condition.as_ref().map_or_else(|| item.name.place(), Text::place);
+        let message = "nothing can be appended to the condition of a Sigma rule";
+        let error = reporter.error(Code::Override, &place, message);
+        reporter.put(error.hint("add `exceptions`, or replace the condition"));
+    }
+    rule.sigma.is_none()
 }
 
 fn is_of_source(rule: &Rule, source: Option<&Text>, reporter: &mut Reporter<'_>) -> bool {

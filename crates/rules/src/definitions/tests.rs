@@ -11,8 +11,10 @@ fn define(files: &[&str]) -> (Definitions, Report) {
     let mut reporter = Reporter::new(&sources);
     let mut definitions = Definitions::default();
     for id in ids {
-        for item in items::read(id, &mut reporter) {
-            definitions.add(item, &mut reporter);
+        for root in items::documents(id, &mut reporter) {
+            for item in items::read(&root, &mut reporter) {
+                definitions.add(item, &mut reporter);
+            }
         }
     }
     (definitions, reporter.report)

@@ -45,6 +45,8 @@ pub(crate) enum Part {
     Upper(Box<Part>),
     Base64(Box<Part>),
     BaseName(Box<Part>),
+    /// A path without the slash at its end; the root stays.
+    WithoutSlash(Box<Part>),
     /// Parts with the first between them.
     Join(Box<Part>, Box<[Part]>),
 }
@@ -82,6 +84,10 @@ impl Part {
                 Some(bytes.len())
             }),
             Self::Base64(part) => map(part, facts, out, decode_base64),
+            Self::WithoutSlash(part) => map(part, facts, out, |bytes| {
+                let ends_so = bytes.len() > 1 && bytes.ends_with(b"/");
+                Some(bytes.len() - usize::from(ends_so))
+            }),
             Self::BaseName(part) => map(part, facts, out, |bytes| {
                 let at = memchr::memrchr(b'/', bytes).map_or(0, |slash| slash + 1);
                 bytes.copy_within(at.., 0);

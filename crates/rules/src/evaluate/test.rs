@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
 
-use super::{Operand, Truth, Value, write_value};
+use super::{AnyCase, Operand, Truth, Value, write_value};
 use crate::catalogue::EventTypes;
 use crate::condition::{Modifier, Operator};
 use crate::matching::{Glob, Networks, Prefixes};
@@ -39,6 +39,7 @@ pub(crate) enum TextTest {
     Glob(Glob),
     Regex(Regex),
     Below(Prefixes),
+    AnyCase(AnyCase),
 }
 
 /// A test of a number.
@@ -97,6 +98,7 @@ impl TextTest {
             Self::Glob(glob) => glob.matches(text),
             Self::Regex(regex) => regex.is_match(text),
             Self::Below(prefixes) => prefixes.matches(text),
+            Self::AnyCase(texts) => texts.holds(text),
         }
     }
 
@@ -122,6 +124,7 @@ impl TextTest {
                 Some(_) => Truth::from(tail.ends_with(wanted)),
                 None => unless(!wanted.ends_with(tail)),
             },
+            Self::AnyCase(texts) => texts.holds_of_cut(head, tail),
             Self::Glob(_) | Self::Regex(_) | Self::Below(_) => Truth::Unknown,
         }
     }

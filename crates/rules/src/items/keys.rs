@@ -6,7 +6,7 @@ use crate::source::Place;
 use crate::text::Text;
 use crate::yaml::{Content, Node};
 
-pub(super) struct Keys<'n> {
+pub(crate) struct Keys<'n> {
     pairs: Vec<(&'n Text, &'n Node)>,
     known: Vec<&'static str>,
 }
@@ -90,7 +90,7 @@ impl<'n> Keys<'n> {
 }
 
 /// The nodes of a sequence; none of nothing.
-pub(super) fn sequence<'n>(
+pub(crate) fn sequence<'n>(
     node: &'n Node,
     key: &str,
     reporter: &mut Reporter<'_>,
@@ -105,7 +105,7 @@ pub(super) fn sequence<'n>(
     }
 }
 
-pub(super) fn text(node: &Node, key: &str, reporter: &mut Reporter<'_>) -> Option<Text> {
+pub(crate) fn text(node: &Node, key: &str, reporter: &mut Reporter<'_>) -> Option<Text> {
     let text = node.scalar().cloned();
     if text.is_none() {
         expected(node, key, "a scalar", reporter);
@@ -113,13 +113,13 @@ pub(super) fn text(node: &Node, key: &str, reporter: &mut Reporter<'_>) -> Optio
     text
 }
 
-pub(super) fn expected(node: &Node, key: &str, wanted: &str, reporter: &mut Reporter<'_>) {
+pub(crate) fn expected(node: &Node, key: &str, wanted: &str, reporter: &mut Reporter<'_>) {
     let message = format!("{key} is {wanted}, not {}", node.kind());
     reporter.put(reporter.error(Code::Value, &node.place, message));
 }
 
 /// Tells of a key without which nothing can be made of an item.
-pub(super) fn missing(what: &str, key: &str, place: &Place, reporter: &mut Reporter<'_>) {
+pub(crate) fn missing(what: &str, key: &str, place: &Place, reporter: &mut Reporter<'_>) {
     reporter.put(reporter.error(Code::Key, place, format!("{what} has no {key}")));
 }
 

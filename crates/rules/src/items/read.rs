@@ -13,22 +13,19 @@ use crate::version::Version;
 use crate::yaml::{self, Content, Node};
 use chandra_event::priority::Priority;
 
-/// The items of a source, as far as they can be read.
-pub(crate) fn read(source: SourceId, reporter: &mut Reporter<'_>) -> Vec<Item> {
+/// The documents of a source, if it is YAML.
+pub(crate) fn documents(source: SourceId, reporter: &mut Reporter<'_>) -> Vec<Node> {
     let text = reporter.sources.get(source).map_or("", |source| source.text());
-    let roots = match yaml::read(source, text) {
-        Ok(roots) => roots,
-        Err(error) => {
-            reporter.put(reporter.error(Code::Yaml, &error.place, error.message));
-            return Vec::new();
-        }
-    };
-    let mut items = Vec::new();
-    for root in &roots {
-        let nodes = sequence(root, "a rules file", reporter).unwrap_or_default();
-        items.extend(nodes.iter().filter_map(|node| item(node, reporter)));
-    }
-    items
+    yaml::read(source, text).unwrap_or_else(|error| {
+        reporter.put(reporter.error(Code::Yaml, &error.place, error.message));
+        Vec::new()
+    })
+}
+
+/// The items of a document, as far as they can be read.
+pub(crate) fn read(root: &Node, reporter: &mut Reporter<'_>) -> Vec<Item> {
+    let nodes = sequence(root, "a rules file", reporter).unwrap_or_default();
+    nodes.iter().filter_map(|node| item(node, reporter)).collect()
 }
 
 fn item(node: &Node, reporter: &mut Reporter<'_>) -> Option<Item> {

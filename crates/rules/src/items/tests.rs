@@ -7,7 +7,8 @@ fn read_text(text: &str) -> (Vec<Item>, Report) {
     let mut sources = Sources::default();
     let source = sources.add(Source::new("f.yaml", text));
     let mut reporter = Reporter::new(&sources);
-    let items = read(source, &mut reporter);
+    let roots = documents(source, &mut reporter);
+    let items = roots.iter().flat_map(|root| read(root, &mut reporter)).collect();
     (items, reporter.report)
 }
 

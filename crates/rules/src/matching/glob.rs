@@ -1,10 +1,13 @@
 //! Patterns of a shell: `*` is any bytes, `?` is one, `[a-z]` and `[!a-z]` are some, `\` takes the next
 //! as it is. A star also stands for slashes, as in Falco.
 
+/// A part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Byte(u8),
+    /// Any one byte.
     Any,
+    /// Any bytes.
     Star,
     /// One of some, or none of them.
     Class(Box<[(u8, u8)]>, bool),
@@ -47,10 +50,17 @@ impl Glob {
         Self { parts: parts.into(), ignores_case }
     }
 
+    /// A pattern that has been taken apart.
+    pub fn of_parts(mut parts: Vec<Part>, ignores_case: bool) -> Self {
+        parts.dedup_by(|one, before| *one == Part::Star && *before == Part::Star);
+        Self { parts: parts.into(), ignores_case }
+    }
+
     /// What each text begins with that it matches.
     pub fn beginning(&self) -> Vec<u8> {
         let bytes = self.parts.iter().map_while(|part| match part {
-            Part::Byte(byte) if !self.ignores_case => Some(*byte),
+            // With a letter, texts begin in two ways.
+            Part::Byte(byte) if !(self.ignores_case && byte.is_ascii_alphabetic()) => Some(*byte),
             _ => None,
         });
         bytes.collect()

@@ -9,7 +9,7 @@ use super::Opens;
 use crate::catalogue::{EventField, EventType, FieldId, FileField};
 use crate::compile::Tree;
 use crate::condition::Operator;
-use crate::evaluate::{NumberTest, Operand, Predicate, Test, TextTest};
+use crate::evaluate::{NumberTest, Operand, Position, Predicate, Test, TextTest};
 use crate::rules::Ruleset;
 
 const READ: u8 = 1;
@@ -178,6 +178,7 @@ fn beginnings(test: &Test) -> Option<Vec<Vec<u8>>> {
         Test::Text(TextTest::In(texts)) => Some(texts.iter().map(|text| text.to_vec()).collect()),
         Test::Text(TextTest::Below(prefixes)) => Some(prefixes.beginnings()),
         Test::Text(TextTest::Glob(glob)) => Some(vec![glob.beginning()]),
+        Test::Text(TextTest::AnyCase(texts)) => texts.texts().iter().map(in_any_case).collect(),
         // However many of them have to hold, one has to.
         Test::Several(_, tests) => {
             let each: Option<Vec<_>> = tests.iter().map(beginnings).collect();
@@ -185,6 +186,12 @@ fn beginnings(test: &Test) -> Option<Vec<Vec<u8>>> {
         }
         _ => None,
     }
+}
+
+/// What stands before the first letter, with which texts begin in two ways.
+fn in_any_case((position, text): &(Position, Box<[u8]>)) -> Option<Vec<u8>> {
+    let before = text.iter().take_while(|byte| !byte.is_ascii_alphabetic());
+    matches!(position, Position::Whole | Position::Start).then(|| before.copied().collect())
 }
 
 /// A comparison of a number may be true of this one.

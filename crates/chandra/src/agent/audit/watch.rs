@@ -1,7 +1,7 @@
 //! The rules in force, read again when their files change; and what has to be watched for them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -19,7 +19,7 @@ use chandra_signals::system_call::calls::{self, Call};
 use signal_hook::consts::SIGHUP;
 
 use crate::cli::audit::AuditOptions;
-use crate::rules::{do_not_load, sources, unused_switches};
+use crate::rules::{do_not_load, files, unused_switches};
 
 /// Rules, and where they come from.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Watch {
     rules: Arc<Ruleset>,
     /// What was to be watched at the start.
     needs: Needs,
-    changed: Vec<Option<SystemTime>>,
+    changed: Vec<(PathBuf, Option<SystemTime>)>,
     is_asked: Arc<AtomicBool>,
     /// Where rules come from that are being loaded.
     loading: Option<Receiver<Loaded>>,
@@ -216,7 +216,7 @@ impl Watch {
 }
 
 fn load(files: &[PathBuf], options: &Options) -> Loaded {
-    let loaded = Ruleset::load(&sources(files)?, options);
+    let loaded = Ruleset::load(&files::sources(files)?, options);
     let (rules, report) = loaded.map_err(|report| do_not_load(&report, files))?;
     let needs = Needs::of(&rules);
     Ok((Arc::new(rules), needs, report))
@@ -246,10 +246,11 @@ fn prefix(opens: &Opens) -> Prefix {
     Prefix { path: opens.path.clone(), accesses: accesses.fold(0, |all, (_, access)| all | access) }
 }
 
-/// When each file changed last.
-fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
-    let time = |file: &PathBuf| fs::metadata::<&Path>(file).ok()?.modified().ok();
-    files.iter().map(time).collect()
+/// When each file changed last. A folder that cannot be read has none.
+fn times(named: &[PathBuf]) -> Vec<(PathBuf, Option<SystemTime>)> {
+    let time = |file: &PathBuf| fs::metadata(file).ok()?.modified().ok();
+    let all = files::rules(named).unwrap_or_default().into_iter();
+    all.map(|file| (file.clone(), time(&file))).collect()
 }
 
 /// Says what somebody should look at.
