@@ -62,7 +62,7 @@ enum Condition {
 
 /// Searches are called `a0`, `b1`, `a2`, …
 fn name(index: usize) -> String {
-    format!("{}{index}", if index % 2 == 0 { 'a' } else { 'b' })
+    format!("{}{index}", if index.is_multiple_of(2) { 'a' } else { 'b' })
 }
 
 fn item(chance: &mut Chance) -> Item {
@@ -243,8 +243,8 @@ fn values(chance: &mut Chance) -> Values {
         (0..chance.below(7)).map(|_| *chance.of(&PIECES)).collect()
     };
     let mut values = Values::new();
-    for field in 0..FIELDS.len() {
-        let several = FIELDS[field].0.ends_with("Image") && chance.below(2) == 0;
+    for (field, (name, _)) in FIELDS.iter().enumerate() {
+        let several = name.ends_with("Image") && chance.below(2) == 0;
         if chance.below(5) > 0 {
             let count = if several { 2 } else { 1 };
             values.insert(field, (0..count).map(|_| text(chance)).collect());

@@ -244,9 +244,9 @@ mod tests {
     }
 
     fn made(value: &str, changes: &[Change]) -> Vec<String> {
-        let patterns = changes.iter().fold(Ok(vec![parse(value)]), |patterns, change| {
-            patterns.and_then(|patterns| changed(patterns, *change))
-        });
+        let mut changes = changes.iter();
+        let patterns =
+            changes.try_fold(vec![parse(value)], |patterns, change| changed(patterns, *change));
         match patterns {
             Ok(patterns) => patterns.iter().map(|pattern| text(pattern)).collect(),
             Err(why) => vec![why],

@@ -213,7 +213,7 @@ fn priority(level: Option<&Text>, reporter: &mut Reporter<'_>) -> Priority {
         || {
             let message = format!("there is no level {:?}", level.as_str());
             let words = LEVELS.map(|(word, _)| word);
-            let near = nearest(level.as_str(), words.into_iter());
+            let near = nearest(level.as_str(), words);
             let hint = near.map_or_else(
                 || format!("one of {}", words.join(", ")),
                 |word| format!("did you mean {word}?"),
@@ -272,7 +272,7 @@ fn detection(
     let mut searches = Vec::new();
     for (key, value) in pairs {
         // What is no scalar has been told of.
-        let Some(name) = key.scalar() else { return None };
+        let name = key.scalar()?;
         match name.as_str() {
             "condition" => {}
             "timeframe" => {

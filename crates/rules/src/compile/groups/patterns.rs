@@ -22,7 +22,8 @@ impl Patterns {
     /// The texts of predicates, which are numbered from 0; nothing if they are too many for an automaton.
     pub fn new<'t>(predicates: impl Iterator<Item = &'t AnyCase>) -> Option<Self> {
         let mut by_text: HashMap<&[u8], usize> = HashMap::new();
-        let (mut texts, mut meant): (Vec<&[u8]>, Vec<Vec<(Position, u32)>>) = Default::default();
+        let mut texts: Vec<&[u8]> = Vec::new();
+        let mut meant: Vec<Vec<(Position, u32)>> = Vec::new();
         for (number, predicate) in (0..).zip(predicates) {
             for (position, text) in predicate.texts() {
                 let index = *by_text.entry(text).or_insert_with(|| {

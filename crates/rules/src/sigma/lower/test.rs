@@ -131,10 +131,9 @@ impl Making<'_> {
         let mut shapes = Vec::new();
         for value in values {
             let start: Vec<Pattern> = vec![pattern::parse(value.text.as_str())];
-            let changes = self.asked.changes.iter();
-            let patterns = changes.fold(Ok(start), |patterns, change: &Change| {
-                patterns.and_then(|patterns| pattern::changed(patterns, *change))
-            });
+            let mut changes = self.asked.changes.iter();
+            let patterns = changes
+                .try_fold(start, |patterns, change: &Change| pattern::changed(patterns, *change));
             let patterns = patterns.map_err(|why| self.wrong(Code::Value, value, why))?;
             shapes.extend(patterns.iter().map(|one| pattern::shape(one)));
         }
