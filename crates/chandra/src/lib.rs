@@ -14,6 +14,7 @@ mod here;
 mod list;
 mod observe;
 mod output;
+mod profile;
 mod rules;
 mod session;
 mod stop;
@@ -41,6 +42,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Observe(options) => observe::run(&options)?,
         cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
+        cli::Verb::Profile(options) => profile::run(&options)?,
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,

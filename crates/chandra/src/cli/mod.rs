@@ -23,6 +23,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod profile;
 pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod trace;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     OtherOfServer(Box<observe_others::OtherOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
+    /// `chandra profile …`
+    Profile(Box<profile::ProfileOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -97,6 +100,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Rules)
         }
+        Some(("profile", matches)) => {
+            let options = profile::ProfileOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Profile)
+        }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -150,6 +158,7 @@ fn command() -> Command {
         .subcommand(observe_others::watch_command())
         .subcommand(rules::command())
         .subcommand(rules::replay_command())
+        .subcommand(profile::command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -177,6 +186,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("watch") => "chandra watch --help",
         Some("rules") => "chandra rules --help",
         Some("replay") => "chandra replay --help",
+        Some("profile") => "chandra profile --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };
