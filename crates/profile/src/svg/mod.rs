@@ -66,7 +66,7 @@ pub fn write(profile: &Profile, options: &Options, out: &mut dyn Write) -> io::R
                     units::percent(own, all),
                 );
                 let label = tree.label(*node);
-                picture.frame(placed, label, &facts, &color::of(label));
+                picture.frame(placed, label, &[facts], &color::of(label));
             }
             Content::Rest { children, values } => {
                 let value = values.first().copied().unwrap_or(0);
