@@ -4,6 +4,10 @@
 use crate::frame::Kind;
 use crate::tree::Label;
 
+/// What the hues say, for a legend.
+pub const LEGEND: &str = "orange: kernel, green and blue-green: native by module (pale: inlined), blue: \
+                          interpreted, purple: compiled at run time, grey: no code";
+
 /// `#rrggbb`.
 pub type Hex = [u8; 7];
 
@@ -12,8 +16,11 @@ pub const GREY: Hex = *b"#c8c8c8";
 
 /// The colour of a frame.
 pub fn of(label: &Label) -> Hex {
-    let module = unit(hash(label.module.as_bytes()));
     let name = unit(hash(label.name.as_bytes()));
+    let module = match label.module.as_str() {
+        "" => name,
+        module => unit(hash(module.as_bytes())),
+    };
     // Degrees and width of the hues of a kind; modules of native code are told apart by theirs.
     let (hue, saturation, lightness) = match label.kind {
         Kind::Kernel => (18.0 + 22.0 * name, 0.85, 0.70),

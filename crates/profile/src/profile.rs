@@ -73,11 +73,11 @@ struct Stack {
 struct Key {
     stack: StackId,
     owner: OwnerId,
-    slot: u32,
+    slot: u64,
 }
 
 /// The slot of samples whose time is not known.
-const NO_TIME: u32 = u32::MAX;
+const NO_TIME: u64 = u64::MAX;
 
 /// A sample: all that was alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +249,7 @@ impl Profile {
             return Err(ValueCountError { expected: types, found: values.len() });
         }
         let slot = match (self.time_resolution_ns, time_ns) {
-            (Some(step), Some(time)) => u32::try_from(time / step).unwrap_or(NO_TIME),
+            (Some(step), Some(time)) => time / step,
             _ => NO_TIME,
         };
         let key = Key { stack, owner, slot };
@@ -280,7 +280,7 @@ impl Profile {
             time_ns: self
                 .time_resolution_ns
                 .filter(|_| key.slot != NO_TIME)
-                .map(|step| step.get().saturating_mul(u64::from(key.slot))),
+                .map(|step| step.get().saturating_mul(key.slot)),
             values: self.values.get(index * types..(index + 1) * types).unwrap_or_default(),
         })
     }

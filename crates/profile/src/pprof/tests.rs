@@ -101,12 +101,12 @@ fn times_are_read_back_where_they_were_kept() {
     profile.keep_times(std::num::NonZeroU64::new(1000).unwrap());
     let main = profile.marker("[main]");
     let stack = profile.stack(&[main]);
-    for time in [0, 1_000, 5_000] {
+    for time in [0, 1_000, 3_600_000_000_000] {
         profile.add(stack, Default::default(), Some(time), &[1]).unwrap();
     }
     let again = read(&written(&profile), Limits::default()).unwrap();
     let times: Vec<_> = again.samples().map(|sample| sample.time_ns).collect();
-    assert_eq!(times, [Some(0), Some(1_000), Some(5_000)]);
+    assert_eq!(times, [Some(0), Some(1_000), Some(3_600_000_000_000)]);
 }
 
 /// A message of one type, one string table and these samples.

@@ -79,6 +79,7 @@ pub fn write(profile: &Profile, options: &Options, out: &mut dyn Write) -> io::R
             }
         }
     }
+    picture.legend(color::LEGEND);
     out.write_all(picture.finish().as_bytes())
 }
 
@@ -180,7 +181,7 @@ impl Picture {
         self.put(format_args!("</g>\n"));
     }
 
-    /// With lines below the boxes that explain colours.
+    /// With a line below the boxes that explains colours.
     pub(crate) fn legend(&mut self, text: &str) {
         self.put(format_args!(
             "</g>\n<text id=\"legend\" x=\"{MARGIN}\" y=\"{}\">",
