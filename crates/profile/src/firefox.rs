@@ -14,7 +14,7 @@ use fxprof_processed_profile::{
     Profile as File, ReferenceTimestamp, SamplingInterval, ThreadHandle, Timestamp, WeightType,
 };
 
-use crate::frame::Kind;
+use crate::frame::{FrameId, Kind};
 use crate::metadata::ValueType;
 use crate::owner::{Grouping, Owner};
 use crate::profile::{Profile, Sample};
@@ -44,6 +44,7 @@ pub fn write(profile: &Profile, title: &str, value: usize, out: &mut dyn Write) 
         weight: Weight::of(profile, value),
         interval_ns,
         categories: HashMap::default(),
+        frames: vec![None; profile.frames().len()],
         threads: HashMap::default(),
         processes: HashMap::default(),
         file: File::new(title, start, interval),
@@ -97,6 +98,8 @@ struct Writer<'a> {
     weight: Weight,
     interval_ns: u64,
     categories: HashMap<Kind, CategoryHandle, RandomState>,
+    /// What each frame is in the file.
+    frames: Vec<Option<FrameInfo>>,
     processes: HashMap<u32, fxprof_processed_profile::ProcessHandle, RandomState>,
     threads: HashMap<(u32, u32), Thread, RandomState>,
 }
@@ -154,7 +157,10 @@ impl Writer<'_> {
         Thread { handle, next_ns: 0, carried: 0 }
     }
 
-    fn frame(&mut self, id: crate::frame::FrameId) -> FrameInfo {
+    fn frame(&mut self, id: FrameId) -> FrameInfo {
+        if let Some(known) = self.frames.get(id.0 as usize).cloned().flatten() {
+            return known;
+        }
         let frame = self.profile.frame_of(id);
         let name = self.file.intern_string(&frame.name(self.profile.texts()));
         let category = *self.categories.entry(frame.kind).or_insert_with(|| {
@@ -168,6 +174,11 @@ impl Writer<'_> {
             self.file.add_category(frame.kind.word(), color)
         });
         let category_pair = CategoryPairHandle::from(category);
-        FrameInfo { frame: Frame::Label(name), category_pair, flags: FrameFlags::empty() }
+        let info =
+            FrameInfo { frame: Frame::Label(name), category_pair, flags: FrameFlags::empty() };
+        if let Some(place) = self.frames.get_mut(id.0 as usize) {
+            *place = Some(info.clone());
+        }
+        info
     }
 }
