@@ -1,4 +1,5 @@
 //! Files that we write in readers that are not ours, and files of others in our reader.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
 use std::collections::BTreeMap;
 use std::fs;
