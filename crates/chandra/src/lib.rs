@@ -15,6 +15,7 @@ mod here;
 mod list;
 mod observe;
 mod output;
+mod profile;
 mod record;
 mod rules;
 mod session;
@@ -45,6 +46,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Alerts(options) => alerts::run(&options)?,
         cli::Verb::Record(options) => record::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
+        cli::Verb::Profile(options) => profile::run(&options)?,
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,

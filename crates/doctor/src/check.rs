@@ -33,6 +33,7 @@ checks! {
     RUNTIME = "runtime", "The container runtime that names containers and pods";
     RULES = "rules", "Files of rules, and events that they are asked about";
     ALERTS = "alerts", "Alerts that an agent keeps, and who may have them";
+    PROFILE = "profile", "Profiles, and the files that they are read from and written to";
     HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
 }

@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
+pub mod profile;
 pub mod rules;
 
 use chandra::cli::config_file;
@@ -63,6 +64,8 @@ pub static TARGETS: &[Target] = &[
     ("rules_tests", rules::rules_tests),
     ("redactor", alerts::redactor),
     ("alert_spool", alerts::alert_spool),
+    ("profile_pprof", profile::profile_pprof),
+    ("profile_folded", profile::profile_folded),
 ];
 
 /// Bytes from the ring of the signal `process`.

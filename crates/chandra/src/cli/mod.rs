@@ -25,6 +25,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod profile;
 pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod selection;
@@ -47,6 +48,8 @@ pub(crate) enum Verb {
     Record(Box<record::RecordOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
+    /// `chandra profile …`
+    Profile(Box<profile::ProfileOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -114,6 +117,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
             Ok(Verb::Rules(Box::new(options)))
         }
+        Some(("profile", matches)) => {
+            let options = profile::ProfileOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Profile)
+        }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -169,6 +177,7 @@ fn command() -> Command {
         .subcommand(rules::command())
         .subcommand(record::command())
         .subcommand(rules::replay_command())
+        .subcommand(profile::command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -198,6 +207,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("rules") => "chandra rules --help",
         Some("record") => "chandra record --help",
         Some("replay") => "chandra replay --help",
+        Some("profile") => "chandra profile --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };
