@@ -97,6 +97,8 @@ enum unwind_kind {
 	UNWIND_STOP = 6,
 	/* It is described, but by what a rule cannot hold. */
 	UNWIND_UNSUPPORTED = 7,
+	/* The step of frame pointers, but the CFA may be anywhere: the caller has another stack (Go). */
+	UNWIND_STACK_SWITCH = 8,
 };
 
 static __always_inline __u32 unwind_rule_kind(__u64 rule)

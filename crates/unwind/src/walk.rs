@@ -21,6 +21,7 @@
 //!      ([`End::NotRising`]); at SP it may be only where the return address is in the link register.
 //!    * *Signal*: pc, SP and FP are read from the structure, and the pc is exact. SP may be anywhere: signals
 //!      can have a stack of their own.
+//!    * *Stack switch*: as a gap, but neither FP nor the CFA is compared with SP: the caller has another stack.
 //!    * *Stop* and *Unsupported* end it.
 //!
 //! What cannot be read ends it ([`End::Unreadable`]), and so does a rule that counts from a register other
@@ -279,6 +280,14 @@ impl Thread {
             Rule::Signal { registers } => {
                 self.registers = saved_registers(machine, beside(sp, registers), read)?;
                 self.exact = true;
+                Ok(())
+            }
+            Rule::StackSwitch if fp == 0 => Err(End::EndOfChain),
+            Rule::StackSwitch if fp % 8 != 0 => Err(End::BadFramePointer),
+            Rule::StackSwitch => {
+                let pc = read(fp.wrapping_add(8))?;
+                let caller = read(fp)?;
+                self.called_from(pc, fp.wrapping_add(16), caller);
                 Ok(())
             }
             Rule::Stop => Err(End::Outermost),

@@ -166,6 +166,14 @@ fn a_cfa_on_the_stack_is_read_there() {
 }
 
 #[test]
+fn where_the_stack_is_switched_frame_pointers_may_lead_down() {
+    let world = World::new(&[Rule::StackSwitch, Rule::Stop]).stack(&[9, at(1)]);
+    let start = Registers { sp: STACK + 0x800, fp: STACK, ..registers(at(0)) };
+    assert_eq!(world.run(start).0, [at(0), at(1)]);
+    assert_eq!(world.ends(Registers { fp: 0, ..start }), End::EndOfChain);
+}
+
+#[test]
 fn each_walk_ends_for_a_reason() {
     let below = Rule::Offset { base: Base::Sp, cfa: 0, fp: None, ra: ReturnAddress::AtCfa(-8) };
     let world = World::new(&[CALLED, below, Rule::Stop, Rule::Unsupported]).stack(&[at(0), 0x1234]);
