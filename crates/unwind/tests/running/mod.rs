@@ -186,7 +186,7 @@ impl Running {
             let Some([start, offset, _]) = inside.next() else { continue };
             if matches!(kind, "T" | "t") {
                 self.names.push((address - start + offset, name.to_owned()));
-            } else if matches!(name, "current" | "sink") {
+            } else if matches!(name, "current" | "sink" | "main.current" | "main.sink") {
                 // All segments are moved by the same distance.
                 let code = loads
                     .iter()
@@ -194,7 +194,8 @@ impl Running {
                 let [start, offset, _] = code.expect("its code");
                 let code = start - offset + mine.offset;
                 let address = Some(address.wrapping_sub(code).wrapping_add(mine.start));
-                *(if name == "sink" { &mut self.sink } else { &mut self.current }) = address;
+                *(if name.ends_with("sink") { &mut self.sink } else { &mut self.current }) =
+                    address;
             }
         }
         self.names.sort();
