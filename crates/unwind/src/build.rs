@@ -146,8 +146,8 @@ pub fn build(file: &[u8], limits: &Limits) -> Result<Built, BuildError> {
         described = rows.end;
     }
     rows.end = u64::MAX;
-    gap(&mut rows, described..code_end(&elf), file, &trampoline)?;
     rows.push(described, Rule::Gap)?;
+    gap(&mut rows, described..code_end(&elf), file, &trampoline)?;
     report.unsupported_rows = rows.unsupported;
     Ok(Built { table: rows.assembler.finish(), report })
 }
