@@ -12,6 +12,7 @@ pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
 pub mod rules;
+pub mod unwind;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
@@ -62,6 +63,7 @@ pub static TARGETS: &[Target] = &[
     ("rules_tests", rules::rules_tests),
     ("redactor", alerts::redactor),
     ("alert_spool", alerts::alert_spool),
+    ("unwind_table", unwind::unwind_table),
 ];
 
 /// Bytes from the ring of the signal `process`.

@@ -174,3 +174,31 @@ fn go_s_programs_that_do_not_end_or_that_many_share_are_bounded() {
     let report = built(&file).expect("a table").report;
     assert_eq!((report.go_functions, report.damaged), (1, 1));
 }
+
+#[test]
+fn a_program_of_this_machine_with_bytes_changed_is_read_or_refused() {
+    let whole = std::fs::read("/bin/true").expect("a program");
+    let mut state = 11_u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let mut tables = 0;
+    for round in 0..600 {
+        let mut file = whole.clone();
+        for _ in 0..1 + random(8) {
+            // Headers, which lead everywhere, as often as all that they lead to.
+            let at = random(if round % 2 == 0 { 0x400 } else { file.len() });
+            file[at] = [0, 0xff, 0x7f, 0x80, random(256) as u8][random(5)];
+        }
+        let Ok(built) = built(&file) else { continue };
+        tables += 1;
+        let mut before = None;
+        for (place, rule) in built.table.rows() {
+            assert!(before < Some(place), "rows ascend");
+            assert_eq!(built.table.rule(place), rule);
+            before = Some(place);
+        }
+    }
+    assert!(tables > 100, "most changes are harmless: {tables}");
+}
