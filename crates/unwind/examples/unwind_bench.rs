@@ -1,11 +1,12 @@
 //! What unwind tables cost: for each file `unwind_FILE_MEASURE VALUE UNIT`, a line each. The best of some
 //! rounds, on one thread, the file in memory.
 //!
-//! `cargo run --release -p chandra-unwind --example unwind_bench -- FILE…`
+//! `cargo run --release -p chandra-unwind --example unwind_bench [-- FILE…]`
 #![allow(clippy::expect_used, reason = "a bench stops where it cannot go on")]
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use chandra_unwind::row::Rule;
@@ -14,7 +15,7 @@ use chandra_unwind::{Limits, build};
 const ROUNDS: usize = 5;
 const LOOK_UPS: usize = 1_000_000;
 
-fn measure(path: &Path) {
+fn measure(name: &str, path: &Path) {
     let file = std::fs::read(path).expect("a file");
     let round = || {
         let start = Instant::now();
@@ -23,7 +24,6 @@ fn measure(path: &Path) {
     };
     let rounds: Vec<_> = (0..ROUNDS).map(|_| round()).collect();
     let (best, built) = rounds.into_iter().min_by_key(|(time, _)| *time).expect("a round");
-    let name = path.file_name().unwrap_or_default().to_string_lossy().replace(['.', '-'], "_");
     let say = |measure: &str, value: f64, unit: &str| {
         println!("unwind_{name}_{measure} {value:.1} {unit}")
     };
@@ -48,8 +48,28 @@ fn measure(path: &Path) {
     say("look_up", start.elapsed().as_nanos() as f64 / LOOK_UPS as f64, "ns");
 }
 
+/// The C library of this process, the compiler's library, and a static program in Go where there is one.
+fn usual() -> Vec<(&'static str, PathBuf)> {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("mappings");
+    let mut mapped = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    let libc = mapped.find(|path| path.contains("libc.so")).map(PathBuf::from);
+    let root = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc");
+    let libraries = Path::new(String::from_utf8_lossy(&root.stdout).trim()).join("lib");
+    let libraries = std::fs::read_dir(libraries).expect("a folder").flatten();
+    let rustc = libraries
+        .map(|entry| entry.path())
+        .find(|path| path.to_string_lossy().contains("librustc_driver"));
+    let go = Some(PathBuf::from("/usr/bin/kubectl")).filter(|path| path.exists());
+    let all = [("libc", libc), ("librustc_driver", rustc), ("kubectl", go)];
+    all.into_iter().filter_map(|(name, path)| Some((name, path?))).collect()
+}
+
 fn main() {
-    for path in std::env::args_os().skip(1) {
-        measure(Path::new(&path));
+    let asked: Vec<_> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    for path in &asked {
+        measure(&path.file_name().unwrap_or_default().to_string_lossy(), path);
+    }
+    if asked.is_empty() {
+        usual().iter().for_each(|(name, path)| measure(name, path));
     }
 }

@@ -28,7 +28,7 @@ pub const MIN_GAP_BYTES: u64 = 16;
 /// What building one table may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Functions. Each takes 32 bytes while the table is built.
+    /// Functions. Each takes up to 48 bytes while the table is built.
     pub max_functions: usize,
     /// Rows of the table, of 4 bytes each.
     pub max_rows: usize,
@@ -242,6 +242,8 @@ struct Function {
     end: u64,
     source: Source,
 }
+
+const _: () = assert!(size_of::<Function>() <= 48, "Limits says so");
 
 /// All functions of a file.
 struct Functions<'elf> {

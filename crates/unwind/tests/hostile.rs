@@ -85,6 +85,34 @@ fn descriptions_that_share_what_is_no_beginning_are_damaged() {
 }
 
 #[test]
+fn beginnings_and_sections_at_the_end_of_all_addresses_are_damaged() {
+    // 64 bits wide: its length, where its CIE is, a range.
+    let mut section = vec![0xff; 4];
+    section.extend(24_u64.to_le_bytes());
+    for word in [u64::MAX - 1, CODE, 0x10] {
+        section.extend(word.to_le_bytes());
+    }
+    let file = kept("far_beginning", code().with(".debug_frame", section).bytes());
+    assert_eq!(built(&file).err(), Some(BuildError::NotDescribed));
+
+    // The address of each section, in its header.
+    let mut frames = Frames::default();
+    let cie = frames.cie("zR", 16, CALLED);
+    frames.fde(cie, CODE, 0x10, &[]);
+    let file = code().with(".eh_frame", frames.end()).with(".plt", vec![0x90; 0x40]);
+    let file =
+        file.with(".gopclntab", small::go_line_table(0xffff_fff1, &[("a", 0, &[0x02, 4, 0])]));
+    let mut file = file.bytes();
+    let headers = u64::from_le_bytes(file[40..48].try_into().expect("8 bytes")) as usize;
+    for section in 2..5 {
+        let at = headers + section * 64 + 16;
+        file[at..at + 8].copy_from_slice(&(u64::MAX - 2).to_le_bytes());
+    }
+    let report = built(&kept("far_sections", file)).expect("a table").report;
+    assert_eq!((report.functions, report.damaged), (1, 0));
+}
+
+#[test]
 fn one_long_beginning_that_many_share_is_not_carried_out_for_all() {
     let mut frames = Frames::default();
     let cie = frames.cie("zR", 16, &[CALLED, &[0; 8000]].concat());

@@ -37,7 +37,7 @@ pub(super) fn list(elf: &Elf<'_>, functions: &mut Functions<'_>) -> Result<(), B
     }
     // The first entry pushes an address (6 bytes) on top of the number that another has pushed.
     functions.add(plt.address, 6, Source::Fixed(called(16)))?;
-    functions.add(plt.address + 6, PLT_ENTRY_BYTES - 6, Source::Fixed(called(24)))?;
+    functions.add(plt.address.wrapping_add(6), PLT_ENTRY_BYTES - 6, Source::Fixed(called(24)))?;
     // jmp (6 bytes), push (5), jmp; or endbr64 (4), push (5), jmp.
     let entry = plt.data.get(PLT_ENTRY_BYTES as usize..).unwrap_or_default();
     let threshold = if entry.starts_with(ENDBR64) { 9 } else { 11 };

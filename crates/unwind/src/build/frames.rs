@@ -150,13 +150,13 @@ impl<'data, S: UnwindSection<Bytes<'data>>> Section<'data, S> {
 
     /// Where the entry at an offset ends, and what it has in place of its CIE. `None` at the end, or the end mark.
     fn entry(&self, offset: usize) -> Option<(usize, u32)> {
-        let word =
-            |at: usize| Some(u32::from_le_bytes(self.data.get(at..at + 4)?.try_into().ok()?));
+        let from = |at: usize| self.data.get(at..);
+        let word = |at: usize| Some(u32::from_le_bytes(*from(at)?.first_chunk()?));
         let (start, bytes) = match word(offset)? {
             0 => return None,
             u32::MAX => {
-                let bytes = self.data.get(offset + 4..offset + 12)?.try_into().ok()?;
-                (offset + 12, usize::try_from(u64::from_le_bytes(bytes)).ok()?)
+                let bytes = u64::from_le_bytes(*from(offset)?.get(4..)?.first_chunk()?);
+                (offset + 12, usize::try_from(bytes).ok()?)
             }
             bytes => (offset + 4, bytes as usize),
         };

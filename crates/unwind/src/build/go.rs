@@ -206,7 +206,7 @@ fn text(elf: &Elf<'_>, part: Part<'_>, in_header: u64) -> Option<u64> {
     if in_header != 0 {
         return Some(in_header);
     }
-    let field = part.address + 8 + 2 * 8;
+    let field = part.address.wrapping_add(8 + 2 * 8);
     let relocations = elf.section(".rela.dyn").map_or(&[][..], |part| part.data);
     let mut relocations = relocations.chunks_exact(24);
     let relocation = relocations.find(|relocation| {
