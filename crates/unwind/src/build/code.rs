@@ -51,35 +51,45 @@ pub(super) fn called(cfa: i32) -> Rule {
     Rule::Offset { base: Base::Sp, cfa, fp: None, ra: ReturnAddress::AtCfa(-8) }
 }
 
+/// Where the kernel saved the registers, from SP in the trampoline that it returned to.
+pub(super) fn signal_frame(machine: Machine) -> Rule {
+    match machine {
+        // SP is at the ucontext, whose sigcontext begins 40 bytes further.
+        Machine::X86_64 => Rule::Signal { registers: 40 },
+        // SP is at the siginfo (128 bytes), the ucontext's sigcontext 176 further.
+        Machine::Aarch64 => Rule::Signal { registers: 304 },
+    }
+}
+
 /// The code that a signal handler returns to: a system call that never returns. Nobody called it, so what a
 /// handler returns to is its first byte, and its rule begins one before.
 pub(super) struct Trampoline {
     pub bytes: &'static [u8],
     pub rule: Rule,
+    finder: memmem::Finder<'static>,
 }
 
 impl Trampoline {
     pub fn of(machine: Machine) -> Self {
-        match machine {
-            // mov $15, %rax; syscall. SP is at the ucontext, whose sigcontext begins 40 bytes further.
-            Machine::X86_64 => Self {
-                bytes: &[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05],
-                rule: Rule::Signal { registers: 40 },
-            },
-            // mov x8, #139; svc #0. SP is at the siginfo (128 bytes), the ucontext's sigcontext 176 further.
-            Machine::Aarch64 => Self {
-                bytes: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4],
-                rule: Rule::Signal { registers: 304 },
-            },
-        }
+        let bytes: &[u8] = match machine {
+            // mov $15, %rax; syscall
+            Machine::X86_64 => &[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05],
+            // mov x8, #139; svc #0
+            Machine::Aarch64 => &[0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4],
+        };
+        Self { bytes, rule: signal_frame(machine), finder: memmem::Finder::new(bytes) }
     }
 
     /// Where they are in this part of a file.
     pub fn within(&self, file: &[u8], room: &std::ops::Range<u64>) -> Vec<u64> {
         let end = usize::try_from(room.end).unwrap_or(usize::MAX).min(file.len());
         let start = usize::try_from(room.start).unwrap_or(usize::MAX);
-        let Some(code) = file.get(start..end) else { return Vec::new() };
-        let found = memmem::find_iter(code, self.bytes);
+        let code = file.get(start..end).unwrap_or_default();
+        // Most rooms are a few bytes of padding.
+        if code.len() < self.bytes.len() {
+            return Vec::new();
+        }
+        let found = self.finder.find_iter(code);
         found.take(MAX_TRAMPOLINES).map(|at| room.start + at as u64).collect()
     }
 }

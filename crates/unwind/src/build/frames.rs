@@ -244,7 +244,7 @@ impl<'data, S: UnwindSection<Bytes<'data>>> Reading<'_, 'data, S> {
     fn read(&self, row: &UnwindTableRow<usize>) -> Option<Rule> {
         let is_signal = self.fde.is_signal_trampoline();
         if is_signal && self.machine == Machine::Aarch64 {
-            return Some(code::Trampoline::of(self.machine).rule);
+            return Some(code::signal_frame(self.machine));
         }
         let return_address = row.register(self.fde.cie().return_address_register());
         if return_address == Some(RegisterRule::Undefined) {
