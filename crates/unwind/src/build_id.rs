@@ -108,8 +108,8 @@ mod tests {
     #[test]
     fn that_of_the_c_library_is_what_readelf_says() {
         let path = std::fs::read_to_string("/proc/self/maps").expect("mappings");
-        let path = path.lines().filter_map(|line| line.split_whitespace().nth(5));
-        let path = path.filter(|path| path.contains("libc.so.6")).next_back().expect("a C library");
+        let mut path = path.lines().filter_map(|line| line.split_whitespace().nth(5));
+        let path = path.rfind(|path| path.contains("libc.so.6")).expect("a C library");
         let notes = Command::new("readelf").args(["-n", path]).output().expect("readelf");
         let notes = String::from_utf8_lossy(&notes.stdout).into_owned();
         let expected = notes.lines().find_map(|line| line.trim().strip_prefix("Build ID: "));
