@@ -136,10 +136,7 @@ fn agrees(rule: Rule, row: &Row) -> bool {
         other => panic!("no base {other}"),
     };
     let cfa = offset.parse().expect("a number");
-    let fp = match row.fp.strip_prefix('c') {
-        Some(offset) => Some(offset.parse().expect("a number")),
-        None => None,
-    };
+    let fp = row.fp.strip_prefix('c').map(|offset| offset.parse().expect("a number"));
     rule == Rule::Offset { base, cfa, fp, ra: ReturnAddress::AtCfa(-8) }
 }
 
