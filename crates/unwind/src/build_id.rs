@@ -3,8 +3,8 @@
 //! Linkers put a note there (`NT_GNU_BUILD_ID`; Go its own), which symbols are looked up by on other machines.
 //! Where there is none, a hash of headers stands in, which tells files of one machine apart.
 //!
-//! A build id is a claim: anybody can write somebody else's into a file. So it names what was sampled, and tables
-//! are not trusted by it ([`crate::tables`]).
+//! A build id is a claim: anybody can write somebody else's into a file. So it names what was sampled,
+//! and tables are not trusted by it ([`crate::tables`]).
 
 use std::fmt::{self, Display, Formatter, Write};
 

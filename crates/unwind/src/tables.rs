@@ -1,12 +1,14 @@
 //! The tables that there are: each once, in a budget of bytes, found by the file that it was made of.
 //!
-//! A file is known by device, inode, change time and size, which only the kernel sets. Two files with the same
-//! content (a library in many images) have equal tables, and those are kept once: they are compared, because
-//! a build id is only a claim, and whoever lied with one would give others wrong stacks.
+//! A file is known by device, inode, change time and size, which only the kernel sets. Two files with
+//! the same content (a library in many images) have equal tables, and those are kept once: they are
+//! compared, because a build id is only a claim, and whoever lied with one would give others wrong
+//! stacks.
 //!
-//! Who loads a table elsewhere (into BPF) says so with [`Tables::acquire`] and [`Tables::release`]. When there is
-//! no room, tables that nobody has are put out first, those that were not asked for the longest before others; then
-//! those that somebody has: the owner is told which, and must unload them. All of it is counted.
+//! Who loads a table elsewhere (into BPF) says so with [`Tables::acquire`] and [`Tables::release`]. When
+//! there is no room, tables that nobody has are put out first, those that were not asked for the longest
+//! before others; then those that somebody has: the owner is told which, and must unload them. All of it
+//! is counted.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
