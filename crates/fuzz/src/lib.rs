@@ -13,6 +13,7 @@ pub mod hubble;
 pub mod metrics;
 pub mod profile;
 pub mod rules;
+pub mod unwind;
 
 use chandra::cli::config_file;
 use chandra_bpf_build::btf;
@@ -66,6 +67,7 @@ pub static TARGETS: &[Target] = &[
     ("alert_spool", alerts::alert_spool),
     ("profile_pprof", profile::profile_pprof),
     ("profile_folded", profile::profile_folded),
+    ("unwind_table", unwind::unwind_table),
 ];
 
 /// Bytes from the ring of the signal `process`.
