@@ -42,3 +42,4 @@ pub mod socket;
 pub mod storm;
 pub mod trace;
 pub mod wall_clock;
+pub mod ways;

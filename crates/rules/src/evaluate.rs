@@ -1,6 +1,7 @@
 //! Whether a condition holds of an event. Nothing here allocates once its buffers have grown.
 
 mod facts;
+mod gap;
 mod operand;
 mod path;
 mod predicate;
@@ -10,6 +11,7 @@ mod truth;
 mod value;
 
 pub use facts::Facts;
+pub(crate) use gap::Gap;
 pub(crate) use operand::{FieldRef, Operand, Part, Written, write_value};
 pub(crate) use path::{is_normal, part};
 pub(crate) use predicate::{Predicate, Quantifier};

@@ -4,11 +4,12 @@
 //! as it was then. What becomes of an alert happens elsewhere and never holds this up (`chandra_alerts`).
 //!
 //! Files: `watch` (the rules in force, and what has to be watched for them), `lineage` (a process and its
-//! ancestors as rules ask for them), `context` (what an alert tells beside its rule's words), `node` (what
+//! ancestors as rules ask for them), `copies` (which program an executed file is a copy of), `context` (what an alert tells beside its rule's words), `node` (what
 //! is the same for all events of this machine), `past` (what each process did lately), `figures` (counts for
 //! Prometheus).
 
 mod context;
+mod copies;
 mod figures;
 mod lineage;
 mod node;
@@ -22,12 +23,14 @@ use chandra_alerts::alert::Context;
 use chandra_alerts::{Alert, Figures, Outlets, fold, redact};
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
+use chandra_executables::Figures as Compared;
 use chandra_rules::adapter::{Node, RecordFacts};
 use chandra_rules::evaluate::Scratch;
 use chandra_rules::rules::{Outcome, Rule, Ruleset};
 
 use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
+use copies::Copies;
 pub use figures::write;
 use lineage::ProcessLineage;
 use past::Past;
@@ -55,6 +58,8 @@ pub struct Audited {
     pub reloads: u64,
     /// Times that they could not be.
     pub failed_reloads: u64,
+    /// What became of comparisons of executables with known programs.
+    pub compared: Compared,
     /// What became of alerts.
     pub alerts: Figures,
 }
@@ -78,6 +83,7 @@ pub struct Auditing {
     scratch: Scratch,
     node: Node,
     past: Past,
+    copies: Copies,
     outlets: Outlets,
     events: u64,
     undecided: u64,
@@ -106,13 +112,26 @@ impl Auditing {
         let node = node::of_this_machine(node, options.by_name_only);
         let rules = Arc::clone(watch.rules());
         let (scratch, past) = (Scratch::default(), Past::default());
-        Ok(Self { watch, rules, scratch, node, past, outlets, events: 0, undecided: 0, shared })
+        let copies = Copies::of(&rules, !options.by_name_only);
+        Ok(Self {
+            watch,
+            rules,
+            scratch,
+            node,
+            past,
+            copies,
+            outlets,
+            events: 0,
+            undecided: 0,
+            shared,
+        })
     }
 
     /// Puts a record before the rules. Whether it was one that rules can be asked about.
     pub fn take(&mut self, told: &Told<'_>) -> bool {
-        let lineage = ProcessLineage::of(told);
         let record: &dyn Record = told.known.record;
+        self.copies.look(record);
+        let lineage = ProcessLineage::of(told, &self.copies);
         let number = self.events + 1;
         let facts = RecordFacts::new(record, number, told.known.who, &lineage, &self.node);
         let Some(facts) = facts else { return false };
@@ -151,7 +170,10 @@ impl Auditing {
     pub fn look(&mut self) {
         self.outlets.tick();
         self.watch.look();
-        self.rules = Arc::clone(self.watch.rules());
+        if !Arc::ptr_eq(&self.rules, self.watch.rules()) {
+            self.rules = Arc::clone(self.watch.rules());
+            self.copies.set_rules(&self.rules);
+        }
         self.shared.set(self.audited(self.outlets.figures()));
     }
 
@@ -175,6 +197,7 @@ impl Auditing {
             undecided: self.undecided,
             reloads: self.watch.reloads(),
             failed_reloads: self.watch.failed_reloads(),
+            compared: self.copies.figures(),
             alerts,
         }
     }
