@@ -19,6 +19,7 @@ pub mod comparison;
 pub mod containerd;
 pub mod conversation;
 pub mod datagrams;
+pub mod deeds;
 pub mod dns;
 pub mod drops;
 pub mod endpoint;

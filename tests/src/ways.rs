@@ -176,7 +176,7 @@ impl Way {
             Self::LoadedCopy => {
                 Command::new(LOADER).arg(copy(target.program)).args(arguments[0]).exec()
             }
-            Self::Memory => descriptor(launch::memory_file("log", target.program.as_ref())),
+            Self::Memory => descriptor(launch::memory_file(target.name, target.program.as_ref())),
             Self::Deleted => {
                 let file = launch::inherited(&copy(target.program));
                 fs::remove_file(folder.join("updater")).unwrap();
