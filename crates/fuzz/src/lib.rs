@@ -20,6 +20,7 @@ use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
 use chandra_event::table::{Mode, Table};
+use chandra_executables::{CODE_BYTES, code_range};
 use chandra_identity::cluster::{Change, Cidr, Resource};
 use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
@@ -62,7 +63,15 @@ pub static TARGETS: &[Target] = &[
     ("rules_tests", rules::rules_tests),
     ("redactor", alerts::redactor),
     ("alert_spool", alerts::alert_spool),
+    ("executable", executable),
 ];
+
+/// The beginning of an executable: its code, where there is any, lies behind its start and is not much.
+pub fn executable(bytes: &[u8]) {
+    if let Some(range) = code_range(bytes) {
+        assert!(range.start < range.end && range.end - range.start <= CODE_BYTES, "{range:?}");
+    }
+}
 
 /// Bytes from the ring of the signal `process`.
 pub fn record_process(bytes: &[u8]) {
