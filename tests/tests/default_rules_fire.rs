@@ -79,7 +79,8 @@ fn default_rules_fire_of_what_is_done_on_the_host() {
     let scratch = Scratch::new();
     let agent = auditing(&[]);
     let mut doer = Command::new(env!("CARGO_BIN_EXE_doer"));
-    let doer = doer.arg("host").arg(scratch.path()).stdin(Stdio::null()).status().unwrap();
+    let own = std::process::id().to_string();
+    let doer = doer.arg("host").arg(scratch.path()).arg(own).stdin(Stdio::null()).status().unwrap();
     assert!(doer.success());
     let done = wait_for_done(scratch.path());
     let cases = CASES.iter().filter(|case| case.place == Place::Both).count();
@@ -106,6 +107,7 @@ fn default_rules_fire_of_what_is_done_in_a_container() {
     let mount = |host: &Path, inside: &str, is_read_only: bool| {
         (host.display().to_string(), inside.to_owned(), is_read_only)
     };
+    let own = std::process::id().to_string();
     let container = Container {
         privileged: true,
         mounts: vec![
@@ -114,7 +116,7 @@ fn default_rules_fire_of_what_is_done_in_a_container() {
             mount("/lib".as_ref(), "/lib", true),
             mount(stage.path(), "/stage", false),
         ],
-        ..Container::named("deeds", &["/stage/doer", "container", "/stage"])
+        ..Container::named("deeds", &["/stage/doer", "container", "/stage", &own])
     };
     containerd.cri().run(&sandbox, &pod, &container);
     let done = wait_for_done(stage.path());

@@ -73,14 +73,18 @@ impl Knowledge {
     pub fn set_names(&mut self, names: Names) {
         self.names = names;
         self.roots.clear();
-        if let (Some(namespace), Ok(root)) = (mount_namespace(1), Root::of_process(1)) {
+        // Who may not look at the first process is perhaps in its root himself.
+        let mut found = [1, std::process::id()]
+            .into_iter()
+            .filter_map(|pid| Some((mount_namespace(pid)?, Root::of_process(pid).ok()?)));
+        if let Some((namespace, root)) = found.next() {
             let _ = self.known_of(namespace, &root);
         }
     }
 
     /// The name of the program that the file is a copy of; nothing if it is no copy, or has that name itself.
     pub fn answer(&mut self, question: &Question) -> Result<Option<Arc<[u8]>>, Failure> {
-        let pids = [question.pid, question.parent_pid, 1];
+        let pids = [question.pid, question.parent_pid, 1, std::process::id()];
         let root = pids.into_iter().find_map(|pid| {
             (mount_namespace(pid) == Some(question.mount_namespace))
                 .then(|| Root::of_process(pid).ok())?

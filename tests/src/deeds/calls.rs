@@ -11,7 +11,7 @@ use simple_dns::TYPE;
 use crate::dns::query;
 use crate::launch::checked;
 
-use super::doer::POOL;
+use super::doer::{POOL, host_process};
 
 /// The file of the container's own, made first if it is not there.
 fn made(path: &str) -> File {
@@ -115,18 +115,18 @@ pub fn load_no_module() {
     unsafe { libc::syscall(libc::SYS_init_module, c"".as_ptr(), 0, c"".as_ptr()) };
 }
 
-fn enter_namespace_of_first(kind: &str, flag: libc::c_int) {
-    let namespace = File::open(format!("/proc/1/ns/{kind}")).unwrap();
+fn enter_namespace_of_host(kind: &str, flag: libc::c_int) {
+    let namespace = File::open(format!("/proc/{}/ns/{kind}", host_process())).unwrap();
     // SAFETY: takes numbers only.
     unsafe { checked(libc::setns(namespace.as_raw_fd(), flag)).unwrap() };
 }
 
 pub fn enter_names_of_the_host() {
-    enter_namespace_of_first("uts", libc::CLONE_NEWUTS);
+    enter_namespace_of_host("uts", libc::CLONE_NEWUTS);
 }
 
 pub fn enter_network_of_the_host() {
-    enter_namespace_of_first("net", libc::CLONE_NEWNET);
+    enter_namespace_of_host("net", libc::CLONE_NEWNET);
 }
 
 pub fn make_user_namespace() {

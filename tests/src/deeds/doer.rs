@@ -1,4 +1,5 @@
-//! Who does the deeds: `doer host|container FOLDER`, and what it starts.
+//! Who does the deeds: `doer host|container FOLDER PID`, with the id of a process of the host, and what it
+//! starts.
 
 use std::ffi::CString;
 use std::fs;
@@ -22,6 +23,8 @@ use super::{CASES, Case, Deed, Place};
 /// Names that resolve in a container, and addresses of its own.
 pub(super) const POOL: [(&str, &str); 2] =
     [("pool.supportxmr.com", "127.0.7.1"), ("www.supportxmr.com.example.test", "127.0.7.2")];
+/// As an argument, and as the name of a variable: the id of a process outside of all containers.
+pub(super) const HOST_PROCESS: &str = "HOST_PROCESS";
 /// Addresses that a container gives itself.
 const ADDRESSES: [&str; 2] = ["169.254.169.254", "203.0.113.9"];
 /// Rules on servers leave their children alone for ten seconds.
@@ -70,7 +73,9 @@ pub fn doer() -> ExitCode {
             }
         }
         ["serve"] => serve(),
-        [place, folder] => {
+        [place, folder, host_process] => {
+            // SAFETY: there is one thread yet.
+            unsafe { std::env::set_var(HOST_PROCESS, host_process) };
             let failed = Path::new(folder).join("failed");
             // What a container writes nobody sees.
             std::panic::set_hook(Box::new(move |why| drop(fs::write(&failed, why.to_string()))));
@@ -201,6 +206,10 @@ impl Doer {
         };
         match deed {
             Deed::Run(program, arguments) => {
+                let arguments = arguments.iter().map(|word| match *word {
+                    HOST_PROCESS => host_process(),
+                    word => word.to_owned(),
+                });
                 apart(Command::new(self.program(program)).args(arguments))
             }
             Deed::RunAs(program, first, arguments) => {
@@ -269,11 +278,15 @@ impl Doer {
     }
 }
 
+pub(super) fn host_process() -> String {
+    std::env::var(HOST_PROCESS).unwrap()
+}
+
 /// Addresses to connect to where nobody listens, and a server of names.
 fn prepare_network() {
     for address in ADDRESSES {
         let words = ["address", "add", &format!("{address}/32"), "dev", "lo"];
-        assert!(Command::new("/usr/sbin/ip").args(words).status().unwrap().success(), "{words:?}");
+        assert!(Command::new("/usr/bin/ip").args(words).status().unwrap().success(), "{words:?}");
     }
     let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
     std::thread::spawn(move || {

@@ -5,6 +5,7 @@ use super::Deed::{
     RunWithoutArguments,
 };
 use super::calls;
+use super::doer::HOST_PROCESS;
 
 /// Where deeds of a rule are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,8 +143,8 @@ pub const CASES: &[Case] = &[
     case(
         "Process of a container in the host's mount namespace",
         Container,
-        Run("/usr/bin/nsenter", &["-t", "1", "-m", "/bin/true"]),
-        Run("/usr/bin/nsenter", &["-t", "1", "-u", "/bin/true"]),
+        Run("/usr/bin/nsenter", &["-t", HOST_PROCESS, "-m", "/bin/true"]),
+        Run("/usr/bin/nsenter", &["-t", HOST_PROCESS, "-u", "/bin/true"]),
     ),
     case(
         "Container enters the host",
