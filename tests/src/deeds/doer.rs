@@ -22,11 +22,11 @@ use super::{CASES, Case, Deed, Place};
 
 /// Names that resolve in a container, and addresses of its own.
 pub(super) const POOL: [(&str, &str); 2] =
-    [("pool.supportxmr.com", "127.0.7.1"), ("www.supportxmr.com.example.test", "127.0.7.2")];
+    [("pool.supportxmr.com", "203.0.113.10"), ("www.supportxmr.com.example.test", "203.0.113.11")];
 /// As an argument, and as the name of a variable: the id of a process outside of all containers.
 pub(super) const HOST_PROCESS: &str = "HOST_PROCESS";
 /// Addresses that a container gives itself.
-const ADDRESSES: [&str; 2] = ["169.254.169.254", "203.0.113.9"];
+const ADDRESSES: [&str; 4] = ["169.254.169.254", "203.0.113.9", POOL[0].1, POOL[1].1];
 /// Rules on servers leave their children alone for ten seconds.
 const SERVER_AGE: Duration = Duration::from_millis(10_200);
 
