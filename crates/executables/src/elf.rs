@@ -123,7 +123,8 @@ mod tests {
     fn what_makes_no_sense_has_none() {
         let good = file(0x1100, [0x1000, 0x1000, 0x300]);
         assert!(code_range(&good).is_some());
-        for length in 0..good.len() - 8 {
+        // The last number that is read is the size of the segment.
+        for length in 0..64 + 40 {
             assert_eq!(code_range(good.get(..length).unwrap_or_default()), None, "{length}");
         }
         assert_eq!(code_range(&file(0x900, [0x1000, 0x1000, 0x300])), None);
