@@ -120,6 +120,16 @@ pub fn with_empty_folder(command: &mut Command, place: &'static std::ffi::CStr) 
     });
 }
 
+/// Makes a pipe with a name.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn make_pipe(path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: `path` ends with NUL.
+    checked(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }).unwrap();
+}
+
 /// A new pseudo-terminal: the end that keeps it open, and the name of the other, as `pts/0`.
 pub fn terminal() -> (OwnedFd, String) {
     // SAFETY: the descriptor returned is new; the number is written to a variable that outlives it.

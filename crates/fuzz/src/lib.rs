@@ -22,6 +22,7 @@ use chandra_event::feed::Feed;
 use chandra_event::json;
 use chandra_event::record::Record;
 use chandra_event::table::{Mode, Table};
+use chandra_executables::{CODE_BYTES, code_range};
 use chandra_identity::cluster::{Change, Cidr, Resource};
 use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
@@ -68,7 +69,15 @@ pub static TARGETS: &[Target] = &[
     ("profile_pprof", profile::profile_pprof),
     ("profile_folded", profile::profile_folded),
     ("unwind_table", unwind::unwind_table),
+    ("executable", executable),
 ];
+
+/// The beginning of an executable: its code, where there is any, lies behind its start and is not much.
+pub fn executable(bytes: &[u8]) {
+    if let Some(range) = code_range(bytes) {
+        assert!(range.start < range.end && range.end - range.start <= CODE_BYTES, "{range:?}");
+    }
+}
 
 /// Bytes from the ring of the signal `process`.
 pub fn record_process(bytes: &[u8]) {

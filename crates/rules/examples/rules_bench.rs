@@ -127,6 +127,7 @@ fn program(pid: u32, name: &'static str, path: &'static str) -> Program<'static>
         interpreter: None,
         cwd: None,
         namespaces: None,
+        copy_of: None,
     }
 }
 

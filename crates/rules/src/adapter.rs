@@ -11,6 +11,7 @@ mod identity;
 mod network;
 mod process;
 mod program;
+mod started;
 mod user;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::catalogue::{EventType, EventTypes, FieldId};
 use crate::evaluate::{Argument, Facts, Value};
 
 pub use program::{Ancestor, Lineage, NoLineage, Program};
+pub use started::loaded_file;
 
 /// Names of users and groups of the node, by their numbers.
 #[derive(Debug, Clone, Default)]

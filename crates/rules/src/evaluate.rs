@@ -2,6 +2,7 @@
 
 mod any_case;
 mod facts;
+mod gap;
 mod operand;
 mod path;
 mod predicate;
@@ -12,6 +13,7 @@ mod value;
 
 pub(crate) use any_case::{AnyCase, Position};
 pub use facts::Facts;
+pub(crate) use gap::Gap;
 pub(crate) use operand::{FieldRef, Operand, Part, Written, write_value};
 pub(crate) use path::{is_normal, part};
 pub(crate) use predicate::{Predicate, Quantifier};

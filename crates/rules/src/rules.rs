@@ -5,11 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::catalogue::{EventType, EventTypes};
 use crate::compile::{Graph, Groups, Predicates, Tree};
-use crate::evaluate::{Facts, Scratch, Truth, Value, Written, write_value};
+use crate::evaluate::{
+    Facts, Operand, Scratch, Test, TextTest, Truth, Value, Written, write_value,
+};
 use crate::load::{Matching, Options};
 use crate::output::Output;
 use crate::sigma::Origin;
 use chandra_event::priority::Priority;
+
+/// Fields whose values are names of programs.
+const PROGRAM_NAMES: [&str; 4] = ["proc.name", "proc.pname", "proc.aname", "proc.exe_copy_of"];
 
 /// Whether a rule is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +150,21 @@ impl Ruleset {
     /// It tells what is not known from what is false.
     pub fn is_strict(&self) -> bool {
         self.strict_unknown
+    }
+
+    /// Names that programs are compared with, for whoever has to know which programs matter.
+    pub fn program_names(&self) -> impl Iterator<Item = &[u8]> {
+        let numbers = 0..u32::try_from(self.predicates.len()).unwrap_or(u32::MAX);
+        let predicates = numbers.filter_map(|number| self.predicates.get(number));
+        let named = predicates.filter(|predicate| match &predicate.operand {
+            Operand::Field(field) => PROGRAM_NAMES.contains(&field.spec.name),
+            _ => false,
+        });
+        named.flat_map(|predicate| match &predicate.test {
+            Test::Text(TextTest::Equal(text)) => vec![&**text],
+            Test::Text(TextTest::In(texts)) => texts.iter().map(|text| &**text).collect(),
+            _ => Vec::new(),
+        })
     }
 
     /// Distinct comparisons of all rules.

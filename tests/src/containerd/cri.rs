@@ -35,6 +35,8 @@ pub struct Pod {
     pub annotations: Pairs,
     /// It shares the host's network.
     pub host_network: bool,
+    /// It shares the host's process ids.
+    pub host_pid: bool,
     /// It may have privileged containers.
     pub privileged: bool,
 }
@@ -147,7 +149,11 @@ impl Cri {
             host_path: host.clone(),
             readonly: *readonly,
         };
-        let context = ContainerContext { privileged: container.privileged };
+        let context = ContainerContext {
+            privileged: container.privileged,
+            // Without them it has those of the pod.
+            namespace_options: pod.host_pid.then(|| Self::namespaces_of(pod)),
+        };
         let config = ContainerConfig {
             metadata: Some(ContainerMetadata {
                 name: container.name.clone(),
@@ -220,10 +226,14 @@ impl Cri {
         let _: Nothing = self.call(call, Id { id: id.to_owned() });
     }
 
-    fn config_of(&self, pod: &Pod) -> PodSandboxConfig {
+    fn namespaces_of(pod: &Pod) -> NamespaceOption {
         let network = if pod.host_network { NODE } else { 0 };
-        let options = NamespaceOption { network, pid: OF_CONTAINER };
-        let (namespace_options, privileged) = (Some(options), pod.privileged);
+        let pid = if pod.host_pid { NODE } else { OF_CONTAINER };
+        NamespaceOption { network, pid }
+    }
+
+    fn config_of(&self, pod: &Pod) -> PodSandboxConfig {
+        let (namespace_options, privileged) = (Some(Self::namespaces_of(pod)), pod.privileged);
         let context = SandboxContext { namespace_options, privileged };
         PodSandboxConfig {
             metadata: Some(PodSandboxMetadata {
@@ -462,4 +472,6 @@ struct LinuxContainerConfig {
 struct ContainerContext {
     #[prost(bool, tag = "2")]
     privileged: bool,
+    #[prost(message, optional, tag = "3")]
+    namespace_options: Option<NamespaceOption>,
 }

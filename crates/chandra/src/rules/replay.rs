@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::recorded::Recorded;
 use super::{RulesFormat, RulesOptions, counted};
-use crate::agent::audit::{Evaluator, Needs};
+use crate::agent::audit::{Copies, Evaluator, Needs};
 use crate::follow::Told;
 use crate::output::{self, Written};
 use crate::record::heading::{Heading, RECORDING, RECORDING_END, Unusable};
@@ -99,7 +99,7 @@ impl<'a> Replay<'a> {
         let by_name_only = options.evaluation.by_name_only();
         let node = Node { by_name_only, ..Node::default() };
         Self {
-            evaluator: Evaluator::new(Arc::new(rules.clone()), node),
+            evaluator: Evaluator::new(Arc::new(rules.clone()), node, Copies::default()),
             identity: Identity::default(),
             redactor: Redactor::default(),
             needs: Needs::of(rules),

@@ -3,12 +3,16 @@
 use chandra_event::process::{Arguments, Executable};
 
 use super::program::{Ancestor, Program};
+use super::started::started;
 use super::{Happening, RecordFacts, identity};
 use crate::catalogue::{ProcessField, ThreadField};
 use crate::evaluate::{Argument, Value, Words};
 
 /// Generations that are looked through for one that fits.
 const MAX_GENERATIONS: usize = 64;
+
+/// Names that a program has at most.
+const NAMES: usize = 4;
 
 impl<'r> RecordFacts<'r> {
     /// The process itself and its ancestors, as far as anything is known of them.
@@ -26,6 +30,7 @@ impl<'r> RecordFacts<'r> {
                 interpreter: Some(exec.interpreter),
                 cwd: Some(exec.cwd),
                 namespaces: Some(exec.namespaces),
+                copy_of: self.lineage.copy_of(),
             });
         }
         match (self.lineage.ancestor(generation), generation) {
@@ -73,6 +78,10 @@ impl<'r> RecordFacts<'r> {
             Of::ExePath | Of::ExeReal | Of::Image => self.of(0, exe_path),
             Of::ParentExePath | Of::ParentExeReal | Of::ParentImage => self.of(1, exe_path),
             Of::AncestorExePath | Of::AncestorExeReal => self.of(ancestor, exe_path),
+            Of::ExeCopyOf => self.of(0, |program| match program.copy_of {
+                Some([]) => Value::Absent,
+                copy_of => Value::known_text(copy_of),
+            }),
             Of::Interpreter => self.of(0, |program| match program.interpreter {
                 Some([]) => Value::Absent,
                 interpreter => Value::known_text(interpreter),
@@ -144,20 +153,21 @@ impl<'r> RecordFacts<'r> {
         number: usize,
     ) -> Option<Value<'r>> {
         use ProcessField as Of;
-        let real_name = |program: &Program<'r>| Value::text(program.real_name());
         match (field, argument) {
-            (Of::Name, _) if number == 1 => self.by_real_name(self.of(0, real_name)),
-            (Of::ParentName, _) if number == 1 => self.by_real_name(self.of(1, real_name)),
-            (Of::Name | Of::ParentName, _) | (_, Argument::Ancestor(_) | Argument::Name(_)) => None,
+            (Of::Name, _) => self.another_name(0, number),
+            (Of::ParentName, _) => self.another_name(1, number),
+            (Of::Args, _) if number == 1 && !self.node.by_name_only => {
+                Some(self.of(0, |program| started_words(program)))
+            }
+            (Of::Args, _) | (_, Argument::Ancestor(_) | Argument::Name(_)) => None,
             (Of::Image, _) => (number == 1).then(|| self.of(0, executed_by)),
             (Of::ParentImage, _) => (number == 1).then(|| self.of(1, executed_by)),
-            // Both names of each ancestor in turn.
+            // All names of each ancestor in turn.
             (Of::AncestorName, _) => {
-                let generation = self.next_generation(1 + number / 2)?;
-                Some(match number % 2 {
+                let generation = self.next_generation(1 + number / NAMES)?;
+                Some(match number % NAMES {
                     0 => self.of(generation, |program| Value::Text(program.comm)),
-                    _ if self.node.by_name_only => Value::Absent,
-                    _ => self.of(generation, real_name),
+                    name => self.another_name(generation, name).unwrap_or(Value::Absent),
                 })
             }
             _ => {
@@ -168,8 +178,19 @@ impl<'r> RecordFacts<'r> {
         }
     }
 
-    fn by_real_name(&self, name: Value<'r>) -> Option<Value<'r>> {
-        (!self.node.by_name_only).then_some(name)
+    /// A name that a program has beside the one that the kernel keeps, which anybody can choose: that of the
+    /// file that really runs, of what a loader or BusyBox was told to run, of what the file is a copy of.
+    fn another_name(&self, generation: usize, number: usize) -> Option<Value<'r>> {
+        if number >= NAMES || self.node.by_name_only {
+            return None;
+        }
+        Some(self.of(generation, |program| {
+            Value::text(match number {
+                1 => program.real_name(),
+                2 => started(program).map(|started| started.name()),
+                _ => program.copy_of.filter(|name| !name.is_empty()),
+            })
+        }))
     }
 
     /// A generation of which anything can be said: there is one, or the first that is not known.
@@ -261,6 +282,7 @@ fn little<'r>(pid: u32, comm: &'r [u8], executable: Option<&'r [u8]>) -> Program
         interpreter: None,
         cwd: None,
         namespaces: None,
+        copy_of: None,
     }
 }
 
@@ -299,6 +321,17 @@ fn words<'r>(program: &Program<'r>, first: Option<&'r [u8]>) -> Value<'r> {
     let end = memchr::memchr(0, head).map_or(head.len(), |end| end + 1);
     let head = head.get(end..).unwrap_or_default();
     Value::Words(Words { first, head, tail, is_cut: arguments.is_cut() })
+}
+
+/// The arguments of what a loader or BusyBox was told to run, where its name stands before them.
+fn started_words<'r>(program: &Program<'r>) -> Value<'r> {
+    match (started(program).and_then(|started| started.arguments), program.arguments) {
+        (Some(head), Some(arguments)) => {
+            let (tail, is_cut) = (arguments.tail, arguments.is_cut());
+            Value::Words(Words { first: None, head, tail, is_cut })
+        }
+        _ => Value::Absent,
+    }
 }
 
 /// The device number of a terminal by its name, as `tty_nr` of proc(5) has it.

@@ -4,7 +4,7 @@ use chandra_event::process::{Arguments, Executable, Namespaces};
 use chandra_event::time::Timestamp;
 
 /// A process and what it runs. What is absent is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Program<'a> {
     /// Its pid in the initial pid namespace.
     pub pid: u32,
@@ -24,6 +24,8 @@ pub struct Program<'a> {
     pub cwd: Option<&'a [u8]>,
     /// Namespaces when it was executed.
     pub namespaces: Option<Namespaces>,
+    /// The known program that the executable has the code of, under another name; empty for what is no copy.
+    pub copy_of: Option<&'a [u8]>,
 }
 
 /// What is known of an ancestor.
@@ -41,6 +43,12 @@ pub enum Ancestor<'a> {
 pub trait Lineage {
     /// An ancestor, 1 being the parent; 0 is the process itself.
     fn ancestor(&self, generation: usize) -> Ancestor<'_>;
+
+    /// The known program that the executable of an execution, the process's latest, has the code of, under
+    /// another name; empty for what is no copy, nothing if it is not known.
+    fn copy_of(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Nothing is known of any.
@@ -61,6 +69,10 @@ impl Lineage for Vec<Program<'_>> {
             None if self.last().is_some_and(|last| last.pid == 1) => Ancestor::Nobody,
             None => Ancestor::Unknown,
         }
+    }
+
+    fn copy_of(&self) -> Option<&[u8]> {
+        self.first()?.copy_of
     }
 }
 

@@ -10,7 +10,7 @@ fields! {
     /// Fields of the process.
     ProcessField in Process {
         Name = "proc.name", Text, Nothing, Either, ALL,
-        "Name, of which the kernel keeps 15 bytes; also the real executable's name (`match_real_exe`)";
+        "Name, of which the kernel keeps 15 bytes; also the other names of what really runs (`match_real_exe`)";
         ParentName = "proc.pname", Text, Nothing, Either, ALL, "`proc.name` of the parent";
         AncestorName = "proc.aname", Text, Ancestor, Any, ALL, "`proc.name` of an ancestor";
         Exe = "proc.exe", Text, Nothing, One, ALL, "First argument (`argv[0]`), which the caller chooses freely";
@@ -26,9 +26,12 @@ fields! {
         Image = "proc.image", Text, Nothing, Either, ALL,
         "Path of the file that really runs, as `proc.exepath`; also the path it was executed by, of a script its own";
         ParentImage = "proc.pimage", Text, Nothing, Either, ALL, "`proc.image` of the parent";
+        ExeCopyOf = "proc.exe_copy_of", Text, Nothing, One, ALL,
+        "Known program of the same root whose code the executable has, under another name";
         Interpreter = "proc.interpreter", Text, Nothing, One, ALL,
         "For a script, the interpreter that the kernel started for it";
-        Args = "proc.args", Text, Nothing, One, ALL, "Arguments behind the first, with blanks between";
+        Args = "proc.args", Text, Nothing, Either, ALL,
+        "Arguments behind the first, with blanks between; also those behind what `busybox` or `ld.so` was told to run";
         CmdLine = "proc.cmdline", Text, Nothing, One, ALL, "`proc.name` and `proc.args` with a blank between";
         ParentCmdLine = "proc.pcmdline", Text, Nothing, One, ALL, "`proc.cmdline` of the parent";
         AncestorCmdLine = "proc.acmdline", Text, Ancestor, Any, ALL, "`proc.cmdline` of an ancestor";

@@ -1,6 +1,7 @@
 //! What stands on the right of a comparison, checked against the type of the left.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use regex::bytes::RegexBuilder;
@@ -145,7 +146,7 @@ fn text(operator: Operator, entries: &[ListEntry]) -> Result<TextTest, Unusable>
             // Unless it is a comment without an end that makes the parenthesis one too many.
             let alone = RegexBuilder::new(only()).size_limit(1 << 20).build();
             match (built, alone) {
-                (Ok(regex), Ok(_)) => TextTest::Regex(regex),
+                (Ok(regex), Ok(_)) => TextTest::Regex(regex, Arc::default()),
                 (_, Err(error)) | (Err(error), _) => {
                     let why = error.to_string();
                     let last = why.lines().last().unwrap_or_default();

@@ -1,11 +1,12 @@
 //! What a value is tested for.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
 
-use super::{AnyCase, Operand, Truth, Value, write_value};
+use super::{AnyCase, Gap, Operand, Truth, Value, write_value};
 use crate::catalogue::EventTypes;
 use crate::condition::{Modifier, Operator};
 use crate::matching::{Glob, Networks, Prefixes};
@@ -37,7 +38,8 @@ pub(crate) enum TextTest {
     StartsWith(Box<[u8]>),
     EndsWith(Box<[u8]>),
     Glob(Glob),
-    Regex(Regex),
+    /// With what decides it of a text that is cut, made when there is one.
+    Regex(Regex, Arc<OnceLock<Gap>>),
     Below(Prefixes),
     AnyCase(AnyCase),
 }
@@ -96,7 +98,7 @@ impl TextTest {
             Self::StartsWith(wanted) => text.starts_with(wanted),
             Self::EndsWith(wanted) => text.ends_with(wanted),
             Self::Glob(glob) => glob.matches(text),
-            Self::Regex(regex) => regex.is_match(text),
+            Self::Regex(regex, _) => regex.is_match(text),
             Self::Below(prefixes) => prefixes.matches(text),
             Self::AnyCase(texts) => texts.holds(text),
         }
@@ -125,7 +127,10 @@ impl TextTest {
                 None => unless(!wanted.ends_with(tail)),
             },
             Self::AnyCase(texts) => texts.holds_of_cut(head, tail),
-            Self::Glob(_) | Self::Regex(_) | Self::Below(_) => Truth::Unknown,
+            Self::Regex(regex, gap) => {
+                gap.get_or_init(|| Gap::new(regex.as_str())).holds(head, tail)
+            }
+            Self::Glob(_) | Self::Below(_) => Truth::Unknown,
         }
     }
 }

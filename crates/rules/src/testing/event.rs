@@ -10,6 +10,7 @@
 //! | `argv` | arguments with the first, as a sequence, or as a text with blanks between | the name |
 //! | `comm` | name that the kernel keeps | that of `script`, `file` or `exe` |
 //! | `memfd`, `deleted`, `upper_layer` | what the executable is | `false` |
+//! | `copy_of` | the program whose code it has, under another name | none |
 //! | `cwd` | working directory | `/` |
 //! | `age` | seconds since it started | 0; of ancestors 3600 |
 //!
@@ -68,6 +69,7 @@ pub(super) struct Running {
     pub memfd: bool,
     pub deleted: bool,
     pub upper_layer: bool,
+    pub copy_of: Option<String>,
     pub cwd: Option<String>,
     pub age_seconds: Option<u64>,
 }
@@ -156,6 +158,7 @@ impl Memory<'_> {
             interpreter: Some(script.as_ref().map_or(b"", |_| exe.as_bytes())),
             cwd: Some(cwd.as_deref().unwrap_or("/").as_bytes()),
             namespaces: Some(Namespaces { mnt: mounts, ..Namespaces::default() }),
+            copy_of: Some(self.running.copy_of.as_deref().unwrap_or_default().as_bytes()),
         }
     }
 }

@@ -197,6 +197,7 @@ impl Reader {
             "memfd" => running.memfd = self.is(value)?,
             "deleted" => running.deleted = self.is(value)?,
             "upper_layer" => running.upper_layer = self.is(value)?,
+            "copy_of" => running.copy_of = self.owned(value)?,
             "cwd" => running.cwd = self.owned(value)?,
             "age" => running.age_seconds = Some(self.parsed(value, "number of seconds")?),
             other => return self.wrong(key, format!("there is no key {other:?}")),

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use chandra_alerts::Alert;
 use chandra_alerts::alert::Context;
 use chandra_event::record::Record;
+use chandra_executables::Figures as Compared;
 use chandra_rules::adapter::{Node, RecordFacts};
 use chandra_rules::evaluate::Scratch;
 use chandra_rules::rules::{Outcome, Rule, Ruleset};
 
 use super::context;
+use super::copies::Copies;
 use super::lineage::ProcessLineage;
 use super::past::Past;
 use super::timings::{SAMPLING, Timing, Timings};
@@ -23,20 +25,22 @@ pub struct Evaluator {
     scratch: Scratch,
     node: Node,
     past: Past,
+    copies: Copies,
     timings: Timings,
     events: u64,
     undecided: u64,
 }
 
 impl Evaluator {
-    /// These rules, on this node.
-    pub fn new(rules: Arc<Ruleset>, node: Node) -> Self {
+    /// These rules, on this node, where executables are known by these comparisons.
+    pub fn new(rules: Arc<Ruleset>, node: Node, copies: Copies) -> Self {
         Self {
             timings: Timings::of(&rules, &Timings::default()),
             rules,
             scratch: Scratch::default(),
             node,
             past: Past::default(),
+            copies,
             events: 0,
             undecided: 0,
         }
@@ -44,8 +48,9 @@ impl Evaluator {
 
     /// Puts a record before the rules. Whether it was one that rules can be asked about.
     pub fn take(&mut self, told: &Told<'_>, each: &mut dyn FnMut(Alert)) -> bool {
-        let lineage = ProcessLineage::of(told);
         let record: &dyn Record = told.known.record;
+        self.copies.look(record);
+        let lineage = ProcessLineage::of(told, &self.copies);
         let number = self.events + 1;
         let facts = RecordFacts::new(record, number, told.known.who, &lineage, &self.node);
         let Some(facts) = facts else { return false };
@@ -92,6 +97,7 @@ impl Evaluator {
             return None;
         }
         self.timings = Timings::of(rules, &self.timings);
+        self.copies.set_rules(rules);
         Some(std::mem::replace(&mut self.rules, Arc::clone(rules)))
     }
 
@@ -108,6 +114,11 @@ impl Evaluator {
     /// Rules that may have fired, by what is not known.
     pub fn undecided(&self) -> u64 {
         self.undecided
+    }
+
+    /// What became of comparisons of executables with known programs.
+    pub fn compared(&self) -> Compared {
+        self.copies.figures()
     }
 
     /// What rules took.

@@ -41,6 +41,21 @@ pub fn write(audited: &Audited, out: &mut Writer<'_>) {
     for (kind, count) in &audited.alerts.redacted {
         redacted.sample(&[("kind", kind.name())], *count);
     }
+    let compared = &audited.compared;
+    let help = "Executables that were compared with known programs, by what came of it.";
+    let mut family = out.family(Kind::Counter, "chandra_executables_compared", "", help);
+    for (outcome, count) in [
+        ("no_copy", compared.no_copy),
+        ("copy", compared.copy),
+        ("gone", compared.gone),
+        ("unreadable", compared.unreadable),
+        ("not_asked", compared.not_asked),
+    ] {
+        family.sample(&[("outcome", outcome)], count);
+    }
+    let help = "Of those, comparisons that ended after the rules were asked.";
+    out.family(Kind::Counter, "chandra_executables_compared_late", "", help)
+        .sample(&[], compared.late);
     let sinks = &audited.alerts.sinks;
     let help = "Alerts that a sink wrote, or its receiver acknowledged.";
     let mut delivered = out.family(Kind::Counter, "chandra_alerts_delivered", "", help);

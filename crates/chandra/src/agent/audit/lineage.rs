@@ -5,6 +5,7 @@ use chandra_event::record::{Event, Record};
 use chandra_identity::process::{ProcessEntry, ProcessTable, Program as Ran};
 use chandra_rules::adapter::{Ancestor, Lineage, Program};
 
+use super::copies::Copies;
 use crate::follow::Told;
 
 /// The lineage of whoever did what a record tells of: for a fork, of the parent.
@@ -13,18 +14,20 @@ pub struct ProcessLineage<'a> {
     table: &'a ProcessTable,
     acting: Option<&'a ProcessEntry>,
     boottime_ns: u64,
+    copies: &'a Copies,
 }
 
 impl<'a> ProcessLineage<'a> {
     /// That of a record.
-    pub fn of(told: &Told<'a>) -> Self {
+    pub fn of(told: &Told<'a>, copies: &'a Copies) -> Self {
         let table = &told.identity.processes;
         let acting: Option<&Process> = match told.known.event() {
             Event::Fork(fork) => Some(&fork.parent),
             _ => told.known.record.process(),
         };
         let acting = acting.and_then(|process| table.of(process));
-        Self { table, acting, boottime_ns: table.boottime_ns_of(told.known.time()) }
+        let boottime_ns = table.boottime_ns_of(told.known.time());
+        Self { table, acting, boottime_ns, copies }
     }
 
     /// Who did it, with what it ran then.
@@ -42,19 +45,20 @@ impl<'a> ProcessLineage<'a> {
     fn program(&self, entry: &'a ProcessEntry) -> Program<'a> {
         let process = entry.process();
         let ran: Option<&'a Ran> = entry.program_at(self.boottime_ns).map(|program| &**program);
+        let executable = ran.map(|ran| Executable {
+            path: &ran.executable,
+            path_truncated: ran.file.path_truncated,
+            device: ran.file.device,
+            inode: ran.file.inode,
+            is_memfd: ran.file.is_memfd,
+            is_deleted: ran.file.is_deleted,
+            is_overlay_upper: ran.file.is_overlay_upper,
+        });
         Program {
             pid: process.pid,
             comm: process_name(process),
             start_time: Some(self.table.start_time(entry)),
-            executable: ran.map(|ran| Executable {
-                path: &ran.executable,
-                path_truncated: ran.file.path_truncated,
-                device: ran.file.device,
-                inode: ran.file.inode,
-                is_memfd: ran.file.is_memfd,
-                is_deleted: ran.file.is_deleted,
-                is_overlay_upper: ran.file.is_overlay_upper,
-            }),
+            executable,
             arguments: ran.map(|ran| Arguments {
                 head: &ran.arguments_head,
                 tail: &[],
@@ -64,6 +68,7 @@ impl<'a> ProcessLineage<'a> {
             interpreter: ran.map(|ran| &*ran.interpreter),
             cwd: ran.map(|ran| &*ran.cwd),
             namespaces: ran.map(|ran| ran.namespaces),
+            copy_of: executable.and_then(|file| self.copies.of_file(&file)),
         }
     }
 }
@@ -73,6 +78,10 @@ fn process_name(process: &Process) -> &[u8] {
 }
 
 impl Lineage for ProcessLineage<'_> {
+    fn copy_of(&self) -> Option<&[u8]> {
+        self.copies.current()
+    }
+
     fn ancestor(&self, generation: usize) -> Ancestor<'_> {
         let Some(acting) = self.acting else { return Ancestor::Unknown };
         let Some(before) = generation.checked_sub(1) else {

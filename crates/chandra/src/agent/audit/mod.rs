@@ -4,11 +4,13 @@
 //! as it was then. What becomes of an alert happens elsewhere and never holds this up (`chandra_alerts`).
 //!
 //! Files: `evaluator` (from a record to its alerts), `watch` (the rules in force, and what has to be watched for
-//! them), `lineage` (a process and its ancestors as rules ask for them), `context` (what an alert tells beside its
-//! rule's words), `node` (what is the same for all events of this machine), `past` (what each process did lately),
-//! `timings` (what rules take), `figures` (counts for Prometheus).
+//! them), `lineage` (a process and its ancestors as rules ask for them), `copies` (which program an executed file
+//! is a copy of), `context` (what an alert tells beside its rule's words), `node` (what is the same for all events
+//! of this machine), `past` (what each process did lately), `timings` (what rules take), `figures` (counts for
+//! Prometheus).
 
 mod context;
+mod copies;
 mod evaluator;
 mod figures;
 mod lineage;
@@ -23,9 +25,11 @@ use std::time::{Duration, Instant};
 use chandra_alerts::recent::{self, Recent};
 use chandra_alerts::{Figures, Outlets, fold, redact};
 use chandra_doctor::{Check, Problem};
+use chandra_executables::Figures as Compared;
 
 use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
+pub use copies::Copies;
 pub use evaluator::Evaluator;
 pub use figures::write;
 use timings::Timing;
@@ -55,6 +59,8 @@ pub struct Audited {
     pub failed_reloads: u64,
     /// What rules took, of some events.
     pub timings: Vec<Timing>,
+    /// What became of comparisons of executables with known programs.
+    pub compared: Compared,
     /// What became of alerts.
     pub alerts: Figures,
     /// The latest alerts, where they are kept.
@@ -104,7 +110,8 @@ impl Auditing {
             Problem::new(Check::USAGE, "alerts cannot go there", error, next)
         })?;
         let node = node::of_this_machine(node, options.by_name_only);
-        let evaluator = Evaluator::new(Arc::clone(watch.rules()), node);
+        let copies = Copies::of(watch.rules(), !options.by_name_only);
+        let evaluator = Evaluator::new(Arc::clone(watch.rules()), node, copies);
         let this = Self { watch, evaluator, outlets, recent, shared };
         this.shared.set(this.audited(this.outlets.figures()));
         Ok(this)
@@ -153,6 +160,7 @@ impl Auditing {
             reloads: self.watch.reloads(),
             failed_reloads: self.watch.failed_reloads(),
             timings: self.evaluator.timings(),
+            compared: self.evaluator.compared(),
             alerts,
             recent: self.recent.as_ref().map(|recent| recent.figures()),
         }

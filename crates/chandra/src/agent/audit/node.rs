@@ -30,10 +30,24 @@ fn names(file: &str) -> HashMap<u32, String> {
     text.lines().rev().filter_map(entry).collect()
 }
 
-/// Those of process 1, if we are in its pid namespace and may look.
+/// Inode numbers that the kernel gives its first namespaces (`include/uapi/linux/nsfs.h`).
+const INITIAL: [(&str, u64); 4] =
+    [("ipc", 0xefff_ffff), ("uts", 0xefff_fffe), ("pid", 0xefff_fffc), ("cgroup", 0xefff_fffb)];
+
+/// Those of process 1, if we are in its pid namespace. Where we may not look at it, our own, if they are no
+/// container's.
 fn first_namespaces() -> Option<Namespaces> {
+    namespaces_of("1").or_else(|| {
+        let is_initial = |(kind, inode): (&str, u64)| {
+            fs::metadata(format!("/proc/self/ns/{kind}")).is_ok_and(|it| it.ino() == inode)
+        };
+        INITIAL.into_iter().all(is_initial).then(|| namespaces_of("self"))?
+    })
+}
+
+fn namespaces_of(process: &str) -> Option<Namespaces> {
     let inode = |kind: &str| {
-        let metadata = fs::metadata(format!("/proc/1/ns/{kind}")).ok()?;
+        let metadata = fs::metadata(format!("/proc/{process}/ns/{kind}")).ok()?;
         u32::try_from(metadata.ino()).ok()
     };
     Some(Namespaces {

@@ -1,5 +1,7 @@
 //! What a field's values are tested for: by the field's type, by modifiers, by how values are written.
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
 use regex::bytes::RegexBuilder;
 
@@ -143,15 +145,16 @@ impl Making<'_> {
     }
 
     fn regexes(&self, values: &[&Value]) -> Result<Made> {
-        let has = |flag| self.asked.flags.contains(&flag);
+        let flags = [(Flag::IgnoreCase, 'i'), (Flag::MultiLine, 'm'), (Flag::DotAll, 's')];
+        let asked = flags.into_iter().filter(|(flag, _)| self.asked.flags.contains(flag));
+        let asked: String = asked.map(|(_, letter)| letter).collect();
         let regex = |value: &&Value| {
-            let built = RegexBuilder::new(value.text.as_str())
-                .case_insensitive(has(Flag::IgnoreCase))
-                .multi_line(has(Flag::MultiLine))
-                .dot_matches_new_line(has(Flag::DotAll))
-                .size_limit(REGEX_BYTES)
-                .build();
-            built.map(|regex| Test::Text(TextTest::Regex(regex))).map_err(|error| {
+            let pattern = format!("(?{asked}:{})", value.text.as_str());
+            let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(REGEX_BYTES).build();
+            // By itself, too: a parenthesis too many must not end the one around it.
+            let built = build(value.text.as_str()).and_then(|_| build(&pattern));
+            let test = |regex| Test::Text(TextTest::Regex(regex, Arc::default()));
+            built.map(test).map_err(|error| {
                 let why = error.to_string();
                 let last = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
                 let message = format!("this regular expression cannot be used: {last}");
