@@ -73,7 +73,15 @@ fn load_all(signal: &Signal, spec: &SignalSpec, filter: &Filter) -> Loaded {
 
 fn load_hooks(spec: &SignalSpec, hooks: &[&str], config: Config) -> Loaded {
     let options = Options { ring_bytes: Some(1 << 20), packet_hooks: true, ..Options::default() };
-    load(&Request { spec, hooks, config, map_entries: &[], options: &options }).unwrap()
+    load(&Request {
+        spec,
+        hooks,
+        config,
+        map_entries: &[],
+        tracepoints: Ok(&[]),
+        options: &options,
+    })
+    .unwrap()
 }
 
 /// Every rung of a signal's ladders with its hook.
@@ -502,7 +510,14 @@ fn each_way_through_conversations_tells_what_is_over() {
             ..Options::default()
         };
         let hooks = ["datagram_sent", "conversations"];
-        let request = Request { spec, hooks: &hooks, config, map_entries: &[], options: &options };
+        let request = Request {
+            spec,
+            hooks: &hooks,
+            config,
+            map_entries: &[],
+            tracepoints: Ok(&[]),
+            options: &options,
+        };
         let loaded = load(&request).unwrap();
         let sockets = RefCell::new(None);
         let act = || {

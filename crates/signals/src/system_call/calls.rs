@@ -50,6 +50,14 @@ impl Call {
         u32::try_from(self.number).unwrap_or(u32::MAX)
     }
 
+    /// What the kernel calls it, which is behind `sys_exit_` in the name of its tracepoint.
+    pub(super) fn tracepoint(&self) -> &'static str {
+        match self.name {
+            "umount2" => "umount",
+            name => name,
+        }
+    }
+
     /// How many arguments it takes.
     pub fn argument_count(&self) -> u8 {
         self.argument_count

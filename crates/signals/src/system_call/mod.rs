@@ -71,17 +71,37 @@ pub fn decode(
     Ok(())
 }
 
+fn wanted(filter: &Filter) -> Vec<&'static calls::Call> {
+    match filter.calls.as_slice() {
+        [] => calls::usual().collect(),
+        calls => calls.to_vec(),
+    }
+}
+
+/// More tracepoints than this are not attached: to detach one costs the kernel a grace period, about
+/// 50 ms, and it takes them one after the other.
+const MOST_TRACEPOINTS: usize = 24;
+
+/// That of each call that is wanted.
+///
+/// # Errors
+/// Why they are not to be attached.
+pub fn tracepoints(filter: &Filter) -> Result<Vec<String>, String> {
+    let wanted = wanted(filter);
+    if wanted.len() > MOST_TRACEPOINTS {
+        let count = wanted.len();
+        return Err(format!("it is for {MOST_TRACEPOINTS} system calls at most, of {count}"));
+    }
+    Ok(wanted.iter().map(|call| format!("syscalls/sys_exit_{}", call.tracepoint())).collect())
+}
+
 /// Tells the probe which calls are wanted: those of the filter, or the usual ones.
 ///
 /// # Errors
 /// The kernel's refusal.
 pub fn prepare(loaded: &Loaded, filter: &Filter) -> Result<(), String> {
-    let wanted: Vec<_> = match filter.calls.as_slice() {
-        [] => calls::usual().collect(),
-        calls => calls.to_vec(),
-    };
     let map = loaded.map("call_shapes").ok_or("the object has no map of calls")?;
-    for call in wanted {
+    for call in wanted(filter) {
         let (key, shape) = (call.number().to_ne_bytes(), call.shape().to_array());
         batch::update_key_by_key(&map, &key, &shape).map_err(|error| error.to_string())?;
     }

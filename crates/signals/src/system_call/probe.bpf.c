@@ -205,6 +205,18 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 #define NUMBER syscallno
 #endif
 
+/* Only the calls that it is attached to come by, and none of 32-bit programs. */
+SEC("tracepoint")
+int exit_tracepoint(struct trace_event_raw_sys_exit *ctx)
+{
+	struct pt_regs *registers;
+
+	if (!listens())
+		return 0;
+	registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return on_exit(ctx, registers, ctx->id, ctx->ret);
+}
+
 /* Every call of the machine comes by: the number is read without a helper's help. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_btf, struct pt_regs *registers, long result)
