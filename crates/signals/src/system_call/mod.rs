@@ -3,7 +3,7 @@
 use chandra_event::file::FileType;
 use chandra_event::names::socket_family;
 use chandra_event::record::{Kind, Record};
-use chandra_event::system_call::{Path, SYSTEM_CALL, SystemCall};
+use chandra_event::system_call::{Path, SYSTEM_CALL, Socket, SystemCall};
 use chandra_loader::batch;
 use chandra_loader::load::Loaded;
 
@@ -11,6 +11,7 @@ use crate::asked;
 use crate::filter::Filter;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
+use crate::tcp::address;
 
 pub mod calls;
 
@@ -48,6 +49,11 @@ pub fn decode(
         *path = Some(Path { path: path_asked, name });
         rest = rest.get(end..).unwrap_or_default();
     }
+    let descriptor_path = match record.descriptor_path_length {
+        0 => None,
+        length => Some(rest.get(..length.into()).ok_or(short)?),
+    };
+    let socket = has(system_call_flag::CALL_SOCKET).then(|| socket(&record)).transpose()?;
     let clock = context.clock.get();
     sink(&SystemCall {
         time: clock.event_time(record.time_ns),
@@ -66,9 +72,22 @@ pub fn decode(
             0 => None,
             family => Some(socket_family(family)),
         },
+        descriptor_path,
+        socket,
         result: record.result,
     });
     Ok(())
+}
+
+fn socket(record: &SystemCallRecord) -> Result<Socket, DecodeError> {
+    let family = u8::try_from(record.descriptor_family).unwrap_or_default();
+    let peer = address(family, record.peer_address, record.peer_port)?;
+    Ok(Socket {
+        protocol: record.socket_protocol,
+        local: address(family, record.local_address, record.local_port)?,
+        peer: (record.peer_port != 0).then_some(peer),
+        is_server: record.flags & system_call_flag::CALL_SOCKET_SERVER != 0,
+    })
 }
 
 fn wanted(filter: &Filter) -> Vec<&'static calls::Call> {

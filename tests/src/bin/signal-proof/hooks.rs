@@ -24,6 +24,7 @@ const ALL: &[(&str, &str)] = &[
     ("dns", "ingress"),
     ("file_open", "file_open"),
     ("system_call", "sys_exit"),
+    ("system_call", "sys_exit, many calls"),
     ("udp", "datagram_sent"),
     ("udp", "datagram_received"),
     ("udp", "address_named"),

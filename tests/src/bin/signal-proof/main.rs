@@ -64,6 +64,7 @@ const PROOFS: &[Proof] = &[
     ("dns tcp", dns::by_tcp),
     ("open", file_open::opens),
     ("syscalls", system_call::calls),
+    ("syscalls, many of them", system_call::many_calls),
     ("udp", udp::conversations),
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
