@@ -93,6 +93,11 @@ impl Hooks {
         &self.all
     }
 
+    /// Hooks of which no record was looked for.
+    pub fn leave_out_what_was_not_compared(&mut self) {
+        self.all.retain(|hook| hook.compared > 0);
+    }
+
     fn get(&mut self, name: &str) -> &mut Hook {
         self.all.iter_mut().find(|hook| hook.name == name).unwrap()
     }
