@@ -366,7 +366,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         path_truncated: random.flag(),
         descriptor_type: random.any(|random| FileType::of_mode(random.u32())),
         descriptor_family: random.any(|_| "ipv4"),
-        descriptor_path: random.any(|_| path),
+        descriptor_path: random.any(|_| path.as_slice()),
         socket: random.any(|random| system_call::Socket {
             protocol: random.next() as u16,
             local: random.end(),

@@ -283,7 +283,7 @@ fn compare(fields: &mut Comparison, call: &Called, result: i64) {
     if let Some((socket, "ipv4" | "ipv6")) = call.socket {
         compare_socket(fields, socket);
     }
-    let has_path = call.paths.first().is_some() || call.descriptor_path.is_some();
+    let has_path = !call.paths.is_empty() || call.descriptor_path.is_some();
     fields.is_optional("system_call.path_truncated", has_path.then_some(false));
     for (index, object) in ["path", "second_path"].into_iter().enumerate() {
         let (path, given) = call.paths.get(index).cloned().unzip();
