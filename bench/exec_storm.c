@@ -1,11 +1,12 @@
-/* Executes /bin/true so many times, one after another: exec_storm COUNT */
+/* Executes /bin/true, or another program, so many times, one after another: exec_storm COUNT [PROGRAM] */
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
 {
-	char *arguments[] = { "/bin/true", "one", "two", NULL }, *environment[] = { NULL };
+	char *program = argc > 2 ? argv[2] : "/bin/true";
+	char *arguments[] = { program, "one", "two", NULL }, *environment[] = { NULL };
 	long count = argc > 1 ? atol(argv[1]) : 1000;
 
 	for (long i = 0; i < count; i++) {

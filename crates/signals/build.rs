@@ -63,6 +63,9 @@ struct RungToml {
     /// It is on the path of every packet.
     #[serde(default)]
     per_packet: bool,
+    /// Its programs name no tracepoints: the module's `tracepoints` does.
+    #[serde(default)]
+    on_named: bool,
 }
 
 #[derive(Deserialize)]
@@ -218,8 +221,8 @@ fn write_entry(
         for rung in &hook.ladder {
             writeln!(
                 out,
-                "                    Rung {{ name: {:?}, programs: &{:?}, per_packet: {} }},",
-                rung.rung, rung.programs, rung.per_packet
+                "                    Rung {{ name: {:?}, programs: &{:?}, per_packet: {}, on_named: {} }},",
+                rung.rung, rung.programs, rung.per_packet, rung.on_named
             )?;
         }
         writeln!(out, "                ] }},")?;
@@ -262,6 +265,8 @@ fn write_entry(
             None => writeln!(out, "                histogram: None }},")?,
         }
     }
+    let mut rungs = signal.hook.iter().flat_map(|hook| &hook.ladder);
+    let names_tracepoints = rungs.any(|rung| rung.on_named);
     let identity = signal.identity.iter().map(|source| {
         let bits = mask_of(source.kind.as_slice())?;
         Ok(format!("({bits:#x}, {:?})", source.hook))
@@ -269,8 +274,9 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}], names_peers: {}, prepare: {}, sweep: {:?},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {}, tracepoints: {}, prepare: {}, sweep: {:?},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         signal.names_peers,
+        if names_tracepoints { format!("Some({name}::tracepoints)") } else { "None".to_owned() },
         if signal.prepares { format!("Some({name}::prepare)") } else { "None".to_owned() },
         signal.sweep,
         mask_of(&signal.agent_kinds)?

@@ -114,7 +114,8 @@ fn connections_fire_with_their_key_and_what_nobody_asks_for_is_not_watched() {
     let scratch = Scratch::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let condition = format!("evt.type = connect and fd.sport = {}", address.port());
+    let condition =
+        format!("evt.type = connect and fd.l4proto = tcp and fd.sport = {}", address.port());
     let agent = auditing(&scratch, &rule("Connects", &condition), &["--signals", "tcp"]);
     let connection = std::net::TcpStream::connect(address).unwrap();
     let alert = wait_for_alert(&agent, "the alert", |_| true);
@@ -325,7 +326,10 @@ fn an_alert_tells_what_its_process_did_before() {
     let address = listener.local_addr().unwrap();
     let mark = format!("mark-{}", unique());
     let rules = [
-        rule("Connects", &format!("evt.type = connect and fd.sport = {}", address.port())),
+        rule(
+            "Connects",
+            &format!("evt.type = connect and fd.l4proto = tcp and fd.sport = {}", address.port()),
+        ),
         rule("Never", "evt.type = execve and proc.name = nobody-runs-this"),
     ];
     let agent = auditing(&scratch, &rules.concat(), &[]);

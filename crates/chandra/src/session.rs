@@ -40,8 +40,15 @@ pub fn start(watch: &Watch<'_>, options: &Options) -> Result<Loaded, Problem> {
         )
     })?;
     config.has_v1_cgroups = u8::from(hierarchies::has_v1_controllers());
-    let request =
-        Request { spec: &watch.signal.spec, hooks: watch.hooks, config, map_entries: &[], options };
+    let tracepoints = watch.signal.tracepoints.map_or(Ok(Vec::new()), |named| named(watch.filter));
+    let request = Request {
+        spec: &watch.signal.spec,
+        hooks: watch.hooks,
+        config,
+        map_entries: &[],
+        tracepoints: tracepoints.as_deref().map_err(String::as_str),
+        options,
+    };
     let loaded = load(&request).map_err(|error| problem(watch.signal.spec.name, &error))?;
     if !watch.filter.paths.is_empty() {
         path_selection::select(&loaded, &watch.filter.paths).map_err(|error| {

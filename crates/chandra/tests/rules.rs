@@ -268,6 +268,8 @@ fn opens_and_system_calls_are_explained_and_replayed() {
         path_truncated: false,
         descriptor_type: None,
         descriptor_family: None,
+        descriptor_path: None,
+        socket: None,
         result: -17,
     };
     let mut lines = Vec::new();

@@ -366,6 +366,13 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         path_truncated: random.flag(),
         descriptor_type: random.any(|random| FileType::of_mode(random.u32())),
         descriptor_family: random.any(|_| "ipv4"),
+        descriptor_path: random.any(|_| path.as_slice()),
+        socket: random.any(|random| system_call::Socket {
+            protocol: random.next() as u16,
+            local: random.end(),
+            peer: random.any(Random::end),
+            is_server: random.flag(),
+        }),
         result: random.next() as i64,
     });
     each(&icmp(random));

@@ -267,6 +267,8 @@ pub fn system_call() -> SystemCall<'static> {
         path_truncated: false,
         descriptor_type: None,
         descriptor_family: None,
+        descriptor_path: None,
+        socket: None,
         result: -13,
     }
 }

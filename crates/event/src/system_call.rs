@@ -1,5 +1,7 @@
 //! Records of the `system_call` signal.
 
+use std::net::SocketAddr;
+
 use crate::file::FileType;
 use crate::process::Process;
 use crate::time::Timestamp;
@@ -16,6 +18,19 @@ pub struct Path<'a> {
     pub path: &'a [u8],
     /// As it was given.
     pub name: &'a [u8],
+}
+
+/// A socket of IPv4 or IPv6, as the kernel had it when the call was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Socket {
+    /// Number of its protocol, as in an IP header (IANA protocol numbers): 6 for TCP, 17 for UDP.
+    pub protocol: u16,
+    /// Where it is bound; port 0 for nowhere.
+    pub local: SocketAddr,
+    /// Whom it is connected to.
+    pub peer: Option<SocketAddr>,
+    /// It listens, or was accepted.
+    pub is_server: bool,
 }
 
 /// `system_call`: a system call was done, well or not.
@@ -45,6 +60,11 @@ pub struct SystemCall<'a> {
     pub descriptor_type: Option<FileType>,
     /// Where that is a socket, the word for its family.
     pub descriptor_family: Option<&'static str>,
+    /// Its path, as the kernel has it: of a file, or what a Unix socket's peer, or else it, is bound to. An
+    /// abstract name begins with `@`.
+    pub descriptor_path: Option<&'a [u8]>,
+    /// Where that is a socket of IPv4 or IPv6, its ends.
+    pub socket: Option<Socket>,
     /// What it returned: below 0 a negative errno.
     pub result: i64,
 }

@@ -81,8 +81,14 @@ fn capture(signal: &'static Signal) {
     let filter = Filter { pids, ..Filter::default() };
     let config = filter.config(u32::MAX, 0).unwrap();
     let options = Options { packet_hooks: true, ..Options::default() };
-    let request =
-        Request { spec: &signal.spec, hooks: &hooks, config, map_entries: &[], options: &options };
+    let request = Request {
+        spec: &signal.spec,
+        hooks: &hooks,
+        config,
+        map_entries: &[],
+        tracepoints: Err("not asked for"),
+        options: &options,
+    };
     let loaded = load(&request).unwrap();
     if let Some(prepare) = signal.prepare {
         prepare(&loaded, &filter).unwrap();

@@ -334,6 +334,19 @@ struct sock {
 struct inet_sock {
 	__be16 inet_sport;
 };
+struct sockaddr_un {
+	unsigned short sun_family;
+	char sun_path[108];
+};
+struct unix_address {
+	int len; /* of the whole name */
+	struct sockaddr_un name[0];
+};
+struct unix_sock {
+	struct unix_address *addr;
+	struct path path; /* where it is bound in the file system */
+	struct sock *peer;
+};
 enum sock_flags {
 	SOCK_DEAD,
 	SOCK_DONE,
@@ -489,6 +502,7 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
+#define AF_UNIX          1
 #define AF_INET          2
 #define AF_INET6         10
 #define AF_PACKET        17

@@ -16,15 +16,15 @@ use crate::verdict::{HookVerdict, Refusal, Step, Verdict};
 /// A wanted hook and how far down its ladder it is.
 pub struct Candidate<'a> {
     pub hook: &'a Hook,
-    packet_hooks: bool,
+    request: &'a Request<'a>,
     rung: usize,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> Candidate<'a> {
-    /// On the best rung; of those on the path of every packet only with `packet_hooks`.
-    pub fn new(hook: &'a Hook, packet_hooks: bool) -> Self {
-        let mut candidate = Self { hook, packet_hooks, rung: 0, refusals: Vec::new() };
+    /// On the best rung of those that the request has tried.
+    pub fn new(hook: &'a Hook, request: &'a Request<'a>) -> Self {
+        let mut candidate = Self { hook, request, rung: 0, refusals: Vec::new() };
         candidate.pass_over();
         candidate
     }
@@ -44,10 +44,23 @@ impl<'a> Candidate<'a> {
 
     /// Moves on past rungs that nobody asked for.
     fn pass_over(&mut self) {
-        while let Some(rung) = self.rung().filter(|rung| rung.per_packet && !self.packet_hooks) {
-            let words = "it is on the path of every packet (--packet-hooks true)".to_owned();
+        while let Some((rung, words)) =
+            self.rung().and_then(|rung| Some((rung, self.unasked(rung)?)))
+        {
             self.refusals.push(Refusal { rung: rung.name, step: Step::Ask, errno: 0, words });
             self.rung += 1;
+        }
+    }
+
+    /// Why a rung is not to be tried.
+    fn unasked(&self, rung: &Rung) -> Option<String> {
+        if rung.per_packet && !self.request.options.packet_hooks {
+            return Some("it is on the path of every packet (--packet-hooks true)".to_owned());
+        }
+        match self.request.tracepoints {
+            Err(why) if rung.on_named => Some(why.to_owned()),
+            Ok([]) if rung.on_named => Some("no tracepoints are named for it".to_owned()),
+            _ => None,
         }
     }
 
@@ -157,6 +170,7 @@ const NOT_PERMITTED: [i32; 2] = [libc::EPERM, libc::EACCES];
 /// tracepoint again costs the kernel a grace period.
 pub fn attach(
     object: &Object,
+    request: &Request<'_>,
     candidates: &mut [Candidate<'_>],
 ) -> Option<Vec<(&'static str, Link)>> {
     let mut links = Vec::new();
@@ -168,8 +182,16 @@ pub fn attach(
                 continue;
             };
             for name in rung.programs {
-                match object::attach(object, name) {
-                    Ok(link) => links.push((candidate.hook.name, link)),
+                let attached = match request.tracepoints {
+                    Ok(tracepoints) if rung.on_named => {
+                        object::attach_to_each(object, name, tracepoints)
+                    }
+                    _ => object::attach(object, name).map(|link| vec![link]),
+                };
+                match attached {
+                    Ok(new) => {
+                        links.extend(new.into_iter().map(|link| (candidate.hook.name, link)))
+                    }
                     Err((errno, words)) => {
                         candidate.refuse(Step::Attach, errno, words);
                         refused = true;

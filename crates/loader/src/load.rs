@@ -62,6 +62,8 @@ pub struct Request<'a> {
     pub config: Config,
     /// Maps to resize: name and number of entries.
     pub map_entries: &'a [(&'a str, u32)],
+    /// Where the programs go that name no tracepoints themselves, or why those are not to be tried.
+    pub tracepoints: Result<&'a [String], &'a str>,
     /// Options of the run.
     pub options: &'a Options,
 }
@@ -203,8 +205,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
         .map_or_else(|| memory::default_ring_bytes(cpus, memory_bytes), memory::ring_bytes);
     let perf = use_perf_buffer(request.options.ring);
     let wanted = spec.hooks.iter().filter(|hook| request.hooks.contains(&hook.name));
-    let mut candidates: Vec<_> =
-        wanted.map(|hook| Candidate::new(hook, request.options.packet_hooks)).collect();
+    let mut candidates: Vec<_> = wanted.map(|hook| Candidate::new(hook, request)).collect();
 
     if !Path::new(btf::KERNEL_BTF).exists() {
         ladder::refuse_typed(&mut candidates);
@@ -220,7 +221,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 continue;
             }
         };
-        if let Some(links) = ladder::attach(&object, &mut candidates) {
+        if let Some(links) = ladder::attach(&object, request, &mut candidates) {
             let hooks = spec.hooks.iter().map(|hook| {
                 let candidate =
                     candidates.iter().find(|candidate| candidate.hook.name == hook.name);

@@ -136,9 +136,7 @@ pub fn words_of(errno: i32) -> String {
 /// Attaches one program to what its section names; errno and words when that is refused.
 pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
     kernel_log::take();
-    let program = object.progs_mut().find(|program| program.name() == name);
-    let program =
-        program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))?;
+    let program = program(object, name)?;
     let link = if let Some((category, tracepoint)) = tracepoint_of(&program) {
         attach_to_tracepoint(&program, category, tracepoint)?
     } else if is_on_cgroups(&program) {
@@ -150,6 +148,42 @@ pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
         // SAFETY: a program of a loaded object, which outlives the call.
         unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) }
     };
+    owned(link)
+}
+
+/// Attaches one program to each of these tracepoints (`syscalls/sys_exit_setns`), or to none: that all of
+/// them are there is known before the first is attached, because to detach one takes a grace period.
+pub fn attach_to_each(
+    object: &Object,
+    name: &str,
+    tracepoints: &[String],
+) -> Result<Vec<Link>, (i32, String)> {
+    kernel_log::take();
+    let program = program(object, name)?;
+    let events: Result<Vec<_>, _> = tracepoints
+        .iter()
+        .map(|tracepoint| {
+            let split = tracepoint.split_once('/');
+            split.ok_or_else(|| (libc::EINVAL, format!("{tracepoint} is no tracepoint")))
+        })
+        .collect();
+    let events = events?;
+    for (category, tracepoint) in &events {
+        tracefs::id(category, tracepoint).map_err(|error| missing(category, tracepoint, &error))?;
+    }
+    let attach = |(category, tracepoint): (&str, &str)| {
+        owned(attach_to_tracepoint(&program, category, tracepoint)?)
+    };
+    events.into_iter().map(attach).collect()
+}
+
+fn program<'o>(object: &'o Object, name: &str) -> Result<ProgramMut<'o>, (i32, String)> {
+    let program = object.progs_mut().find(|program| program.name() == name);
+    program.ok_or_else(|| (libc::ENOENT, format!("the object has no program {name}")))
+}
+
+/// A link that libbpf made, or what it said in its place.
+fn owned(link: NewLink) -> Result<Link, (i32, String)> {
     let Some(link) = NonNull::new(link) else {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| words_of(errno));
@@ -166,10 +200,8 @@ fn attach_to_tracepoint(
     category: &str,
     tracepoint: &str,
 ) -> Result<NewLink, (i32, String)> {
-    let event = tracefs::open(category, tracepoint).map_err(|error| {
-        let words = format!("tracepoint {category}/{tracepoint}: {error}");
-        (error.raw_os_error().unwrap_or(libc::ENOENT), words)
-    })?;
+    let event = tracefs::open(category, tracepoint)
+        .map_err(|error| missing(category, tracepoint, &error))?;
     // SAFETY: a program of a loaded object and an open event, which outlive the call.
     let link = unsafe {
         libbpf_sys::bpf_program__attach_perf_event(
@@ -182,6 +214,11 @@ fn attach_to_tracepoint(
         let _ = event.into_raw_fd();
     }
     Ok(link)
+}
+
+fn missing(category: &str, tracepoint: &str, error: &io::Error) -> (i32, String) {
+    let words = format!("tracepoint {category}/{tracepoint}: {error}");
+    (error.raw_os_error().unwrap_or(libc::ENOENT), words)
 }
 
 /// To the root of the unified cgroup hierarchy, beside whatever is attached there already.

@@ -33,4 +33,6 @@ pub struct Rung {
     pub programs: &'static [&'static str],
     /// It puts a program on the path of every packet, so it is tried only where that is asked for.
     pub per_packet: bool,
+    /// Its programs name no tracepoints: they go to those that the request names.
+    pub on_named: bool,
 }

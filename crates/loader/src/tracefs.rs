@@ -39,7 +39,11 @@ pub fn open(category: &str, name: &str) -> io::Result<OwnedFd> {
     owned(fd)
 }
 
-fn id(category: &str, name: &str) -> io::Result<u64> {
+/// The number of a tracepoint.
+///
+/// # Errors
+/// NotFound when the kernel has no such tracepoint; else what tracefs says.
+pub fn id(category: &str, name: &str) -> io::Result<u64> {
     let file = format!("events/{category}/{name}/id");
     let mounted =
         MOUNT_POINTS.map(PathBuf::from).into_iter().find(|path| path.join("events").exists());

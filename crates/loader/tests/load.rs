@@ -23,7 +23,7 @@ use libbpf_rs::{MapCore, MapFlags, MapType};
 use common::{is_root, load, load_resized, map, spec};
 
 const fn rung(name: &'static str, programs: &'static [&'static str]) -> Rung {
-    Rung { name, programs, per_packet: false }
+    Rung { name, programs, per_packet: false, on_named: false }
 }
 
 fn verdict<'a>(loaded: &'a Loaded, hook: &str) -> &'a HookVerdict {
@@ -238,6 +238,7 @@ fn a_hook_nobody_asked_for_is_off() {
         hooks: &["config"],
         config: Config::ZERO,
         map_entries: &[],
+        tracepoints: Ok(&[]),
         options: &options,
     })
     .unwrap();

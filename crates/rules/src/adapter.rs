@@ -25,6 +25,7 @@ use chandra_event::record::{Event, Record};
 use chandra_event::system_call::SystemCall;
 use chandra_event::tcp::{Happened, Tcp};
 use chandra_event::time::Timestamp;
+use chandra_event::udp::{self, Udp};
 use chandra_event::who::Who;
 
 use crate::catalogue::{EventType, EventTypes, FieldId};
@@ -56,6 +57,10 @@ pub struct Node {
     pub by_name_only: bool,
 }
 
+/// Numbers of protocols in an IP header, the second one inside the kernel only.
+const TCP: u16 = 6;
+const MPTCP: u16 = 262;
+
 /// What happened, as far as rules can be asked of it.
 #[derive(Debug, Clone, Copy)]
 enum Happening<'r> {
@@ -63,6 +68,7 @@ enum Happening<'r> {
     Fork(&'r Fork),
     Exit(&'r Exit),
     Tcp(&'r Tcp),
+    Udp(&'r Udp),
     Open(&'r FileOpen<'r>),
     Call(&'r SystemCall<'r>),
 }
@@ -111,6 +117,11 @@ impl<'r> RecordFacts<'r> {
                 Happened::Accept { .. } => (EventType::Accept, Happening::Tcp(tcp)),
                 _ => return None,
             },
+            // Which call it was is not told.
+            Event::Udp(udp) if udp.happened == udp::Happened::Open => match udp.received_first {
+                true => (EventType::Recvfrom, Happening::Udp(udp)),
+                false => (EventType::Sendto, Happening::Udp(udp)),
+            },
             // Which call it was is not told; most are openat, which the C libraries make of the others.
             Event::FileOpen(open) => (EventType::Openat, Happening::Open(open)),
             Event::SystemCall(call) => (type_of_call(call)?, Happening::Call(call)),
@@ -122,6 +133,7 @@ impl<'r> RecordFacts<'r> {
             Happening::Exec(exec) => Some(&exec.process),
             Happening::Exit(exit) => Some(&exit.process),
             Happening::Tcp(tcp) => tcp.process.as_ref(),
+            Happening::Udp(udp) => udp.process.as_ref(),
             Happening::Open(open) => Some(&open.process),
             Happening::Call(call) => Some(&call.process),
         };
@@ -134,6 +146,10 @@ impl<'r> RecordFacts<'r> {
         self.time
     }
 
+    fn is_connect(&self) -> bool {
+        self.event_type == EventType::Connect
+    }
+
     fn exec(&self) -> Option<&'r Exec<'r>> {
         match self.happening {
             Happening::Exec(exec) => Some(exec),
@@ -142,8 +158,13 @@ impl<'r> RecordFacts<'r> {
     }
 }
 
+/// Connections over TCP are told when their handshake begins, however they were asked for.
 fn type_of_call(call: &SystemCall<'_>) -> Option<EventType> {
     let event_type = EventType::of_name(call.name?)?;
+    if event_type == EventType::Connect {
+        let is_tcp = call.socket.is_some_and(|socket| [TCP, MPTCP].contains(&socket.protocol));
+        return (!is_tcp).then_some(event_type);
+    }
     EventTypes::CALLS.contains(event_type).then_some(event_type)
 }
 

@@ -4,6 +4,7 @@
 //! cannot hold without, so they may ask for more than that, and never for less. A rule that is *undecided*
 //! of an event (three-valued logic) may be so of events outside of them.
 
+mod connects;
 mod ways;
 
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub struct Needs {
     pub exit: bool,
     /// TCP connections that are opened and accepted.
     pub tcp: bool,
+    /// First datagrams of conversations over UDP.
+    pub udp: bool,
     /// Opens, of which one of these says something; nothing if no rule is about opens.
     pub opens: Option<Vec<Opens>>,
     /// System calls by their names, as in `man 2`.
@@ -73,13 +76,20 @@ impl Needs {
     pub fn of(rules: &Ruleset) -> Self {
         let types = rules.event_types();
         let some_of = |group: EventTypes| !types.intersection(group).is_empty();
+        // Connections over TCP are told without their call.
+        let calls = match connects::may_be_of_others_than_tcp(rules) {
+            true => EventTypes::CALLS.union(EventTypes::only(EventType::Connect)),
+            false => EventTypes::CALLS,
+        };
+        let calls = types.intersection(calls);
         Self {
             exec: some_of(EventTypes::EXEC),
             fork: some_of(EventTypes::FORK),
             exit: some_of(EventTypes::EXIT),
             tcp: some_of(EventTypes::NETWORK),
+            udp: some_of(EventTypes::UDP),
             opens: some_of(EventTypes::OPEN).then(|| ways::opens(rules)),
-            calls: types.intersection(EventTypes::CALLS).iter().map(EventType::name).collect(),
+            calls: calls.iter().map(EventType::name).collect(),
         }
     }
 
@@ -90,6 +100,7 @@ impl Needs {
             Event::Fork(_) => self.fork,
             Event::Exit(_) => self.exit,
             Event::Tcp(_) => self.tcp,
+            Event::Udp(_) => self.udp,
             Event::FileOpen(open) => self.opens.iter().flatten().any(|opens| opens.has(open)),
             Event::SystemCall(call) => call.name.is_some_and(|name| self.calls.contains(&name)),
             _ => false,

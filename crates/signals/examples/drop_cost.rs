@@ -27,6 +27,7 @@ fn start(filter: &Filter, group_by: u32) -> Loaded {
         hooks: &["kfree_skb"],
         config: filter.config(1, group_by).unwrap(),
         map_entries: &[],
+        tracepoints: Ok(&[]),
         options: &Options::default(),
     };
     let loaded = load(&request).unwrap();

@@ -28,6 +28,7 @@ fn start(hook: &str, packet_hooks: bool, group_by: u32) -> Loaded {
         hooks: &[hook],
         config: Filter::default().config(u32::MAX, group_by).unwrap(),
         map_entries: &[],
+        tracepoints: Ok(&[]),
         options: &Options { packet_hooks, ..Options::default() },
     };
     let loaded = load(&request).unwrap();

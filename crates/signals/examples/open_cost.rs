@@ -27,6 +27,7 @@ fn measure(filter: &Filter, group_by: u32) -> (u64, u64) {
         hooks: &["file_open"],
         config: filter.config(1, group_by).unwrap(),
         map_entries: &[],
+        tracepoints: Ok(&[]),
         options: &Options::default(),
     };
     let loaded = load(&request).unwrap();

@@ -47,8 +47,14 @@ fn start(signal: &str, hook: &str, kinds: &[&str], selects_cgroups: bool) -> Loa
     let filter = Filter { selects_cgroups, ..Filter::default() };
     let config = filter.config(kinds, group_field::GROUP_CGROUP).unwrap();
     let options = Options::default();
-    let request =
-        Request { spec: &signal.spec, hooks: &[hook], config, map_entries: &[], options: &options };
+    let request = Request {
+        spec: &signal.spec,
+        hooks: &[hook],
+        config,
+        map_entries: &[],
+        tracepoints: Ok(&[]),
+        options: &options,
+    };
     let loaded = load(&request).unwrap();
     ring::listen(&loaded.map("reader").unwrap()).unwrap();
     loaded

@@ -29,6 +29,7 @@ fn start(name: &str) -> Loaded {
         hooks: &hooks,
         config: Filter::default().config(u32::MAX, 0).unwrap(),
         map_entries: &[],
+        tracepoints: Ok(&[]),
         options: &Options { ring_bytes: Some(64 << 20), ..Options::default() },
     };
     let loaded = load(&request).unwrap();

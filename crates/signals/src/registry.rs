@@ -46,6 +46,9 @@ pub struct Signal {
     pub identity: &'static [(u32, &'static str)],
     /// Its records tell which names peers were resolved from.
     pub names_peers: bool,
+    /// Names the tracepoints of programs that name none, or says why those are not to be tried; most
+    /// signals have no such programs.
+    pub tracepoints: Option<Tracepoints>,
     /// Fills its maps by the filter, before it is listened to; most signals have none to fill.
     pub prepare: Option<Prepare>,
     /// Bits of the kinds that the agent watches.
@@ -60,6 +63,9 @@ pub struct Signal {
 
 /// Decodes a record's bytes and calls the sink with it, without copying what it can borrow.
 pub type Decode = fn(&[u8], &Context, &mut dyn FnMut(&dyn Record)) -> Result<(), DecodeError>;
+
+/// The tracepoints by what the filter asks for, as `syscalls/sys_exit_setns`.
+pub type Tracepoints = fn(&Filter) -> Result<Vec<String>, String>;
 
 /// Tells a loaded probe what the filter asks for beyond its configuration; the error is in words.
 pub type Prepare = fn(&Loaded, &Filter) -> Result<(), String>;

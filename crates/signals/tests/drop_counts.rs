@@ -24,6 +24,7 @@ fn counting(port: u16, entries: u32) -> Loaded {
         hooks: &["kfree_skb"],
         config: filter.config(1, 0).unwrap(),
         map_entries: &[("drops", entries)],
+        tracepoints: Ok(&[]),
         options: &Options { ring_bytes: Some(1 << 20), ..Options::default() },
     };
     let loaded = load(&request).unwrap();

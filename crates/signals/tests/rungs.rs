@@ -27,6 +27,7 @@ use chandra_loader::spec::{Hook, Rung, SignalSpec};
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_loader::{MapCore, MapHandle, batch, btf, ledger};
 use chandra_signals::filter::Filter;
+use chandra_signals::system_call::calls;
 use chandra_signals::{Context, SIGNALS, Signal, registry};
 use chandra_tests::icmp;
 use chandra_tests::needs;
@@ -73,7 +74,15 @@ fn load_all(signal: &Signal, spec: &SignalSpec, filter: &Filter) -> Loaded {
 
 fn load_hooks(spec: &SignalSpec, hooks: &[&str], config: Config) -> Loaded {
     let options = Options { ring_bytes: Some(1 << 20), packet_hooks: true, ..Options::default() };
-    load(&Request { spec, hooks, config, map_entries: &[], options: &options }).unwrap()
+    load(&Request {
+        spec,
+        hooks,
+        config,
+        map_entries: &[],
+        tracepoints: Ok(&[]),
+        options: &options,
+    })
+    .unwrap()
 }
 
 /// Every rung of a signal's ladders with its hook.
@@ -502,7 +511,14 @@ fn each_way_through_conversations_tells_what_is_over() {
             ..Options::default()
         };
         let hooks = ["datagram_sent", "conversations"];
-        let request = Request { spec, hooks: &hooks, config, map_entries: &[], options: &options };
+        let request = Request {
+            spec,
+            hooks: &hooks,
+            config,
+            map_entries: &[],
+            tracepoints: Ok(&[]),
+            options: &options,
+        };
         let loaded = load(&request).unwrap();
         let sockets = RefCell::new(None);
         let act = || {
@@ -726,5 +742,78 @@ fn a_connection_met_at_its_close_has_its_key_its_role_and_who_closed_it() {
             keys.push(record.text("connection.key").unwrap().to_owned());
         }
         assert_eq!(keys[0], keys[1]);
+    }
+}
+
+/// A call that is wanted is told, and one that is not is not.
+#[test]
+fn each_way_to_system_calls_tells_of_those_that_are_wanted() {
+    needs!("root");
+    let signal = signal("system_call");
+    let filter = Filter {
+        pids: vec![std::process::id()],
+        calls: vec![calls::by_name("setpgid").unwrap()],
+        ..Filter::default()
+    };
+    let tracepoints = signal.tracepoints.unwrap()(&filter).unwrap();
+    let options = Options { ring_bytes: Some(1 << 20), ..Options::default() };
+    for (hook, rung) in rungs(signal) {
+        let loaded = load(&Request {
+            spec: alone(signal, hook, rung),
+            hooks: &[hook.name],
+            config: filter.config(1, 0).unwrap(),
+            map_entries: &[],
+            tracepoints: Ok(&tracepoints),
+            options: &options,
+        })
+        .unwrap();
+        if !loaded.hooks.iter().all(|hook| hook.verdict.is_active()) {
+            println!("{}: {:?}", rung.name, loaded.hooks);
+            continue;
+        }
+        signal.prepare.unwrap()(&loaded, &filter).unwrap();
+        let act = || {
+            // SAFETY: no process group has this number, and the other call only asks.
+            unsafe {
+                libc::getsid(0);
+                libc::setpgid(0, -1);
+            }
+        };
+        let record = tells(signal, &loaded, act, |record| record.number("error_number").is_some());
+        assert_eq!(record.text("system_call.name"), Some("setpgid"), "{}", rung.name);
+        assert_eq!(record.number("error_number"), Some(libc::EINVAL as u64), "{}", rung.name);
+        assert_eq!(counters(&loaded).submitted, 1, "{}", rung.name);
+    }
+}
+
+/// Where more is asked for than a tracepoint for each call is for, or where the kernel has none, the hook
+/// takes the next rung and says why.
+#[test]
+fn calls_without_tracepoints_are_looked_for_among_all() {
+    needs!("root");
+    let signal = signal("system_call");
+    let every: Vec<_> = calls::CALLS.iter().collect();
+    let many = Filter { calls: every, ..Filter::default() };
+    let too_many = signal.tracepoints.unwrap()(&many).unwrap_err();
+    let missing = ["syscalls/sys_exit_setns".to_owned(), "syscalls/sys_exit_none".to_owned()];
+    for (tracepoints, why) in [
+        (Err(too_many.as_str()), "at most"),
+        (Ok(&missing[..]), "sys_exit_none"),
+        (Ok(&[]), "named"),
+    ] {
+        let options = Options::default();
+        let loaded = load(&Request {
+            spec: &signal.spec,
+            hooks: &["sys_exit"],
+            config: Filter::default().config(1, 0).unwrap(),
+            map_entries: &[],
+            tracepoints,
+            options: &options,
+        })
+        .unwrap();
+        let HookVerdict { verdict, refusals, .. } = &loaded.hooks[0];
+        assert_eq!(*verdict, Verdict::Active("tp_btf"));
+        assert_eq!(refusals[0].rung, "tracepoint");
+        assert!(refusals[0].words.contains(why), "{refusals:?}");
     }
 }

@@ -48,6 +48,7 @@ fn connections_beyond_the_table_are_told_of_all_the_same() {
         hooks: &["state", "accept"],
         config: filter.config(kinds, 0).unwrap(),
         map_entries: &[("connections", REMEMBERED)],
+        tracepoints: Ok(&[]),
         options: &Options::default(),
     };
     let Ok(loaded) = load(&request) else {

@@ -10,7 +10,7 @@ use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
 use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
 use chandra_event::record::Record;
-use chandra_event::system_call::{Path, SystemCall};
+use chandra_event::system_call::{Path, Socket, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Parent, Peer, Pod, Who, Workload};
@@ -261,8 +261,19 @@ impl Recorded {
             descriptor_family: self
                 .text("/system_call/descriptor_family")
                 .and_then(names::socket_family_of),
+            descriptor_path: self.text("/system_call/descriptor_path").map(str::as_bytes),
+            socket: self.socket(),
             result: self.object.get("result").and_then(Value::as_i64).unwrap_or_default(),
         }
+    }
+
+    fn socket(&self) -> Option<Socket> {
+        Some(Socket {
+            protocol: u16::try_from(self.number("/system_call/socket/protocol")?).ok()?,
+            local: self.end("/system_call/socket/local")?,
+            peer: self.end("/system_call/socket/peer"),
+            is_server: self.is("/system_call/socket/is_server"),
+        })
     }
 
     fn who(&self) -> Who<'_> {
@@ -455,6 +466,8 @@ mod tests {
             path_truncated: false,
             descriptor_type: None,
             descriptor_family: None,
+            descriptor_path: None,
+            socket: None,
             result: -13,
         };
         comes_back(&call);
@@ -468,16 +481,44 @@ mod tests {
             second_path,
             descriptor_type,
             descriptor_family,
+            descriptor_path: Some(b"@name"),
             result,
             ..call
         });
     }
 
     #[test]
+    fn sockets_of_system_calls_come_back_as_they_were_written() {
+        let local = SocketAddr::from(([10, 0, 0, 1], 40_000));
+        let socket = Socket { protocol: 17, local, peer: None, is_server: true };
+        let peer = Some(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 53)));
+        for socket in [socket, Socket { peer, is_server: false, ..socket }] {
+            comes_back(&SystemCall {
+                time: Timestamp(1_795_338_611_123_456_789),
+                process: process(),
+                effective_uid: 0,
+                name: Some("bind"),
+                number: 49,
+                arguments: [3, 4, 16, 0, 0, 0],
+                argument_count: 3,
+                path: None,
+                second_path: None,
+                path_truncated: false,
+                descriptor_type: Some(FileType::Socket),
+                descriptor_family: Some("ipv4"),
+                descriptor_path: None,
+                socket: Some(socket),
+                result: 0,
+            });
+        }
+    }
+
+    #[test]
     fn every_call_that_can_be_watched_is_an_event_of_rules() {
         for call in calls::CALLS {
             let event_type = EventType::of_name(call.name);
-            assert!(event_type.is_some_and(|one| EventTypes::CALLS.contains(one)), "{call:?}");
+            let told = EventTypes::CALLS.union(EventTypes::only(EventType::Connect));
+            assert!(event_type.is_some_and(|one| told.contains(one)), "{call:?}");
         }
         // Which of the older calls there are depends on the architecture.
         #[cfg(target_arch = "x86_64")]

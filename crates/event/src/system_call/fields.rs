@@ -1,15 +1,38 @@
 //! The fields of the `system_call` signal's record.
 
-use super::SystemCall;
+use super::{Socket, SystemCall};
 use crate::process::OwnerFields;
 use crate::record::{Event, Field, Kind, Record};
 use crate::time::Timestamp;
 use crate::value::Value;
 
+crate::fields! {
+    /// The ends of a socket.
+    pub struct SocketFields(socket: &Socket) = [] {
+        "system_call.socket.protocol", "SOCKET_PROTOCOL", 8, Json, Number(socket.protocol),
+        "Number of the socket's protocol, as in an IP header: 6 for TCP, 17 for UDP";
+        "system_call.socket.local.address", "SOCKET_LOCAL", 15, Json,
+        Address(socket.local.ip().to_canonical()),
+        "Its local address";
+        "system_call.socket.local.port", "SOCKET_LOCAL_PORT", 10, Json, Number(socket.local.port()),
+        "Its local port, 0 for none";
+        "system_call.socket.peer.address", "SOCKET_PEER", 15, Json,
+        Address(socket.peer.map(|peer| peer.ip().to_canonical())),
+        "Address of whom it is connected to";
+        "system_call.socket.peer.port", "SOCKET_PEER_PORT", 9, Json,
+        Number(socket.peer.map(|peer| peer.port())),
+        "Port of whom it is connected to";
+        "system_call.socket.is_server", "SOCKET_IS_SERVER", 6, Json, Bool(socket.is_server),
+        "It listens, or was accepted";
+    }
+}
+
 crate::record! {
     /// A system call was done, well or not
     pub static SYSTEM_CALL: Kind = ("system_call", "system_call");
-    pub struct SystemCallFields(call: &SystemCall<'_>) = [OwnerFields(Some(&call.process))] {
+    pub struct SystemCallFields(call: &SystemCall<'_>) = [
+        OwnerFields(Some(&call.process)), SocketFields(call.socket.as_ref())
+    ] {
         "system_call.name", "CALL", 14, Table, Word(call.name),
         "Its name, as in man 2";
         "system_call.number", "NUMBER", 6, Json, Number(call.number),
@@ -23,8 +46,10 @@ crate::record! {
         "What is behind the descriptor that it was given";
         "system_call.descriptor_family", "DESCRIPTOR_FAMILY", 17, Json, Word(call.descriptor_family),
         "Where that is a socket, its family: `ipv4`, `ipv6`, `unix`, `netlink`, `packet`, `other`";
+        "system_call.descriptor_path", "DESCRIPTOR_PATH", 30, Wide, Bytes(call.descriptor_path),
+        "Path of that, as the kernel has it; of a Unix socket what its peer, or else it, is bound to";
         "system_call.path_truncated", "PATH_TRUNCATED", 5, Json,
-        Bool(call.path.map(|_| call.path_truncated)),
+        Bool(call.path.or(call.descriptor_path.map(|_| Default::default())).map(|_| call.path_truncated)),
         "The beginning of a path is missing";
         "system_call.path_given", "PATH_GIVEN", 24, Json, Bytes(call.path.map(|path| path.name)),
         "Its first path as it was given";

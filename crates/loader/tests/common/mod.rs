@@ -59,7 +59,7 @@ pub fn load_resized(
     map_entries: &[(&str, u32)],
 ) -> Result<Loaded, LoadError> {
     let hooks: Vec<_> = spec.hooks.iter().map(|hook| hook.name).collect();
-    load::load(&Request { spec, hooks: &hooks, config, map_entries, options })
+    load::load(&Request { spec, hooks: &hooks, config, map_entries, tracepoints: Ok(&[]), options })
 }
 
 /// Loads all programs and maps of an object without the loader.

@@ -1,11 +1,13 @@
 //! `evt.*`
 
+use chandra_event::file::FileType;
 use chandra_event::names::errno_name;
 use chandra_event::tcp::Role;
+use chandra_event::udp::Totals;
 
 use super::file::open_value;
 use super::{Happening, RecordFacts};
-use crate::catalogue::EventField;
+use crate::catalogue::{EventField, EventType};
 use crate::evaluate::{TimeForm, Value};
 
 /// errno of what has begun and not ended.
@@ -23,13 +25,7 @@ impl<'r> RecordFacts<'r> {
             EventField::EventType | EventField::SyscallType => {
                 Value::Text(self.event_type.name().as_bytes())
             }
-            EventField::Category => Value::Text(match self.happening {
-                Happening::Tcp(_) => b"net",
-                Happening::Open(_) => b"file",
-                // Of which kind each call is, is not listed.
-                Happening::Call(_) => return Value::Unknown,
-                Happening::Exec(_) | Happening::Fork(_) | Happening::Exit(_) => b"process",
-            }),
+            EventField::Category => Value::Text(self.category()),
             EventField::Source => Value::Text(b"syscall"),
             EventField::Direction => Value::Text(b"<"),
             EventField::Time => time(TimeForm::OfDay),
@@ -66,6 +62,35 @@ impl<'r> RecordFacts<'r> {
         }
     }
 
+    fn category(&self) -> &'static [u8] {
+        use EventType as Of;
+        match self.event_type {
+            Of::Connect | Of::Accept | Of::Bind | Of::Listen | Of::Socket | Of::Socketpair => {
+                b"net"
+            }
+            Of::Shutdown | Of::Sendto | Of::Recvfrom => b"net",
+            Of::Dup | Of::Dup2 | Of::Dup3 if self.is_about_a_socket() => b"net",
+            Of::Dup | Of::Dup2 | Of::Dup3 => b"file",
+            Of::Setuid | Of::Setgid | Of::Setreuid | Of::Setregid | Of::Setresuid => b"user",
+            Of::Setresgid | Of::Setfsuid | Of::Setfsgid | Of::Setgroups => b"user",
+            Of::Kill | Of::Tkill | Of::Tgkill => b"signal",
+            Of::MemfdCreate => b"memory",
+            Of::Bpf | Of::PerfEventOpen | Of::Keyctl | Of::Userfaultfd => b"other",
+            Of::IoUringSetup | Of::KexecLoad | Of::KexecFileLoad => b"other",
+            Of::InitModule | Of::FinitModule | Of::DeleteModule => b"other",
+            Of::Execve | Of::Clone | Of::ProcExit | Of::Prctl | Of::Ptrace | Of::Capset => {
+                b"process"
+            }
+            Of::Setns | Of::Unshare | Of::Setsid | Of::Setpgid | Of::PidfdGetfd => b"process",
+            Of::ProcessVmReadv | Of::ProcessVmWritev => b"process",
+            _ => b"file",
+        }
+    }
+
+    fn is_about_a_socket(&self) -> bool {
+        matches!(self.happening, Happening::Call(call) if call.descriptor_type == Some(FileType::Socket))
+    }
+
     fn result(&self) -> Outcome {
         match self.happening {
             Happening::Exec(_) => Outcome::Number(0),
@@ -73,6 +98,11 @@ impl<'r> RecordFacts<'r> {
                 Outcome::Number(0)
             }
             Happening::Tcp(_) => Outcome::Number(-i64::from(EINPROGRESS)),
+            Happening::Udp(udp) => {
+                let Totals { bytes_sent, bytes_received, .. } = udp.totals;
+                let bytes = if udp.received_first { bytes_received } else { bytes_sent };
+                Outcome::Number(i64::try_from(bytes).unwrap_or(i64::MAX))
+            }
             Happening::Open(open) => match (open.error, open.descriptor) {
                 (0, Some(descriptor)) => Outcome::Number(descriptor.into()),
                 (0, None) => Outcome::NotNegative,
@@ -90,7 +120,7 @@ enum Outcome {
     None,
     /// A descriptor whose number is not known.
     NotNegative,
-    /// This; of an accepted connection 0 instead of the descriptor.
+    /// This; of an accepted connection 0 instead of the descriptor, of datagrams their bytes.
     Number(i64),
 }
 

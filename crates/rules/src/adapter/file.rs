@@ -4,6 +4,7 @@
 //! because rules about failed opens are written so: `fd.num` is -1 and `fd.typechar` is `f`.
 
 use chandra_event::file::{FileOpen, FileType};
+use chandra_event::system_call::SystemCall;
 
 use super::{Happening, RecordFacts};
 use crate::catalogue::{EventField, FileField};
@@ -16,21 +17,73 @@ const NO_DESCRIPTOR: i64 = -1;
 impl<'r> RecordFacts<'r> {
     pub(super) fn file_value(&self, field: FileField) -> Value<'r> {
         match (self.happening, field) {
-            (Happening::Tcp(tcp), _) => self.connection_value(tcp, field),
+            (Happening::Tcp(_) | Happening::Udp(_), _) => self.socket_value(field),
             (Happening::Open(open), _) => opened_value(open, field),
-            (Happening::Call(call), FileField::FileType) => match call.descriptor_type {
-                // Of the rare families it is not known what Falco calls them.
-                Some(FileType::Socket) => match call.descriptor_family {
-                    Some(family @ ("ipv4" | "ipv6" | "unix" | "netlink")) => {
-                        Value::Text(family.as_bytes())
-                    }
-                    _ => Value::Unknown,
-                },
-                Some(file_type) => Value::Text(type_of(file_type).0),
-                None => Value::Absent,
+            (Happening::Call(call), _) => match (call.descriptor_type, call.descriptor_family) {
+                (Some(FileType::Socket), Some("ipv4" | "ipv6")) if call.socket.is_some() => {
+                    self.socket_value(field)
+                }
+                (Some(FileType::Socket), family) => other_socket_value(call, family, field),
+                (Some(file_type), _) => descriptor_value(call, file_type, field),
+                (None, _) => Value::Absent,
             },
             _ => Value::Absent,
         }
+    }
+}
+
+/// Of a socket whose ends are no addresses.
+fn other_socket_value<'r>(
+    call: &'r SystemCall<'r>,
+    family: Option<&'static str>,
+    field: FileField,
+) -> Value<'r> {
+    use FileField as Of;
+    let is_unix = family == Some("unix");
+    match field {
+        // Of the rare families it is not known what Falco calls them.
+        Of::FileType => match family {
+            Some(family @ ("ipv4" | "ipv6" | "unix" | "netlink")) => Value::Text(family.as_bytes()),
+            _ => Value::Unknown,
+        },
+        Of::TypeCharacter if is_unix => Value::Text(b"u"),
+        Of::Family if is_unix => Value::Text(b"unix"),
+        // What it is bound to; where it is bound to nothing, what was asked for.
+        Of::Name if is_unix => {
+            let given = || call.path.map(|given| given.path);
+            match call.descriptor_path.or_else(given) {
+                Some(name) => path(name, call.path_truncated, PathPart::Whole),
+                None => Value::Absent,
+            }
+        }
+        Of::TypeCharacter | Of::Family | Of::Name if !is_unix => Value::Unknown,
+        _ => Value::Absent,
+    }
+}
+
+/// Of a file that a call's descriptor stands for.
+fn descriptor_value<'r>(
+    call: &'r SystemCall<'r>,
+    file_type: FileType,
+    field: FileField,
+) -> Value<'r> {
+    use FileField as Of;
+    let is_pipe = file_type == FileType::Fifo;
+    let (word, letter) = if is_pipe { (&b"pipe"[..], &b"p"[..]) } else { type_of(file_type) };
+    let named = |part| match call.descriptor_path {
+        Some(name) => path(name, call.path_truncated, part),
+        // Files of the kernel's own have none.
+        None => Value::Unknown,
+    };
+    match field {
+        Of::FileType => Value::Text(word),
+        Of::TypeCharacter => Value::Text(letter),
+        Of::Name => named(PathPart::Whole),
+        Of::Directory if file_type == FileType::Directory => named(PathPart::Whole),
+        Of::Directory => named(PathPart::Directory),
+        Of::FileName if file_type == FileType::Directory => Value::Absent,
+        Of::FileName => named(PathPart::Name),
+        _ => Value::Absent,
     }
 }
 

@@ -4,12 +4,13 @@ use super::arguments::calls_with;
 use super::{EventTypes, fields};
 
 const ALL: EventTypes = EventTypes::CAPTURED;
-/// Of those the kind of a system call is known.
-const OF_A_KIND: EventTypes = ALL.intersection(EventTypes::CALLS.complement());
 const OPEN: EventTypes = EventTypes::OPEN;
 /// Those that end with a result.
-const RESULT: EventTypes =
-    EventTypes::EXEC.union(EventTypes::NETWORK).union(OPEN).union(EventTypes::CALLS);
+const RESULT: EventTypes = EventTypes::EXEC
+    .union(EventTypes::NETWORK)
+    .union(EventTypes::UDP)
+    .union(OPEN)
+    .union(EventTypes::CALLS);
 const NONE: EventTypes = EventTypes::NONE;
 
 fields! {
@@ -18,7 +19,7 @@ fields! {
         Number = "evt.num", Number, Nothing, One, ALL, "Number of the event, from 1";
         EventType = "evt.type", Text, Nothing, One, ALL, "Name of the system call: `execve`, `connect`";
         SyscallType = "syscall.type", Text, Nothing, One, ALL, "As `evt.type`";
-        Category = "evt.category", Text, Nothing, One, OF_A_KIND, "`process`, `net` or `file`";
+        Category = "evt.category", Text, Nothing, One, ALL, "`process`, `net`, `file`, `user`, `memory`, `signal` or `other`";
         Source = "evt.source", Text, Nothing, One, ALL, "`syscall`";
         Direction = "evt.dir", Text, Nothing, One, ALL, "`<`: the system call has been made";
         Time = "evt.time", Text, Nothing, One, ALL, "Time of day (UTC) with nanoseconds";
@@ -30,9 +31,9 @@ fields! {
         RawTimeNanoseconds = "evt.rawtime.ns", Number, Nothing, One, ALL, "Nanoseconds beyond the whole seconds";
         HostName = "evt.hostname", Text, Nothing, One, ALL, "Name of the node";
         Result = "evt.res", Text, Nothing, One, RESULT,
-        "Result: `SUCCESS`, or the name of an errno; `EINPROGRESS` for `connect`, which is told when the handshake begins";
+        "Result: `SUCCESS`, or the name of an errno; `EINPROGRESS` for `connect` by TCP, which is told when the handshake begins";
         RawResult = "evt.rawres", Number, Nothing, One, RESULT,
-        "Result as a number: a negative errno, or what was returned; of `accept` 0, and of an open whose descriptor is not known no more than that it is not below 0";
+        "Result as a number: a negative errno, or what was returned; of `accept` 0, of datagrams their bytes, and of an open whose descriptor is not known no more than that it is not below 0";
         Failed = "evt.failed", Bool, Nothing, One, RESULT, "It returned an error other than `EINPROGRESS`";
         IsOpenRead = "evt.is_open_read", Bool, Nothing, One, OPEN, "A file is opened for reading";
         IsOpenWrite = "evt.is_open_write", Bool, Nothing, One, OPEN, "A file is opened for writing";

@@ -50,17 +50,17 @@ event_types! {
     Connect = "connect", Some("tcp_connect");
     Accept = "accept", Some("tcp_accept");
     Accept4 = "accept4", None;
-    Listen = "listen", None;
-    Bind = "bind", None;
+    Listen = "listen", Some("system_call");
+    Bind = "bind", Some("system_call");
     Socket = "socket", Some("system_call");
-    Socketpair = "socketpair", None;
-    Sendto = "sendto", None;
+    Socketpair = "socketpair", Some("system_call");
+    Sendto = "sendto", Some("udp_open");
     Sendmsg = "sendmsg", None;
     Sendmmsg = "sendmmsg", None;
-    Recvfrom = "recvfrom", None;
+    Recvfrom = "recvfrom", Some("udp_open");
     Recvmsg = "recvmsg", None;
     Recvmmsg = "recvmmsg", None;
-    Shutdown = "shutdown", None;
+    Shutdown = "shutdown", Some("system_call");
     Open = "open", None;
     Openat = "openat", Some("file_open");
     Openat2 = "openat2", None;
@@ -91,8 +91,8 @@ event_types! {
     Lchown = "lchown", Some("system_call");
     Fchown = "fchown", Some("system_call");
     Fchownat = "fchownat", Some("system_call");
-    Chdir = "chdir", None;
-    Fchdir = "fchdir", None;
+    Chdir = "chdir", Some("system_call");
+    Fchdir = "fchdir", Some("system_call");
     Chroot = "chroot", Some("system_call");
     PivotRoot = "pivot_root", Some("system_call");
     Mount = "mount", Some("system_call");
@@ -104,8 +104,8 @@ event_types! {
     Setresgid = "setresgid", Some("system_call");
     Setreuid = "setreuid", Some("system_call");
     Setregid = "setregid", Some("system_call");
-    Setsid = "setsid", None;
-    Setpgid = "setpgid", None;
+    Setsid = "setsid", Some("system_call");
+    Setpgid = "setpgid", Some("system_call");
     Capset = "capset", Some("system_call");
     Setns = "setns", Some("system_call");
     Unshare = "unshare", Some("system_call");
@@ -119,10 +119,10 @@ event_types! {
     PerfEventOpen = "perf_event_open", Some("system_call");
     Userfaultfd = "userfaultfd", Some("system_call");
     MemfdCreate = "memfd_create", Some("system_call");
-    Keyctl = "keyctl", None;
+    Keyctl = "keyctl", Some("system_call");
     Prctl = "prctl", Some("system_call");
     Kill = "kill", Some("system_call");
-    Tkill = "tkill", None;
+    Tkill = "tkill", Some("system_call");
     Tgkill = "tgkill", Some("system_call");
     SignalDeliver = "signaldeliver", None;
     Mmap = "mmap", None;
@@ -157,6 +157,9 @@ impl EventType {
             Self::Clone => "fork, vfork, clone3",
             Self::Accept => "accept4",
             Self::Openat => "open, openat2, creat",
+            Self::Sendto => "sendmsg, sendmmsg",
+            Self::Recvfrom => "recvmsg, recvmmsg",
+            Self::Umount2 => "umount",
             _ => "",
         }
     }
@@ -182,6 +185,7 @@ impl EventTypes {
         .union(Self::FORK)
         .union(Self::EXIT)
         .union(Self::NETWORK)
+        .union(Self::UDP)
         .union(Self::OPEN)
         .union(Self::CALLS);
     /// Programs that are executed.
@@ -189,6 +193,9 @@ impl EventTypes {
     /// Connections that are opened and accepted.
     pub const NETWORK: EventTypes =
         EventTypes(1 << EventType::Connect as u32 | 1 << EventType::Accept as u32);
+    /// First datagrams of conversations over UDP, sent and received.
+    pub const UDP: EventTypes =
+        EventTypes(1 << EventType::Sendto as u32 | 1 << EventType::Recvfrom as u32);
     /// Processes that are made.
     pub const FORK: EventTypes = EventTypes(1 << EventType::Clone as u32);
     /// Files that are opened, or cannot be.
@@ -292,7 +299,8 @@ mod tests {
         assert_eq!(EventTypes::OPEN.names(), "openat");
         assert!(EventTypes::CALLS.contains(EventType::Setns));
         assert_eq!(EventType::Creat.told_as(), Some(EventType::Openat));
-        assert_eq!(EventType::Bind.told_as(), None);
+        assert_eq!(EventType::Sendmsg.told_as(), Some(EventType::Sendto));
+        assert_eq!(EventType::Read.told_as(), None);
         assert_eq!(EventType::of_name("openat2"), Some(EventType::Openat2));
     }
 }

@@ -191,8 +191,8 @@ pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
         Value::Bool(holds) => write!(out, "{holds}"),
         Value::Address(address) => write!(out, "{}", address.to_canonical()),
         Value::Time(time, form) => write_time(time, form, out),
+        Value::Endpoint(end) => write!(out, "{}", canonical(end)),
         Value::Connection { client, server } => {
-            let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
             write!(out, "{}->{}", canonical(client), canonical(server))
         }
         Value::Capabilities(set) => {
@@ -204,6 +204,10 @@ pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
     };
     // A vector takes all.
     if written.is_ok() { Written::Yes } else { Written::Unknown }
+}
+
+fn canonical(end: SocketAddr) -> SocketAddr {
+    SocketAddr::new(end.ip().to_canonical(), end.port())
 }
 
 fn write_flags(set: u64, names: &[(u64, &'static str)], out: &mut Vec<u8>) -> std::io::Result<()> {

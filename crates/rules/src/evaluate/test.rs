@@ -162,6 +162,7 @@ impl Test {
                 Value::Capabilities(_)
                 | Value::Time(..)
                 | Value::Connection { .. }
+                | Value::Endpoint(_)
                 | Value::Joined(..)
                 | Value::Path(..)
                 | Value::Flags(..)

@@ -52,6 +52,8 @@ pub enum Value<'a> {
         /// Who accepted it.
         server: SocketAddr,
     },
+    /// An address with a port.
+    Endpoint(SocketAddr),
     /// A set of capabilities (bit n is capability n of `linux/capability.h`), which reads as their names
     /// with blanks between.
     Capabilities(u64),

@@ -92,11 +92,11 @@ fn kinds_and_calls_are_those_of_the_active_rules() {
         &["evt.type in (setns, unshare, read)", "evt.type = execve", "evt.type = connect"],
         false,
     ));
-    let expected =
-        Needs { exec: true, tcp: true, calls: vec!["setns", "unshare"], ..Needs::default() };
+    let calls = vec!["connect", "setns", "unshare"];
+    let expected = Needs { exec: true, tcp: true, calls, ..Needs::default() };
     assert_eq!(needs, expected);
     let all = Needs::of(&load(&["proc.name = x"], false));
-    assert!(all.exec && all.fork && all.exit && all.tcp && all.calls.len() > 50);
+    assert!(all.exec && all.fork && all.exit && all.tcp && all.udp && all.calls.len() > 60);
 }
 
 #[test]
@@ -224,6 +224,8 @@ fn call(chance: &mut Chance) -> SystemCall<'static> {
         path_truncated: false,
         descriptor_type: None,
         descriptor_family: None,
+        descriptor_path: None,
+        socket: None,
         result: *chance.of(&[0, -1, 3]),
     }
 }
@@ -257,4 +259,24 @@ fn no_rule_fires_of_an_event_that_is_not_needed() {
     }
     // It would say nothing of rules that never fire, or of needs that have everything.
     assert!(fired > 10_000 && spared > 10_000 && narrowed > 200, "{fired} {spared} {narrowed}");
+}
+
+#[test]
+fn the_call_to_connect_is_needed_where_a_rule_may_be_of_others_than_tcp() {
+    for (condition, is_needed) in [
+        ("evt.type = connect and fd.sport = 53", true),
+        ("evt.type = connect and fd.l4proto = tcp", false),
+        ("evt.type = connect and fd.l4proto in (tcp, udp)", true),
+        ("evt.type = connect and not fd.l4proto = tcp", true),
+        ("evt.type = connect and fd.l4proto != tcp", true),
+        ("evt.type in (connect, accept) and (fd.l4proto = tcp or fd.sport = 1)", true),
+        ("(evt.type = connect and fd.l4proto = tcp) or evt.type = setns", false),
+        ("evt.type = accept", false),
+    ] {
+        let needs = Needs::of(&load(&[condition], false));
+        assert_eq!(needs.calls.contains(&"connect"), is_needed, "{condition}");
+        assert!(needs.tcp, "{condition}");
+    }
+    let needs = Needs::of(&load(&["evt.type in (sendto, sendmsg) and fd.sport = 53"], false));
+    assert!(needs.udp && !needs.tcp && needs.calls.is_empty(), "{needs:?}");
 }

@@ -221,7 +221,7 @@ fn is_success(predicate: &Predicate) -> bool {
 }
 
 /// The texts that a test holds of, if it holds of some only.
-fn whole_texts(test: &Test) -> Option<Vec<&[u8]>> {
+pub(super) fn whole_texts(test: &Test) -> Option<Vec<&[u8]>> {
     match test {
         Test::Text(TextTest::Equal(text)) => Some(vec![text]),
         Test::Text(TextTest::In(texts)) => Some(texts.iter().map(AsRef::as_ref).collect()),

@@ -33,16 +33,20 @@
 //! | `call` | name of a system call, which succeeds; the event is this and no execution | |
 //! | `arguments` | its arguments as numbers (0x… too), in the order of the call | 0 |
 //! | `path`, `second_path` | its paths, absolute | none |
+//! | `result` | what it returns | 0 |
+//! | `descriptor_path` | path of the file that its descriptor stands for | no file |
+//! | `socket` | address and port of the other end of the socket that its descriptor stands for | no socket |
+//! | `unix_socket` | what that socket, or its peer, is bound to | no socket |
 //!
 //! Above the ancestors that are named are those that every process has: in a container the runtime's shim,
 //! and then the node's first process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::process::{Arguments, Comm, Exec, Executable, Namespaces, Process};
 use chandra_event::record::Record;
-use chandra_event::system_call::{Path, SystemCall};
+use chandra_event::system_call::{Path, Socket, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Peer, Pod, Who};
@@ -57,6 +61,8 @@ const NOW: Timestamp = Timestamp(2_000_000_000 * SECOND);
 const HOST_MOUNTS: u32 = 4_026_531_841;
 const OWN_MOUNTS: u32 = 4_026_532_001;
 const PID: u32 = 4242;
+/// Where sockets are bound.
+const OWN_END: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 244, 1, 7), 40_000));
 
 /// What a process runs.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +109,10 @@ pub(super) struct Event {
     pub arguments: [u64; 6],
     pub path: Option<String>,
     pub second_path: Option<String>,
+    pub result: i64,
+    pub descriptor_path: Option<String>,
+    pub socket: Option<SocketAddr>,
+    pub unix_socket: Option<String>,
 }
 
 /// What a [`Program`] borrows from.
@@ -265,6 +275,12 @@ impl Event {
     }
 
     fn call(&self, process: Process, name: &'static str) -> SystemCall<'_> {
+        let named = self.descriptor_path.as_ref().or(self.unix_socket.as_ref());
+        let family = match (self.socket, &self.unix_socket) {
+            (Some(SocketAddr::V4(_)), _) => Some("ipv4"),
+            (Some(SocketAddr::V6(_)), _) => Some("ipv6"),
+            (None, path) => path.as_ref().map(|_| "unix"),
+        };
         SystemCall {
             time: NOW,
             process,
@@ -276,9 +292,19 @@ impl Event {
             path: self.path.as_deref().map(path_of),
             second_path: self.second_path.as_deref().map(path_of),
             path_truncated: false,
-            descriptor_type: None,
-            descriptor_family: None,
-            result: 0,
+            descriptor_type: match (&self.descriptor_path, family) {
+                (_, Some(_)) => Some(FileType::Socket),
+                (path, None) => path.as_ref().map(|_| FileType::Regular),
+            },
+            descriptor_family: family,
+            descriptor_path: named.map(|path| path.as_bytes()),
+            socket: self.socket.map(|peer| Socket {
+                protocol: 6,
+                local: OWN_END,
+                peer: Some(peer),
+                is_server: false,
+            }),
+            result: self.result,
         }
     }
 
@@ -314,7 +340,7 @@ fn connection(process: Process, role: Role, peer: SocketAddr, happened: Happened
     let connection = Connection {
         key: Err(NoKey::NotEstablished),
         role: Some(role),
-        local: SocketAddr::from(([10, 244, 1, 7], 40_000)),
+        local: OWN_END,
         peer,
         net_namespace: 0,
         socket_cookie: 0,

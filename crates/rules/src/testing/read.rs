@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::event::{Event, Other, Running};
 use super::{Case, Expected, Unreadable};
-use crate::catalogue::EventType;
+use crate::catalogue::{EventType, EventTypes};
 use crate::source::{Source, Sources};
 use crate::yaml::{self, Content, Node};
 
@@ -120,6 +120,10 @@ impl Reader {
                 "arguments" => event.arguments = self.arguments(value)?,
                 "path" => event.path = self.owned(value)?,
                 "second_path" => event.second_path = self.owned(value)?,
+                "result" => event.result = self.parsed(value, "number")?,
+                "descriptor_path" => event.descriptor_path = self.owned(value)?,
+                "socket" => event.socket = Some(self.address(value)?),
+                "unix_socket" => event.unix_socket = self.owned(value)?,
                 "peer_name" => event.peer_name = self.owned(value)?,
                 _ => self.of_program(key, value, &mut event.running)?,
             }
@@ -145,7 +149,7 @@ impl Reader {
 
     fn call(&self, node: &Node) -> Read<&'static str> {
         let name = self.text(node)?;
-        match EventType::of_name(name).filter(|call| call.record() == Some("system_call")) {
+        match EventType::of_name(name).filter(|call| is_told_by_call(*call)) {
             Some(call) => Ok(call.name()),
             None => self.wrong(node, format!("{name:?} is no system call that rules are about")),
         }
@@ -212,6 +216,10 @@ impl Reader {
         }
         self.sequence(node)?.iter().map(|word| self.text(word).map(str::to_owned)).collect()
     }
+}
+
+fn is_told_by_call(event_type: EventType) -> bool {
+    EventTypes::CALLS.contains(event_type) || event_type == EventType::Connect
 }
 
 #[cfg(test)]

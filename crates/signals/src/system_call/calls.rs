@@ -1,6 +1,6 @@
 //! The system calls that can be asked for: their numbers here, and where they have their paths.
 
-use super::wire::CallShape;
+use super::wire::{CallShape, call_wanted};
 
 /// Where a path begins that is not absolute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +22,15 @@ pub struct Call {
     argument_count: u8,
     paths: &'static [(Start, i8)],
     descriptor: Option<i8>,
+    address: Option<i8>,
+    wanted: u32,
     /// It is watched where no calls are named.
     is_usual: bool,
 }
 
 impl Call {
     const fn new(name: &'static str, number: i64, argument_count: u8) -> Self {
-        Self { name, number, argument_count, paths: &[], descriptor: None, is_usual: true }
+        Self { name, number, argument_count, paths: &[], descriptor: None, address: None, wanted: call_wanted::CALL_WANTED, is_usual: true }
     }
 
     const fn paths(self, paths: &'static [(Start, i8)]) -> Self {
@@ -38,6 +40,11 @@ impl Call {
     /// The descriptor of what it is about.
     const fn descriptor(self, argument: i8) -> Self {
         Self { descriptor: Some(argument), ..self }
+    }
+
+    /// The address of a socket, with its length behind.
+    const fn address(self, argument: i8) -> Self {
+        Self { address: Some(argument), ..self }
     }
 
     /// Everyday programs call it often.
@@ -50,6 +57,14 @@ impl Call {
         u32::try_from(self.number).unwrap_or(u32::MAX)
     }
 
+    /// What the kernel calls it, which is behind `sys_exit_` in the name of its tracepoint.
+    pub(super) fn tracepoint(&self) -> &'static str {
+        match self.name {
+            "umount2" => "umount",
+            name => name,
+        }
+    }
+
     /// How many arguments it takes.
     pub fn argument_count(&self) -> u8 {
         self.argument_count
@@ -58,9 +73,10 @@ impl Call {
     /// As the probe has it.
     pub(super) fn shape(&self) -> CallShape {
         let mut shape = CallShape {
-            is_wanted: 1,
+            wanted: u8::try_from(self.wanted).unwrap_or_default(),
             path_count: u8::try_from(self.paths.len()).unwrap_or(0),
             descriptor: self.descriptor.unwrap_or(-1),
+            address: self.address.unwrap_or(-1),
             ..CallShape::ZERO
         };
         let places = shape.paths.iter_mut().zip(&mut shape.directories);
@@ -80,6 +96,19 @@ impl Call {
 pub fn by_name(name: &str) -> Option<&'static Call> {
     CALLS.iter().find(|call| call.name == name)
 }
+
+/// The call of this name, for somebody who is told of connections over TCP otherwise.
+pub fn by_name_but_tcp(name: &str) -> Option<&'static Call> {
+    match name {
+        "connect" => Some(&CONNECT_BUT_TCP),
+        _ => by_name(name),
+    }
+}
+
+static CONNECT_BUT_TCP: Call = Call {
+    wanted: call_wanted::CALL_WANTED_BUT_TCP,
+    ..Call::new("connect", libc::SYS_connect, 3).descriptor(0).address(1)
+};
 
 /// The call of this number.
 pub fn by_number(number: u32) -> Option<&'static Call> {
@@ -142,7 +171,12 @@ pub static CALLS: &[Call] = calls! {
     prctl = SYS_prctl, 5, everyday(); socket = SYS_socket, 3, everyday();
     dup = SYS_dup, 1, descriptor(0), everyday(); dup3 = SYS_dup3, 3, descriptor(0), everyday();
     #[cfg(target_arch = "x86_64")] dup2 = SYS_dup2, 2, descriptor(0), everyday();
-    kill = SYS_kill, 2, everyday(); tgkill = SYS_tgkill, 3, everyday();
+    bind = SYS_bind, 3, descriptor(0), address(1), everyday(); listen = SYS_listen, 2, descriptor(0), everyday();
+    connect = SYS_connect, 3, descriptor(0), address(1), everyday(); shutdown = SYS_shutdown, 2, descriptor(0), everyday();
+    socketpair = SYS_socketpair, 4, everyday();
+    chdir = SYS_chdir, 1, paths(&[(Here, 0)]), everyday(); fchdir = SYS_fchdir, 1, descriptor(0), everyday();
+    keyctl = SYS_keyctl, 5, everyday(); setsid = SYS_setsid, 0, everyday(); setpgid = SYS_setpgid, 2, everyday();
+    tkill = SYS_tkill, 2, everyday(); kill = SYS_kill, 2, everyday(); tgkill = SYS_tgkill, 3, everyday();
 };
 
 #[cfg(test)]
@@ -170,6 +204,7 @@ mod tests {
                 _ => None,
             }));
             places.extend(call.descriptor);
+            places.extend(call.address.into_iter().flat_map(|address| [address, address + 1]));
             let count = i8::try_from(call.argument_count).unwrap();
             assert!(places.iter().all(|place| (0..count).contains(place)), "{call:?}");
             assert!(call.paths.len() <= 2, "{call:?}");

@@ -3,7 +3,7 @@
 use chandra_event::file::FileType;
 use chandra_event::names::socket_family;
 use chandra_event::record::{Kind, Record};
-use chandra_event::system_call::{Path, SYSTEM_CALL, SystemCall};
+use chandra_event::system_call::{Path, SYSTEM_CALL, Socket, SystemCall};
 use chandra_loader::batch;
 use chandra_loader::load::Loaded;
 
@@ -11,6 +11,7 @@ use crate::asked;
 use crate::filter::Filter;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
+use crate::tcp::address;
 
 pub mod calls;
 
@@ -48,6 +49,11 @@ pub fn decode(
         *path = Some(Path { path: path_asked, name });
         rest = rest.get(end..).unwrap_or_default();
     }
+    let descriptor_path = match record.descriptor_path_length {
+        0 => None,
+        length => Some(rest.get(..length.into()).ok_or(short)?),
+    };
+    let socket = has(system_call_flag::CALL_SOCKET).then(|| socket(&record)).transpose()?;
     let clock = context.clock.get();
     sink(&SystemCall {
         time: clock.event_time(record.time_ns),
@@ -66,9 +72,46 @@ pub fn decode(
             0 => None,
             family => Some(socket_family(family)),
         },
+        descriptor_path,
+        socket,
         result: record.result,
     });
     Ok(())
+}
+
+fn socket(record: &SystemCallRecord) -> Result<Socket, DecodeError> {
+    let family = u8::try_from(record.descriptor_family).unwrap_or_default();
+    let peer = address(family, record.peer_address, record.peer_port)?;
+    Ok(Socket {
+        protocol: record.socket_protocol,
+        local: address(family, record.local_address, record.local_port)?,
+        peer: (record.peer_port != 0).then_some(peer),
+        is_server: record.flags & system_call_flag::CALL_SOCKET_SERVER != 0,
+    })
+}
+
+fn wanted(filter: &Filter) -> Vec<&'static calls::Call> {
+    match filter.calls.as_slice() {
+        [] => calls::usual().collect(),
+        calls => calls.to_vec(),
+    }
+}
+
+/// More tracepoints than this are not attached: to detach one costs the kernel a grace period, about
+/// 50 ms, and it takes them one after the other.
+const MOST_TRACEPOINTS: usize = 24;
+
+/// That of each call that is wanted.
+///
+/// # Errors
+/// Why they are not to be attached.
+pub fn tracepoints(filter: &Filter) -> Result<Vec<String>, String> {
+    let wanted = wanted(filter);
+    if wanted.len() > MOST_TRACEPOINTS {
+        let count = wanted.len();
+        return Err(format!("it is for {MOST_TRACEPOINTS} system calls at most, of {count}"));
+    }
+    Ok(wanted.iter().map(|call| format!("syscalls/sys_exit_{}", call.tracepoint())).collect())
 }
 
 /// Tells the probe which calls are wanted: those of the filter, or the usual ones.
@@ -76,12 +119,8 @@ pub fn decode(
 /// # Errors
 /// The kernel's refusal.
 pub fn prepare(loaded: &Loaded, filter: &Filter) -> Result<(), String> {
-    let wanted: Vec<_> = match filter.calls.as_slice() {
-        [] => calls::usual().collect(),
-        calls => calls.to_vec(),
-    };
     let map = loaded.map("call_shapes").ok_or("the object has no map of calls")?;
-    for call in wanted {
+    for call in wanted(filter) {
         let (key, shape) = (call.number().to_ne_bytes(), call.shape().to_array());
         batch::update_key_by_key(&map, &key, &shape).map_err(|error| error.to_string())?;
     }

@@ -8,10 +8,19 @@
 
 EXPORT(enum, system_call_kind);
 EXPORT(enum, system_call_flag);
+EXPORT(enum, call_wanted);
 EXPORT(struct, system_call_record);
 EXPORT(struct, call_shape);
 
 #define AT_FDCWD (-100)
+/* include/uapi/linux/in.h */
+#define IPPROTO_TCP   6
+#define IPPROTO_MPTCP 262
+/* include/net/tcp_states.h */
+#define STATE_LISTEN 10
+/* What an address of a Unix socket has before its path, and that path with an end. */
+#define SUN_FAMILY_BYTES 2
+#define SUN_PATH_BYTES   109
 /* arch/x86/include/asm/thread_info.h: the call came from a 32-bit program, which has other numbers. */
 #define TS_COMPAT 0x2
 
@@ -80,18 +89,15 @@ static __always_inline __u32 append_start(struct call_scratch *out, struct task_
 	return file ? append_path(out, task, &file->f_path, offset) : 0;
 }
 
-/* One path with where it begins; returns where the next one does. */
-static __always_inline __u32 read_call_path(struct call_scratch *out, struct task_struct *task,
-					    const struct call_shape *shape, __u32 index,
-					    __u32 offset)
+/* One path of a caller's with where it begins; returns where the next one does. */
+static __always_inline __u32 read_given_path(struct call_scratch *out, struct task_struct *task,
+					     const char *name, __u32 limit, __s8 directory,
+					     __u32 index, __u32 offset)
 {
 	struct system_call_record *record = &out->record;
-	__s8 directory = shape->directories[index];
 	char first[2] = {}; /* with the end that a string gets */
-	const char *name;
 	long length;
 
-	name = (const char *)argument_of(record, shape->paths[index]);
 	bpf_probe_read_user_str(first, sizeof(first), name);
 	record->start_lengths[index] = 0;
 	record->name_lengths[index] = 0;
@@ -105,9 +111,35 @@ static __always_inline __u32 read_call_path(struct call_scratch *out, struct tas
 	out->data[offset & (DATA_OFFSETS - 1)] = '/';
 	offset += 1;
 	barrier_on(offset);
-	length = bpf_probe_read_user_str(&out->data[offset & (DATA_OFFSETS - 1)], PATH_BYTES, name);
+	length = bpf_probe_read_user_str(&out->data[offset & (DATA_OFFSETS - 1)], limit, name);
 	record->name_lengths[index] = length > 0 ? length - 1 : 0;
 	return offset + record->name_lengths[index];
+}
+
+static __always_inline __u32 read_call_path(struct call_scratch *out, struct task_struct *task,
+					    const struct call_shape *shape, __u32 index,
+					    __u32 offset)
+{
+	const char *name = (const char *)argument_of(&out->record, shape->paths[index]);
+
+	return read_given_path(out, task, name, PATH_BYTES, shape->directories[index], index,
+			       offset);
+}
+
+/* The path in the address that a call was given, which the socket did not get. */
+static __always_inline __u32 read_given_address(struct call_scratch *out, struct task_struct *task,
+						__s8 address, __u32 offset)
+{
+	struct system_call_record *record = &out->record;
+	const char *name = (const char *)argument_of(record, address) + SUN_FAMILY_BYTES;
+	/* No end is needed where the address has one. */
+	__u64 limit = argument_of(record, address + 1) - SUN_FAMILY_BYTES + 1;
+
+	barrier_on(limit);
+	if (limit > SUN_PATH_BYTES)
+		return offset;
+	record->path_count = 1;
+	return read_given_path(out, task, name, limit, -1, 0, offset);
 }
 
 static __always_inline void read_arguments(struct system_call_record *record,
@@ -127,26 +159,103 @@ static __always_inline bool is_compat(struct task_struct *task)
 	       BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
 }
 
-/* What the call's descriptor stands for, unless the call closed it. */
-static __always_inline void read_descriptor(struct system_call_record *record,
-					    struct task_struct *task, __s8 argument)
+static __always_inline void read_socket(struct system_call_record *record, const struct sock *sk)
 {
+	record->flags |= CALL_SOCKET;
+	record->socket_protocol = BPF_CORE_READ(sk, sk_protocol);
+	record->local_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+	record->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	/* A socket that was accepted is a copy of the one that listens, its limit included. */
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == STATE_LISTEN ||
+	    (record->peer_port && BPF_CORE_READ(sk, sk_max_ack_backlog)))
+		record->flags |= CALL_SOCKET_SERVER;
+	if (record->descriptor_family == AF_INET6) {
+		BPF_CORE_READ_INTO(&record->local_address, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&record->peer_address, sk, __sk_common.skc_v6_daddr);
+		return;
+	}
+	__builtin_memset(record->local_address, 0, 16);
+	__builtin_memset(record->peer_address, 0, 16);
+	*(__u32 *)record->local_address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	*(__u32 *)record->peer_address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+}
+
+static __always_inline bool is_tcp(const struct system_call_record *record)
+{
+	return record->flags & CALL_SOCKET &&
+	       (record->socket_protocol == IPPROTO_TCP || record->socket_protocol == IPPROTO_MPTCP);
+}
+
+/* Of the two ends of a Unix socket the one that has a name: the peer, or itself. */
+static __always_inline struct unix_sock *named_end(struct sock *sk)
+{
+	struct unix_sock *peer = (void *)BPF_CORE_READ((struct unix_sock *)sk, peer);
+
+	return peer && BPF_CORE_READ(peer, addr) ? peer : (void *)sk;
+}
+
+/* An abstract name begins with NUL, which reads as `@`. */
+static __always_inline __u32 append_abstract_name(struct call_scratch *out, struct unix_sock *end,
+						  __u32 offset)
+{
+	struct unix_address *address = BPF_CORE_READ(end, addr);
+	__u32 length = BPF_CORE_READ(address, len) - SUN_FAMILY_BYTES;
+	const void *name = __builtin_preserve_access_index(&address->name[0].sun_path);
+
+	barrier_on(length);
+	if (!address || !length || length >= SUN_PATH_BYTES)
+		return 0;
+	if (bpf_probe_read_kernel(&out->data[offset & (DATA_OFFSETS - 1)], length, name))
+		return 0;
+	if (!out->data[offset & (DATA_OFFSETS - 1)])
+		out->data[offset & (DATA_OFFSETS - 1)] = '@';
+	return length;
+}
+
+/* Files of the kernel's own (namespaces, pipes, memfds) hang in no directory. */
+static __always_inline bool has_place(struct path *path)
+{
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+
+	return dentry && (BPF_CORE_READ(dentry, d_parent) != dentry ||
+			  BPF_CORE_READ(path, mnt, mnt_root) == dentry);
+}
+
+/* What the call's descriptor stands for, unless the call closed it; returns the bytes of its path. */
+static __always_inline __u32 read_descriptor(struct call_scratch *out, struct task_struct *task,
+					     __s8 argument, __u32 offset)
+{
+	struct system_call_record *record = &out->record;
+	struct unix_sock *end = NULL;
 	struct socket *socket;
 	struct file *file;
+	struct path *path;
+	struct sock *sk;
 
 	record->descriptor_mode = 0;
 	record->descriptor_family = 0;
 	if (!has_argument(argument))
-		return;
+		return 0;
 	file = file_of(task, (int)argument_of(record, argument));
 	if (!file)
-		return;
+		return 0;
 	record->descriptor_mode = BPF_CORE_READ(file, f_inode, i_mode);
 	record->flags |= CALL_DESCRIPTOR_OPEN;
-	if ((record->descriptor_mode & S_IFMT) != S_IFSOCK)
-		return;
-	socket = BPF_CORE_READ(file, private_data);
-	record->descriptor_family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
+	path = &file->f_path;
+	if ((record->descriptor_mode & S_IFMT) == S_IFSOCK) {
+		socket = BPF_CORE_READ(file, private_data);
+		sk = BPF_CORE_READ(socket, sk);
+		record->descriptor_family = BPF_CORE_READ(sk, __sk_common.skc_family);
+		if (record->descriptor_family == AF_INET || record->descriptor_family == AF_INET6)
+			read_socket(record, sk);
+		if (record->descriptor_family != AF_UNIX || !bpf_core_type_exists(struct unix_sock))
+			return 0;
+		end = named_end(sk);
+		path = &end->path;
+	}
+	if (has_place(path))
+		return append_path(out, task, path, offset);
+	return end ? append_abstract_name(out, end, offset) : 0;
 }
 
 static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 number, long result)
@@ -159,7 +268,7 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 	__u64 size;
 
 	shape = bpf_map_lookup_elem(&call_shapes, &number);
-	if (!shape || !shape->is_wanted || !wanted(KIND_SYSTEM_CALL))
+	if (!shape || !shape->wanted || !wanted(KIND_SYSTEM_CALL))
 		return 0;
 	task = (void *)bpf_get_current_task();
 	out = bpf_map_lookup_elem(&scratch, &zero);
@@ -185,12 +294,20 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 	record->flags = 0;
 	record->effective_uid = BPF_CORE_READ(task, cred, euid.val);
 	read_arguments(record, registers);
-	read_descriptor(record, task, shape->descriptor);
 	record->path_count = shape->path_count;
 	if (shape->path_count > 0)
 		offset = read_call_path(out, task, shape, 0, offset);
 	if (shape->path_count > 1)
 		offset = read_call_path(out, task, shape, 1, offset);
+	record->descriptor_path_length = read_descriptor(out, task, shape->descriptor, offset);
+	if (shape->wanted == CALL_WANTED_BUT_TCP && is_tcp(record)) {
+		COUNT(filtered);
+		return 0;
+	}
+	offset += record->descriptor_path_length;
+	if (record->descriptor_family == AF_UNIX && !record->descriptor_path_length &&
+	    has_argument(shape->address))
+		offset = read_given_address(out, task, shape->address, offset);
 	size = sizeof(*record) + offset;
 	barrier_on(size);
 	if (size > sizeof(*out))
@@ -204,6 +321,18 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 #else
 #define NUMBER syscallno
 #endif
+
+/* Only the calls that it is attached to come by, and none of 32-bit programs. */
+SEC("tracepoint")
+int exit_tracepoint(struct trace_event_raw_sys_exit *ctx)
+{
+	struct pt_regs *registers;
+
+	if (!listens())
+		return 0;
+	registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return on_exit(ctx, registers, ctx->id, ctx->ret);
+}
 
 /* Every call of the machine comes by: the number is read without a helper's help. */
 SEC("tp_btf/sys_exit")

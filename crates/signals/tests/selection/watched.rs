@@ -61,8 +61,14 @@ pub fn loaded_as(asked: &Asked<'_>, spec: &SignalSpec) -> Loaded {
     let mut config = asked.filter.config(kinds, asked.group_by).unwrap();
     config.has_v1_cgroups = u8::from(asked.has_v1_cgroups);
     let options = Options { ring_bytes: Some(1 << 20), ..Options::default() };
-    let request =
-        Request { spec, hooks: asked.hooks, config, map_entries: asked.entries, options: &options };
+    let request = Request {
+        spec,
+        hooks: asked.hooks,
+        config,
+        map_entries: asked.entries,
+        tracepoints: Ok(&[]),
+        options: &options,
+    };
     load(&request).unwrap()
 }
 

@@ -24,6 +24,7 @@ const ALL: &[(&str, &str)] = &[
     ("dns", "ingress"),
     ("file_open", "file_open"),
     ("system_call", "sys_exit"),
+    ("system_call", "sys_exit, many calls"),
     ("udp", "datagram_sent"),
     ("udp", "datagram_received"),
     ("udp", "address_named"),
@@ -90,6 +91,11 @@ impl Default for Hooks {
 impl Hooks {
     pub fn all(&self) -> &[Hook] {
         &self.all
+    }
+
+    /// Hooks of which no record was looked for.
+    pub fn leave_out_what_was_not_compared(&mut self) {
+        self.all.retain(|hook| hook.compared > 0);
     }
 
     fn get(&mut self, name: &str) -> &mut Hook {

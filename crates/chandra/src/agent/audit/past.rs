@@ -77,7 +77,9 @@ fn write(record: &dyn Record, text: &mut Vec<u8>) -> &'static str {
             "path"
         }
         Event::SystemCall(call) => {
-            text.extend_from_slice(call.path.map(|path| path.path).unwrap_or_default());
+            text.extend_from_slice(
+                call.path.map(|path| path.path).or(call.descriptor_path).unwrap_or_default(),
+            );
             "path"
         }
         _ => {

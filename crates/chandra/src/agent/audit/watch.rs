@@ -53,13 +53,15 @@ impl Needs {
     pub fn of(rules: &Ruleset) -> Self {
         let needs = rules::Needs::of(rules);
         let opens = needs.opens.unwrap_or_default();
-        let calls: Vec<_> = needs.calls.iter().filter_map(|name| calls::by_name(name)).collect();
+        let calls: Vec<_> =
+            needs.calls.iter().filter_map(|name| calls::by_name_but_tcp(name)).collect();
         let kinds = [
             (needs.exec, "exec"),
             (needs.fork, "fork"),
             (needs.exit, "exit"),
             (needs.tcp, "tcp_connect"),
             (needs.tcp, "tcp_accept"),
+            (needs.udp, "udp_open"),
             (!opens.is_empty(), "file_open"),
             (!calls.is_empty(), "system_call"),
         ];

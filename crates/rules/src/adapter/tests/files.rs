@@ -1,7 +1,11 @@
 //! Opens and system calls as events of rules.
 
 use chandra_event::file::{FileOpen, FileType, Opened};
-use chandra_event::system_call::{Path, SystemCall};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use chandra_event::socket::{Ends, Transport};
+use chandra_event::system_call::{Path, Socket, SystemCall};
+use chandra_event::udp::{Happened, Totals, Udp};
 
 use super::*;
 use crate::catalogue::{self, EventTypes};
@@ -48,6 +52,8 @@ fn call(name: &'static str) -> SystemCall<'static> {
         path_truncated: false,
         descriptor_type: None,
         descriptor_family: None,
+        descriptor_path: None,
+        socket: None,
         result: 0,
     }
 }
@@ -249,7 +255,7 @@ fn calls_answer_with_their_arguments_under_falco_s_names() {
         ),
         (
             SystemCall { descriptor_type: Some(FileType::Fifo), result: 1, ..call("dup2") },
-            "fd.type = file and evt.rawres in (0, 1, 2)",
+            "fd.type = pipe and fd.typechar = p and evt.rawres in (0, 1, 2) and evt.category = file",
         ),
         (call("userfaultfd"), "evt.rawres >= 0 and user.uid = 0 and proc.name = sh"),
         (call("finit_module"), "evt.arg.flags = 0 and not evt.arg.path exists"),
@@ -280,6 +286,112 @@ fn calls_answer_with_their_arguments_under_falco_s_names() {
     }
 }
 
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 4444);
+
+/// By UDP.
+fn of_socket(call: SystemCall<'static>, peer: Option<SocketAddr>) -> SystemCall<'static> {
+    let local = SocketAddr::from(([10, 0, 0, 1], 53));
+    SystemCall {
+        descriptor_type: Some(FileType::Socket),
+        descriptor_family: Some("ipv4"),
+        socket: Some(Socket { protocol: 17, local, peer, is_server: false }),
+        ..call
+    }
+}
+
+#[test]
+fn calls_of_sockets_answer_for_their_ends() {
+    let ends = "fd.type = ipv4 and fd.typechar = 4 and fd.l4proto = udp and fd.sockfamily = ip and evt.category = net";
+    for name in ["dup2", "connect"] {
+        let condition = format!(
+            "evt.type = {name} and {ends} and fd.sip = 198.51.100.7 and fd.sport = 4444 and fd.cip = 10.0.0.1 \
+             and fd.rip = 198.51.100.7 and fd.lport = 53 and fd.is_server = false and fd.ip = 10.0.0.1 \
+             and fd.ip = 198.51.100.7"
+        );
+        let call = of_socket(call(name), Some(PEER));
+        asked(&call, &[&condition], &[("%fd.name", "10.0.0.1:53->198.51.100.7:4444")]);
+    }
+    let bound = format!(
+        "evt.type = bind and {ends} and fd.sip = 10.0.0.1 and fd.sport = 53 and fd.lip = 10.0.0.1 \
+         and fd.is_server = true and not fd.cip exists and not fd.rport exists and fd.port = 53"
+    );
+    asked(&of_socket(call("bind"), None), &[&bound], &[("%fd.name", "10.0.0.1:53")]);
+}
+
+#[test]
+fn a_connection_over_tcp_is_told_by_its_handshake_and_not_by_its_call() {
+    let (node, who) = (node(), Who::default());
+    for (protocol, is_told) in [(6, false), (262, false), (17, true), (132, true)] {
+        let call = of_socket(call("connect"), Some(PEER));
+        let socket = call.socket.map(|socket| Socket { protocol, ..socket });
+        let call = SystemCall { socket, ..call };
+        let facts = RecordFacts::new(&call, 1, &who, &NoLineage, &node);
+        assert_eq!(facts.is_some(), is_told, "{protocol}");
+    }
+}
+
+#[test]
+fn a_unix_socket_is_named_by_what_it_is_bound_to_or_else_by_what_was_asked_for() {
+    let unix = SystemCall {
+        descriptor_type: Some(FileType::Socket),
+        descriptor_family: Some("unix"),
+        ..call("connect")
+    };
+    let given = Path { path: b"/tmp/../run/a", name: b"../run/a" };
+    let refused = SystemCall { path: Some(given), result: -111, ..unix };
+    let of = "evt.type = connect and fd.type = unix and fd.typechar = u and fd.sockfamily = unix and not fd.sip exists";
+    asked(&refused, &[of, "fd.name = /run/a and evt.failed = true"], &[("%fd.name", "/run/a")]);
+    let bound = SystemCall { descriptor_path: Some(b"/run/b"), result: 0, ..refused };
+    asked(
+        &bound,
+        &[of, "fd.name startswith /run/ and evt.failed = false"],
+        &[("%fd.name", "/run/b")],
+    );
+}
+
+#[test]
+fn a_call_about_an_open_file_says_which() {
+    let call = SystemCall {
+        descriptor_type: Some(FileType::Regular),
+        descriptor_path: Some(b"/usr/bin/su"),
+        arguments: [3, 0o4755, 0, 0, 0, 0],
+        ..call("fchmod")
+    };
+    let condition = "evt.type = fchmod and fd.name = /usr/bin/su and fd.directory = /usr/bin and fd.filename = su \
+        and evt.arg.mode contains S_ISUID and fd.type = file and fd.typechar = f and not fd.sip exists";
+    asked(&call, &[condition], &[("%fd.name", "/usr/bin/su")]);
+}
+
+#[test]
+fn the_first_datagram_is_a_call_to_send_or_to_receive() {
+    let record = |received_first| Udp {
+        time: Timestamp(1001 * SECOND),
+        process: Some(process(9, 1, "dig")),
+        ends: Ends {
+            transport: Transport::Udp,
+            part: None,
+            local: SocketAddr::from(([10, 0, 0, 1], 53)),
+            peer: PEER,
+            net_namespace: 1,
+            cookie: 1,
+        },
+        opened_before_start: false,
+        received_first,
+        totals: Totals { bytes_sent: 44, bytes_received: 512, ..Totals::default() },
+        duration_ns: 0,
+        happened: Happened::Open,
+    };
+    let sent = "evt.type = sendto and fd.l4proto != tcp and fd.connected = false and fd.name_changed = true \
+        and fd.sip = 198.51.100.7 and fd.sport = 4444 and evt.rawres = 44 and evt.res = SUCCESS";
+    asked(&record(false), &[sent], &[("%fd.name", "10.0.0.1:53->198.51.100.7:4444")]);
+    let received =
+        "evt.type = recvfrom and fd.sip = 10.0.0.1 and fd.cip = 198.51.100.7 and evt.rawres = 512";
+    asked(&record(true), &[received], &[("%fd.name", "198.51.100.7:4444->10.0.0.1:53")]);
+    let (node, who) = (node(), Who::default());
+    let later = Udp { happened: Happened::Reply, ..record(false) };
+    assert!(RecordFacts::new(&later, 1, &who, &NoLineage, &node).is_none());
+}
+
 /// What the catalogue says of calls and opens is what the adapter does.
 #[test]
 fn fields_are_answered_of_the_events_that_the_catalogue_names() {
@@ -298,11 +410,16 @@ fn fields_are_answered_of_the_events_that_the_catalogue_names() {
         }
     };
     for event_type in EventTypes::CALLS.iter() {
-        let call = SystemCall {
-            path,
-            second_path: path,
-            descriptor_type: event_type.name().starts_with("dup").then_some(FileType::Regular),
-            ..call(event_type.name())
+        let plain = SystemCall { path, second_path: path, ..call(event_type.name()) };
+        let call = match event_type.name() {
+            "bind" | "listen" => SystemCall { path: None, ..of_socket(plain, None) },
+            "dup" | "dup2" | "dup3" => of_socket(plain, Some(PEER)),
+            "fchmod" | "fchown" | "fchdir" | "finit_module" | "kexec_file_load" => SystemCall {
+                descriptor_type: Some(FileType::Regular),
+                descriptor_path: Some(b"/a"),
+                ..plain
+            },
+            _ => plain,
         };
         answers(&call, event_type);
     }
