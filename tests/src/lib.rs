@@ -18,6 +18,7 @@ pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
 pub mod conversation;
+pub mod credentials;
 pub mod datagrams;
 pub mod dns;
 pub mod drops;

@@ -97,6 +97,8 @@ fn program(pid: u32, name: &'static str, path: &'static str) -> Program<'static>
         interpreter: None,
         cwd: None,
         namespaces: None,
+        capabilities: None,
+        cred_jump: None,
     }
 }
 

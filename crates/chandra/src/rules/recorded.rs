@@ -8,7 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use chandra_event::bounded::Pairs;
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
-use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Namespaces, Process};
+use chandra_event::process::{
+    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Groups,
+    Namespaces, Process, Rights, Stream,
+};
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
@@ -111,7 +114,7 @@ impl Recorded {
 
     fn exec(&self) -> Exec<'_> {
         let process = self.process();
-        let namespace = |path| self.small(path).unwrap_or_default();
+        let id = |path| self.small(path).unwrap_or_default();
         let argv = &self.argv;
         let head = match self.is("/process/argv_truncated") {
             // The last of them is cut, and ends nowhere.
@@ -123,28 +126,48 @@ impl Recorded {
             login_uid: self.small("/process/login_uid"),
             effective_uid: self.small("/process/effective_uid").unwrap_or(process.uid),
             effective_gid: self.small("/process/effective_gid").unwrap_or(process.gid),
-            capabilities_effective: self.capabilities("/process/capabilities_effective"),
-            capabilities_permitted: self.capabilities("/process/capabilities_permitted"),
+            capabilities: Capabilities {
+                effective: self.capabilities("/process/capabilities_effective"),
+                permitted: self.capabilities("/process/capabilities_permitted"),
+                inheritable: self.capabilities("/process/capabilities_inheritable"),
+            },
+            rights: self.rights(),
             filename: self.bytes("/process/filename"),
             executable: Executable {
                 path: self.bytes("/process/exe"),
                 path_truncated: self.is("/process/exe_path_truncated"),
-                device: 0,
+                device: self.device("/process/exe_device").unwrap_or_default(),
                 inode: self.number("/process/exe_inode").unwrap_or_default(),
                 is_memfd: self.is("/process/exe_is_memfd"),
                 is_deleted: self.is("/process/exe_is_deleted"),
                 is_overlay_upper: self.is("/process/exe_is_overlay_upper"),
             },
+            file_status: FileStatus {
+                is_read_only: self.is("/process/exe_is_read_only"),
+                mode: self.mode("/process/exe_mode").unwrap_or_default(),
+                uid: id("/process/exe_uid"),
+                gid: id("/process/exe_gid"),
+                change_time: self.time("/process/exe_change_time"),
+                modify_time: self.time("/process/exe_modify_time"),
+            },
             interpreter: self.bytes("/process/interpreter"),
             cwd: self.bytes("/process/cwd"),
             tty: self.bytes("/process/tty"),
-            session_id: self.small("/process/session_id").unwrap_or_default(),
+            session_id: id("/process/session_id"),
+            groups: Groups {
+                process_group: id("/process/process_group"),
+                virtual_pid: id("/process/virtual_pid"),
+                virtual_process_group: id("/process/virtual_process_group"),
+                parent_virtual_pid: id("/process/parent_virtual_pid"),
+            },
+            standard_input: self.text("/process/stdin_type").and_then(Stream::of_word),
+            standard_output: self.text("/process/stdout_type").and_then(Stream::of_word),
             namespaces: Namespaces {
-                pid: namespace("/process/namespaces/pid"),
-                mnt: namespace("/process/namespaces/mnt"),
-                net: namespace("/process/namespaces/net"),
-                user: namespace("/process/namespaces/user"),
-                cgroup: namespace("/process/namespaces/cgroup"),
+                pid: id("/process/namespaces/pid"),
+                mnt: id("/process/namespaces/mnt"),
+                net: id("/process/namespaces/net"),
+                user: id("/process/namespaces/user"),
+                cgroup: id("/process/namespaces/cgroup"),
             },
             arguments: Arguments {
                 head,
@@ -153,6 +176,22 @@ impl Recorded {
             },
             process,
             ..Exec::default()
+        }
+    }
+
+    fn rights(&self) -> Rights {
+        let id = |path| self.small(path).unwrap_or_default();
+        match self.object.pointer("/process/cred_jump").and_then(Value::as_bool) {
+            None => Rights::Unknown,
+            Some(false) => Rights::Lawful,
+            Some(true) => Rights::Jumped(Credentials {
+                uid: id("/process/cred_before/uid"),
+                effective_uid: id("/process/cred_before/effective_uid"),
+                saved_uid: id("/process/cred_before/saved_uid"),
+                capabilities_permitted: self
+                    .capabilities("/process/cred_before/capabilities_permitted"),
+                user_namespace: id("/process/cred_before/user_namespace"),
+            }),
         }
     }
 
@@ -345,6 +384,54 @@ mod tests {
     fn process() -> Process {
         let comm = Comm(*b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         Process { pid: 99, ppid: 1, start_boottime_ns: 1 << 60, comm, ..Process::default() }
+    }
+
+    #[test]
+    fn executions_come_back_as_they_were_written() {
+        let before = Credentials {
+            uid: 1000,
+            effective_uid: 1001,
+            saved_uid: 1002,
+            capabilities_permitted: 1 << 7,
+            user_namespace: 9,
+        };
+        let exec = Exec {
+            time: Timestamp(1_795_338_611_123_456_789),
+            process: process(),
+            login_uid: Some(1000),
+            capabilities: Capabilities { effective: 1 << 21, permitted: 2, inheritable: 1 << 40 },
+            rights: Rights::Jumped(before),
+            filename: b"./x",
+            executable: Executable {
+                path: b"/opt/x",
+                device: 8 << 20 | 1,
+                inode: 99,
+                ..Executable::default()
+            },
+            file_status: FileStatus {
+                is_read_only: true,
+                mode: 0o4755,
+                uid: 7,
+                gid: 8,
+                change_time: Timestamp(1_795_338_000_123_456_789),
+                modify_time: Timestamp(1_795_337_000_123_456_789),
+            },
+            cwd: b"/",
+            session_id: 3,
+            groups: Groups {
+                process_group: 4,
+                virtual_pid: 5,
+                virtual_process_group: 6,
+                parent_virtual_pid: 1,
+            },
+            standard_input: Some(Stream::Ipv4),
+            standard_output: Some(Stream::Null),
+            arguments: Arguments { head: b"x\0-y\0", tail: b"", total_bytes: 5 },
+            ..Exec::default()
+        };
+        comes_back(&exec);
+        comes_back(&Exec { rights: Rights::Lawful, standard_input: None, ..exec });
+        comes_back(&Exec { rights: Rights::Unknown, groups: Groups::default(), ..exec });
     }
 
     #[test]

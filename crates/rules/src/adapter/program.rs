@@ -1,6 +1,6 @@
 //! What a process ran at the time of an event, and what its ancestors ran.
 
-use chandra_event::process::{Arguments, Executable, Namespaces};
+use chandra_event::process::{Arguments, Capabilities, Executable, Namespaces};
 use chandra_event::time::Timestamp;
 
 /// A process and what it runs. What is absent is not known.
@@ -24,6 +24,10 @@ pub struct Program<'a> {
     pub cwd: Option<&'a [u8]>,
     /// Namespaces when it was executed.
     pub namespaces: Option<Namespaces>,
+    /// Capabilities when it was executed.
+    pub capabilities: Option<&'a Capabilities>,
+    /// When it was executed it had rights to which no lawful way led.
+    pub cred_jump: Option<bool>,
 }
 
 /// What is known of an ancestor.

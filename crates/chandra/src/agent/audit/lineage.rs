@@ -64,6 +64,8 @@ impl<'a> ProcessLineage<'a> {
             interpreter: ran.map(|ran| &*ran.interpreter),
             cwd: ran.map(|ran| &*ran.cwd),
             namespaces: ran.map(|ran| ran.namespaces),
+            capabilities: ran.map(|ran| &ran.capabilities),
+            cred_jump: ran.and_then(|ran| ran.cred_jump),
         }
     }
 }
