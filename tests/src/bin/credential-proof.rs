@@ -6,11 +6,7 @@
 //! until their credentials have become root's, which no program in the guest can do: whoever started the guest
 //! does, by writing to its memory as an exploit of its kernel would. Then the processes execute programs, and
 //! what `chandra trace exec` says of these is printed, a line of JSON for each.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a proof ends where something does not hold"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a proof ends where something does not hold")]
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -24,12 +20,15 @@ use chandra_tests::trace::Trace;
 const SELF: &str = "/proc/self/exe";
 const ACT: &str = "act";
 
-fn actor_with(id: u32) -> Actor {
+fn actor_with(id: u32, trace: &mut Trace) -> Actor {
     let mut actor = Actor::start(Command::new(SELF).arg(ACT));
     actor.ask(&format!("become {id}"));
     // What it may from here on is what it has when it executes this.
-    actor.tell(&format!("execute {SELF} {ACT}"));
-    actor.ask("hello");
+    actor.tell(&format!("execute {SELF} {ACT} anew"));
+    trace.wait_for("the exec of an actor", |record| {
+        let words = record.strings("process.argv").unwrap_or_default();
+        record.is("exec", actor.pid()) && words.last() == Some(&"anew")
+    });
     actor
 }
 
@@ -47,8 +46,8 @@ fn main() -> ExitCode {
         _ => return ExitCode::from(2),
     };
     let mut trace = Trace::start_program(&chandra, &["exec"]);
-    let [mut executing, mut forking] = OVERWRITTEN.map(actor_with);
-    let mut lawful = actor_with(HELD_BY_NOBODY);
+    let [mut executing, mut forking] = OVERWRITTEN.map(|id| actor_with(id, &mut trace));
+    let mut lawful = actor_with(HELD_BY_NOBODY, &mut trace);
     for actor in [&executing, &forking] {
         wait_for("credentials that were written over", || has_become_root(actor));
     }
