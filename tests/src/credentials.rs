@@ -7,6 +7,9 @@ use std::path::Path;
 /// User ids whose credentials are written over.
 pub const OVERWRITTEN: [u32; 2] = [0x2bad_cafe, 0x2bad_beef];
 
+/// The effective one of all of them before.
+pub const HELD_BEFORE: u32 = 0x2bad_0000;
+
 /// One that is left alone.
 pub const HELD_BY_NOBODY: u32 = 0x2bad_f00d;
 

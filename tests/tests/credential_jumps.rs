@@ -8,8 +8,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use chandra_tests::credentials::{HELD_BY_NOBODY, OVERWRITTEN, overwrite};
+use chandra_tests::credentials::{HELD_BEFORE, HELD_BY_NOBODY, OVERWRITTEN, overwrite};
 use chandra_tests::needs;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::{Scratch, unique};
@@ -39,6 +40,8 @@ fn jump(kernel: &Path) -> Vec<Record> {
         for (id, found) in OVERWRITTEN.into_iter().zip(&mut found) {
             *found += overwrite(&memory, id);
         }
+        // The guest needs the processor more.
+        std::thread::sleep(Duration::from_millis(200));
     }
     let output = guest.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -67,6 +70,7 @@ fn prove_jumps(name: &str) {
         assert_eq!(record.at("process.cred_jump"), Some(&json!(true)), "{word}");
         let before = |field: &str| record.number(&format!("process.cred_before.{field}"));
         assert_eq!(before("uid"), Some(u64::from(id)), "{word}");
+        assert_eq!(before("effective_uid"), Some(u64::from(HELD_BEFORE)), "{word}");
     }
     let lawful = of(&records, "lawful");
     assert_eq!(lawful.number("process.uid"), Some(u64::from(HELD_BY_NOBODY)));
@@ -220,7 +224,7 @@ fn a_runtime_s_containers_have_lawful_rights() {
     config["process"]["terminal"] = json!(false);
     config["process"]["args"] = json!(["/bin/busybox", "true"]);
     fs::write(&path, config.to_string()).unwrap();
-    let name = unique("lawful");
+    let name = format!("lawful-{}", unique());
     let mut command = Command::new("runc");
     command.arg("--root").arg(scratch.at("state")).args(["run", "--bundle"]).arg(bundle).arg(name);
     let mut trace = Trace::start(&["exec"]);

@@ -61,7 +61,9 @@ impl Stage {
             ("execute", [program, rest @ ..]) => execute(program, rest),
             ("execute-in-thread", [program, rest @ ..]) => execute_in_thread(program, rest),
             ("run", [program, rest @ ..]) => return run(program, rest).to_string(),
-            ("become", [_]) => become_user(arguments[0].parse().unwrap()),
+            ("become", [user, effective]) => {
+                become_user(user.parse().unwrap(), effective.parse().unwrap());
+            }
             ("read", [_]) => read_zeros(count()),
             ("write", [_]) => write_nothing(count()),
             ("read-slowly", [_]) => read_timer(count()),
@@ -217,12 +219,13 @@ fn run(program: &str, arguments: &[&str]) -> i32 {
     child
 }
 
-/// Takes this number for every user and group id that it has.
-fn become_user(id: u32) {
+/// Takes the first number for every user and group id that it has, and the second for its effective and saved
+/// user id.
+fn become_user(id: u32, effective: u32) {
     // SAFETY: take numbers only.
     unsafe {
         checked(libc::setresgid(id, id, id)).unwrap();
-        checked(libc::setresuid(id, id, id)).unwrap();
+        checked(libc::setresuid(id, effective, effective)).unwrap();
     }
 }
 

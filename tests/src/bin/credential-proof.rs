@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use chandra_tests::actor::{self, Actor};
-use chandra_tests::credentials::{HELD_BY_NOBODY, OVERWRITTEN};
+use chandra_tests::credentials::{HELD_BEFORE, HELD_BY_NOBODY, OVERWRITTEN};
 use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
 use chandra_tests::trace::Trace;
@@ -22,13 +22,15 @@ const ACT: &str = "act";
 
 fn actor_with(id: u32, trace: &mut Trace) -> Actor {
     let mut actor = Actor::start(Command::new(SELF).arg(ACT));
-    actor.ask(&format!("become {id}"));
+    actor.ask(&format!("become {id} {HELD_BEFORE}"));
     // What it may from here on is what it has when it executes this.
     actor.tell(&format!("execute {SELF} {ACT} anew"));
     trace.wait_for("the exec of an actor", |record| {
         let words = record.strings("process.argv").unwrap_or_default();
         record.is("exec", actor.pid()) && words.last() == Some(&"anew")
     });
+    // Not before that its credentials are such as are written over.
+    actor.ask(&format!("become {id} {id}"));
     actor
 }
 
