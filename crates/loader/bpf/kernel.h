@@ -209,7 +209,7 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 };
-/* Up to 6.3 or so it named a user namespace, since then it has the map. */
+/* At first it named a user namespace, later it has the map itself. */
 struct mnt_idmap {
 	struct user_namespace *owner;
 	struct uid_gid_map uid_map;

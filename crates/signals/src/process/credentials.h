@@ -114,7 +114,7 @@ __noinline int is_within(__u64 inner, __u64 outer)
 
 	for (int level = 0; level < USER_NAMESPACE_LEVELS && namespace; level++) {
 		namespace = BPF_CORE_READ(namespace, parent);
-		if ((__u64)namespace == outer)
+		if ((__u64) namespace == outer)
 			return true;
 	}
 	return false;
@@ -209,9 +209,9 @@ static __always_inline __u32 note_exec(struct exec_record *record, struct task_s
 		bpf_map_update_elem(&remembered_credentials, &key, &now, BPF_ANY);
 		return 0;
 	}
-	grant = grant_of(BPF_CORE_READ_BITFIELD_PROBED(bprm, execfd_creds) ?
-				 BPF_CORE_READ(bprm, executable) :
-				 BPF_CORE_READ(task, mm, exe_file));
+	grant = grant_of(BPF_CORE_READ_BITFIELD_PROBED(bprm, execfd_creds)
+				 ? BPF_CORE_READ(bprm, executable)
+				 : BPF_CORE_READ(task, mm, exe_file));
 	flags = EXEC_CREDENTIALS_KNOWN;
 	if (before->has_jumped || is_jump(before, &now, &grant, true))
 		flags |= EXEC_CREDENTIAL_JUMP;

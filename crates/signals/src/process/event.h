@@ -17,8 +17,8 @@ enum exec_flag {
 	EXEC_DELETED = 1 << 1,
 	EXEC_OVERLAY_UPPER = 1 << 2,
 	EXEC_PATH_TRUNCATED = 1 << 3,
-	EXEC_LOGIN_UID = 1 << 4, /* login_uid is known */
-	EXEC_READ_ONLY = 1 << 5, /* the executable's mount or file system is */
+	EXEC_LOGIN_UID = 1 << 4,         /* login_uid is known */
+	EXEC_READ_ONLY = 1 << 5,         /* the executable's mount or file system is */
 	EXEC_CREDENTIALS_KNOWN = 1 << 6, /* those before the exec are */
 	EXEC_CREDENTIAL_JUMP = 1 << 7,   /* and from them no lawful way leads to those after it */
 };

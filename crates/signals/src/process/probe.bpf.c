@@ -67,6 +67,9 @@ static __always_inline __u32 append_string(struct exec_scratch *out, __u32 offse
 
 #define NANOSECONDS 1000000000ULL
 
+/* Within the nanoseconds, since 6.13: somebody has asked (include/linux/fs.h). */
+#define I_CTIME_QUERIED (1U << 31)
+
 /* The kernel renamed these fields three times. */
 static __always_inline void read_file_times(struct exec_record *record, struct inode *inode)
 {
@@ -74,7 +77,7 @@ static __always_inline void read_file_times(struct exec_record *record, struct i
 
 	if (bpf_core_field_exists(inode->i_ctime_sec)) {
 		changed.tv_sec = BPF_CORE_READ(inode, i_ctime_sec);
-		changed.tv_nsec = BPF_CORE_READ(inode, i_ctime_nsec);
+		changed.tv_nsec = BPF_CORE_READ(inode, i_ctime_nsec) & ~I_CTIME_QUERIED;
 		modified.tv_sec = BPF_CORE_READ(inode, i_mtime_sec);
 		modified.tv_nsec = BPF_CORE_READ(inode, i_mtime_nsec);
 	} else if (bpf_core_field_exists(((struct inode___both *)0)->__i_mtime)) {
