@@ -216,7 +216,7 @@ impl Execution {
             ("exe_uid", Some(file.st_uid().into())),
             ("exe_gid", Some(file.st_gid().into())),
             ("session_id", Some(process.session.into())),
-            ("process_group", Some(ids_in_namespaces(pid, "NSpgid")[0].into())),
+            ("process_group", last(&ids_in_namespaces(pid, "NSpgid")[..1])),
             ("virtual_pid", last(&ids_in_namespaces(pid, "NSpid"))),
             ("virtual_process_group", last(&ids_in_namespaces(pid, "NSpgid"))),
             ("parent_virtual_pid", last(&ids_in_namespaces(process.ppid, "NSpid"))),
