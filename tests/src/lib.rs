@@ -19,6 +19,7 @@ pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
 pub mod conversation;
+pub mod credentials;
 pub mod datagrams;
 pub mod deeds;
 pub mod dns;

@@ -1,8 +1,10 @@
 //! What `/proc` says of a living process, to compare records with.
 
+use std::ffi::CString;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::os::linux::fs::MetadataExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -170,6 +172,8 @@ pub struct Execution {
     pub exe: String,
     /// The arguments in memory, NUL after each.
     pub arguments: Vec<u8>,
+    /// Last changes of its file's inode and content, nanoseconds since 1970.
+    file_times: [u64; 2],
     fields: Vec<(&'static str, Option<Value>)>,
 }
 
@@ -206,7 +210,18 @@ impl Execution {
             ("exe_inode", Some(file.st_ino().to_string().into())),
             ("exe_is_deleted", Some((file.st_nlink() == 0).into())),
             ("cwd", Some(link("cwd").into())),
+            ("capabilities_inheritable", Some(capabilities(pid, "CapInh").into())),
+            ("exe_is_read_only", Some(is_read_only(pid).into())),
+            ("exe_mode", Some(format!("{:04o}", file.st_mode() & 0o7777).into())),
+            ("exe_uid", Some(file.st_uid().into())),
+            ("exe_gid", Some(file.st_gid().into())),
             ("session_id", Some(process.session.into())),
+            ("process_group", last(&ids_in_namespaces(pid, "NSpgid")[..1])),
+            ("virtual_pid", last(&ids_in_namespaces(pid, "NSpid"))),
+            ("virtual_process_group", last(&ids_in_namespaces(pid, "NSpgid"))),
+            ("parent_virtual_pid", last(&ids_in_namespaces(process.ppid, "NSpid"))),
+            ("stdin_type", stream(pid, 0).map(Value::from)),
+            ("stdout_type", stream(pid, 1).map(Value::from)),
             ("namespaces.pid", namespace("pid")),
             ("namespaces.mnt", namespace("mnt")),
             ("namespaces.net", namespace("net")),
@@ -215,7 +230,11 @@ impl Execution {
         ];
         let exe = link("exe").trim_end_matches(" (deleted)").to_owned();
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-        Self { process, exe, arguments, fields }
+        let times =
+            [(file.st_ctime(), file.st_ctime_nsec()), (file.st_mtime(), file.st_mtime_nsec())];
+        let file_times =
+            times.map(|(seconds, ns)| u64::try_from(seconds * 1_000_000_000 + ns).unwrap());
+        Self { process, exe, arguments, file_times, fields }
     }
 
     /// The inode number of the namespace of this kind: `mnt`.
@@ -237,6 +256,7 @@ impl Execution {
     ) -> Result<(), String> {
         let mut record = Comparison::of(record, "process", "exec", when);
         record.is("process.filename", caller.filename.as_str());
+        record.is("process.cred_jump", false);
         self.compare_program(record, caller)
     }
 
@@ -253,6 +273,7 @@ impl Execution {
     ) -> Result<(), String> {
         let mut record = Comparison::of(record, "process", "process_running", when);
         record.is_absent("process.filename");
+        record.is_absent("process.cred_jump");
         self.compare_program(record, caller)
     }
 
@@ -262,6 +283,9 @@ impl Execution {
         for (name, expected) in &self.fields {
             record.is_optional(&format!("process.{name}"), expected.clone());
         }
+        let [changed, modified] = self.file_times;
+        record.is_time("process.exe_change_time", changed..=changed);
+        record.is_time("process.exe_modify_time", modified..=modified);
         record.is_optional("process.interpreter", caller.interpreter.as_deref());
         record.is_optional("process.tty", caller.tty.as_deref());
         record.is_optional("process.old_pid", caller.thread);
@@ -336,6 +360,59 @@ fn ids(pid: u32, name: &str) -> [u32; 2] {
     let ids: Vec<u32> =
         status(pid, name).split_whitespace().map(|id| id.parse().unwrap()).collect();
     [ids[0], ids[1]]
+}
+
+/// The ids in each pid namespace from the first to its own. A parent that is none has none.
+fn ids_in_namespaces(pid: u32, name: &str) -> Vec<u32> {
+    if pid == 0 {
+        return Vec::new();
+    }
+    status(pid, name).split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
+/// That in its own namespace; 0 stands for none.
+fn last(ids: &[u32]) -> Option<Value> {
+    ids.last().filter(|id| **id != 0).map(|id| (*id).into())
+}
+
+fn is_read_only(pid: u32) -> bool {
+    let path = CString::new(format!("/proc/{pid}/exe")).unwrap();
+    let mut about = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `path` ends with NUL; the kernel fills `about` where the call succeeds.
+    let about = unsafe {
+        assert_eq!(libc::statvfs(path.as_ptr(), about.as_mut_ptr()), 0);
+        about.assume_init()
+    };
+    about.f_flag & libc::ST_RDONLY != 0
+}
+
+/// What a descriptor is by the name that `/proc` has for it, in the words of records; nothing if it is closed.
+fn stream(pid: u32, descriptor: u32) -> Option<&'static str> {
+    let path = format!("/proc/{pid}/fd/{descriptor}");
+    let target = fs::read_link(&path).ok()?.into_os_string().into_string().unwrap();
+    if let Some(inode) = target.strip_prefix("socket:[") {
+        return Some(socket_family(pid, inode.trim_end_matches(']')));
+    }
+    let kind = fs::metadata(&path).unwrap().file_type();
+    Some(match target.as_str() {
+        "/dev/null" => "null",
+        name if name.starts_with("/dev/pts/") || name.starts_with("/dev/tty") => "tty",
+        name if name.starts_with("pipe:") || kind.is_fifo() => "pipe",
+        _ if kind.is_file() => "file",
+        _ if kind.is_dir() => "directory",
+        _ => "other",
+    })
+}
+
+/// The table of its network namespace in which a socket is found.
+fn socket_family(pid: u32, inode: &str) -> &'static str {
+    let tables =
+        [("tcp", "ipv4"), ("tcp6", "ipv6"), ("udp", "ipv4"), ("udp6", "ipv6"), ("unix", "unix")];
+    let is_in = |name: &str| {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{name}")).unwrap_or_default();
+        table.lines().any(|line| line.split_whitespace().any(|word| word == inode))
+    };
+    tables.iter().find(|(name, _)| is_in(name)).map_or("socket", |(_, family)| family)
 }
 
 fn capabilities(pid: u32, name: &str) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::json;
-use chandra_event::process::{Arguments, Comm, Exec, Executable, Process};
+use chandra_event::process::{Arguments, Capabilities, Comm, Exec, Executable, Process};
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, SystemCall};
 use chandra_event::time::Timestamp;
@@ -80,7 +80,7 @@ fn line(parent: &str) -> String {
         filename: b"/bin/sh",
         executable: Executable { path: b"/bin/busybox", inode: 7, ..Executable::default() },
         arguments: Arguments { head: argv, tail: b"", total_bytes: argv.len() as u64 },
-        capabilities_effective: 1 << 21,
+        capabilities: Capabilities { effective: 1 << 21, ..Capabilities::default() },
         ..Exec::default()
     };
     let parent = Parent {

@@ -11,7 +11,10 @@ use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
 use crate::icmp::{Class, Icmp, Quoted};
-use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
+use crate::process::{
+    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
+    Namespaces, Process, Rights, Stream,
+};
 use crate::record::Record;
 use crate::samples::{QUERY, RESPONSE};
 use crate::socket::{Ends, Part, Transport};
@@ -90,6 +93,16 @@ impl Random {
             }
         }
         bytes
+    }
+
+    fn credentials(&mut self) -> Credentials {
+        Credentials {
+            uid: self.u32(),
+            effective_uid: self.u32(),
+            saved_uid: self.u32(),
+            capabilities_permitted: self.u64(),
+            user_namespace: self.u32(),
+        }
     }
 
     fn process(&mut self) -> Process {
@@ -291,8 +304,13 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         login_uid: random.any(Random::u32),
         effective_uid: random.u32(),
         effective_gid: random.u32(),
-        capabilities_effective: random.u64(),
-        capabilities_permitted: random.u64(),
+        capabilities: Capabilities {
+            effective: random.u64(),
+            permitted: random.u64(),
+            inheritable: random.u64(),
+        },
+        rights: [Rights::Unknown, Rights::Lawful, Rights::Jumped(random.credentials())]
+            [random.below(3) as usize],
         filename,
         executable: Executable {
             path,
@@ -303,10 +321,26 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
             is_deleted: random.flag(),
             is_overlay_upper: random.flag(),
         },
+        file_status: FileStatus {
+            is_read_only: random.flag(),
+            mode: random.u32(),
+            uid: random.u32(),
+            gid: random.u32(),
+            change_time: Timestamp(random.u64()),
+            modify_time: Timestamp(random.u64()),
+        },
         interpreter,
         cwd,
         tty,
         session_id: random.u32(),
+        groups: Groups {
+            process_group: random.u32(),
+            virtual_pid: random.u32(),
+            virtual_process_group: random.u32(),
+            parent_virtual_pid: random.u32(),
+        },
+        standard_input: Stream::of(random.u32(), random.u32(), random.u32() as u16),
+        standard_output: random.any(|random| Stream::ALL[random.below(10) as usize]),
         namespaces: Namespaces { pid: random.u32(), ..Namespaces::default() },
         arguments: Arguments { head, tail, total_bytes: random.u64() },
     });

@@ -3,11 +3,13 @@
 use crate::time::Timestamp;
 
 mod fields;
+mod stream;
 
 pub use fields::{
     EXEC, EXIT, ExecFields, ExitFields, FORK, ForkFields, OwnerFields, PROCESS_RUNNING,
     ParentFields, ProcessFields,
 };
+pub use stream::Stream;
 
 /// A process's name as the kernel keeps it: at most 15 bytes and a NUL (`task->comm`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -78,6 +80,93 @@ pub struct Executable<'a> {
     pub is_overlay_upper: bool,
 }
 
+/// What the inode of an executed file says when it is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileStatus {
+    /// Its mount or its file system is read-only.
+    pub is_read_only: bool,
+    /// Type and permissions (`st_mode`).
+    pub mode: u32,
+    /// Owner, in the initial user namespace.
+    pub uid: u32,
+    /// Group, in the initial user namespace.
+    pub gid: u32,
+    /// Last change of its inode (`st_ctime`).
+    pub change_time: Timestamp,
+    /// Last change of its content (`st_mtime`).
+    pub modify_time: Timestamp,
+}
+
+/// Sets of capabilities (bit n is capability n of `linux/capability.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Capabilities {
+    /// Effective.
+    pub effective: u64,
+    /// Permitted.
+    pub permitted: u64,
+    /// Inheritable.
+    pub inheritable: u64,
+}
+
+/// Ids of a process and its group. In its own pid namespace 0 stands for one that it does not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Groups {
+    /// Process group in the initial pid namespace.
+    pub process_group: u32,
+    /// Process id in its own pid namespace; 0 where that is not known.
+    pub virtual_pid: u32,
+    /// Process group in its own pid namespace.
+    pub virtual_process_group: u32,
+    /// The parent's process id in the parent's own pid namespace.
+    pub parent_virtual_pid: u32,
+}
+
+/// Whether a process came by its rights in a lawful way since it last executed a program, or was forked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rights {
+    /// Those that it had before are not known.
+    #[default]
+    Unknown,
+    /// It did.
+    Lawful,
+    /// No way leads to them from these, which it had before.
+    Jumped(Credentials),
+}
+
+impl Rights {
+    /// Whether they jumped, if that is known.
+    pub fn jumped(&self) -> Option<bool> {
+        match self {
+            Rights::Unknown => None,
+            Rights::Lawful => Some(false),
+            Rights::Jumped(_) => Some(true),
+        }
+    }
+
+    /// Those before a jump.
+    pub fn before(&self) -> Option<&Credentials> {
+        match self {
+            Rights::Jumped(before) => Some(before),
+            _ => None,
+        }
+    }
+}
+
+/// Credentials, user ids in the initial user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// Real user id.
+    pub uid: u32,
+    /// Effective user id.
+    pub effective_uid: u32,
+    /// Saved user id.
+    pub saved_uid: u32,
+    /// Permitted capabilities.
+    pub capabilities_permitted: u64,
+    /// Inode number of the user namespace.
+    pub user_namespace: u32,
+}
+
 /// Arguments as they lie in memory, each ended by NUL; long ones keep their head and their tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Arguments<'a> {
@@ -130,14 +219,16 @@ pub struct Exec<'a> {
     pub effective_uid: u32,
     /// Effective group id.
     pub effective_gid: u32,
-    /// Effective capabilities.
-    pub capabilities_effective: u64,
-    /// Permitted capabilities.
-    pub capabilities_permitted: u64,
+    /// Capabilities.
+    pub capabilities: Capabilities,
+    /// How it came by its rights.
+    pub rights: Rights,
     /// The file as the caller named it (`bprm->filename`); attacker-chosen. Empty when running.
     pub filename: &'a [u8],
     /// The real executable.
     pub executable: Executable<'a>,
+    /// What the inode of the executable says.
+    pub file_status: FileStatus,
     /// For a script: the interpreter that the kernel started in its place. Empty otherwise.
     pub interpreter: &'a [u8],
     /// Working directory.
@@ -146,6 +237,12 @@ pub struct Exec<'a> {
     pub tty: &'a [u8],
     /// Session id.
     pub session_id: u32,
+    /// Process group, and ids in its own pid namespace.
+    pub groups: Groups,
+    /// What its standard input is; nothing if it is closed.
+    pub standard_input: Option<Stream>,
+    /// What its standard output is; nothing if it is closed.
+    pub standard_output: Option<Stream>,
     /// Namespaces.
     pub namespaces: Namespaces,
     /// Arguments.

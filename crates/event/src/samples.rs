@@ -8,7 +8,10 @@ use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
 use crate::icmp::{Class, Icmp, Malformed, Quoted};
-use crate::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
+use crate::process::{
+    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
+    Namespaces, Process, Rights, Stream,
+};
 use crate::record::Record;
 use crate::socket::{Ends, Part, Transport};
 use crate::system_call::{self, SystemCall};
@@ -43,8 +46,14 @@ pub fn exec() -> Exec<'static> {
         login_uid: Some(1001),
         effective_uid: 0,
         effective_gid: 0,
-        capabilities_effective: 1 << 12 | 1 << 41,
-        capabilities_permitted: 0,
+        capabilities: Capabilities { effective: 1 << 12 | 1 << 41, permitted: 0, inheritable: 1 },
+        rights: Rights::Jumped(Credentials {
+            uid: 1000,
+            effective_uid: 1000,
+            saved_uid: 1001,
+            capabilities_permitted: 1 << 10,
+            user_namespace: 4,
+        }),
         filename: b"./run\x1b[2J.py",
         executable: Executable {
             path: b"/usr/bin/python3.12",
@@ -55,10 +64,26 @@ pub fn exec() -> Exec<'static> {
             is_deleted: false,
             is_overlay_upper: true,
         },
+        file_status: FileStatus {
+            is_read_only: false,
+            mode: 0o100_755,
+            uid: 0,
+            gid: 5,
+            change_time: NOW,
+            modify_time: NOW,
+        },
         interpreter: b"/usr/bin/python3",
         cwd: b"/home/ann",
         tty: b"pts0",
         session_id: 1200,
+        groups: Groups {
+            process_group: 4321,
+            virtual_pid: 21,
+            virtual_process_group: 20,
+            parent_virtual_pid: 1,
+        },
+        standard_input: Some(Stream::Ipv4),
+        standard_output: None,
         namespaces: Namespaces { pid: 1, mnt: 2, net: 3, user: 4, cgroup: 5 },
         arguments: Arguments {
             head: b"python3\0./run.py\0--say\0good \xff",

@@ -118,7 +118,20 @@ typedef struct {
 struct ns_common {
 	unsigned int inum;
 };
+struct uid_gid_extent {
+	__u32 first;
+	__u32 lower_first; /* in the initial namespace */
+	__u32 count;
+};
+/* More extents than there are places for lie elsewhere, sorted. */
+#define UID_GID_MAP_MAX_BASE_EXTENTS 5
+struct uid_gid_map {
+	__u32 nr_extents;
+	struct uid_gid_extent extent[UID_GID_MAP_MAX_BASE_EXTENTS];
+};
 struct user_namespace {
+	struct uid_gid_map uid_map;
+	struct user_namespace *parent;
 	struct ns_common ns;
 };
 struct pid_namespace {
@@ -156,21 +169,59 @@ struct qstr {
 };
 struct super_block {
 	unsigned int s_dev;
+	unsigned long s_flags;
 	unsigned long s_magic;
+};
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
 };
 struct inode {
 	unsigned short i_mode;
+	kuid_t i_uid;
+	kgid_t i_gid;
+	unsigned int i_rdev;
 	unsigned int i_nlink;
 	unsigned long i_ino;
+	__s64 i_mtime_sec; /* since 6.11 */
+	__s64 i_ctime_sec;
+	__u32 i_mtime_nsec;
+	__u32 i_ctime_nsec;
 	struct super_block *i_sb;
+};
+/* 6.7 to 6.10 */
+struct inode___both {
+	struct timespec64 __i_mtime;
+	struct timespec64 __i_ctime;
+};
+/* 6.6 */
+struct inode___ctime {
+	struct timespec64 i_mtime;
+	struct timespec64 __i_ctime;
+};
+/* Up to 6.5. */
+struct inode___old {
+	struct timespec64 i_mtime;
+	struct timespec64 i_ctime;
 };
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
 };
+/* At first it named a user namespace, later it has the map itself. */
+struct mnt_idmap {
+	struct user_namespace *owner;
+	struct uid_gid_map uid_map;
+};
 struct vfsmount {
 	struct dentry *mnt_root;
+	int mnt_flags;
+	struct mnt_idmap *mnt_idmap; /* since 6.2 */
+};
+/* 5.12 to 6.1 */
+struct vfsmount___user_ns {
+	struct user_namespace *mnt_userns;
 };
 struct mount {
 	struct mount *mnt_parent;
@@ -219,10 +270,14 @@ struct signal_struct {
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t suid;
 	kuid_t euid;
 	kgid_t egid;
+	kernel_cap_t cap_inheritable;
 	kernel_cap_t cap_permitted;
 	kernel_cap_t cap_effective;
+	kernel_cap_t cap_bset;
+	kernel_cap_t cap_ambient;
 	struct user_namespace *user_ns;
 };
 struct nsproxy {
@@ -282,6 +337,8 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 struct linux_binprm {
+	struct file *executable; /* of binfmt_misc, where `execfd_creds` it decides on rights */
+	unsigned int execfd_creds : 1;
 	const char *filename;
 	const char *interp;
 };
@@ -527,6 +584,10 @@ struct pt_regs {
 #define ETH_P_8021AD      0x88a8
 #define S_IFMT            0170000
 #define S_IFSOCK          0140000
+#define S_ISUID           0004000
+#define SB_RDONLY         1
+#define MNT_READONLY      0x40
+#define CAP_SETUID        7
 #define SOCK_DGRAM        2
 #define SIGNAL_GROUP_EXIT 0x00000004
 #define PF_KTHREAD        0x00200000

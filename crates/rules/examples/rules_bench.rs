@@ -128,6 +128,8 @@ fn program(pid: u32, name: &'static str, path: &'static str) -> Program<'static>
         cwd: None,
         namespaces: None,
         copy_of: None,
+        capabilities: None,
+        cred_jump: None,
     }
 }
 

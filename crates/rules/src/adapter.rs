@@ -6,6 +6,7 @@
 mod call;
 mod container;
 mod event;
+mod executable;
 mod file;
 mod identity;
 mod network;

@@ -60,6 +60,10 @@ impl Stage {
             ("crowds", [_, threads]) => crowds(count(), threads.parse().unwrap()),
             ("execute", [program, rest @ ..]) => execute(program, rest),
             ("execute-in-thread", [program, rest @ ..]) => execute_in_thread(program, rest),
+            ("run", [program, rest @ ..]) => return run(program, rest).to_string(),
+            ("become", [user, effective]) => {
+                become_user(user.parse().unwrap(), effective.parse().unwrap());
+            }
             ("read", [_]) => read_zeros(count()),
             ("write", [_]) => write_nothing(count()),
             ("read-slowly", [_]) => read_timer(count()),
@@ -201,6 +205,28 @@ fn execute(program: &str, arguments: &[&str]) {
     list.push(std::ptr::null());
     // SAFETY: every string ends with NUL and the list with a null pointer.
     checked(unsafe { libc::execv(words[0].as_ptr(), list.as_ptr()) }).unwrap();
+}
+
+/// The same in a child, with its end waited for. Answers with the child's id.
+fn run(program: &str, arguments: &[&str]) -> i32 {
+    // SAFETY: this process has one thread, so the child may do what it likes.
+    let child = checked(unsafe { libc::fork() }).unwrap();
+    if child == 0 {
+        execute(program, arguments);
+    }
+    // SAFETY: takes numbers only where it is given none to write to.
+    checked(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }).unwrap();
+    child
+}
+
+/// Takes the first number for every user and group id that it has, and the second for its effective and saved
+/// user id.
+fn become_user(id: u32, effective: u32) {
+    // SAFETY: take numbers only.
+    unsafe {
+        checked(libc::setresgid(id, id, id)).unwrap();
+        checked(libc::setresuid(id, effective, effective)).unwrap();
+    }
 }
 
 /// Answers with the id of the thread first, and executes when told to.

@@ -8,7 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use chandra_event::bounded::Pairs;
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
-use chandra_event::process::{Arguments, Comm, Exec, Executable, Exit, Fork, Namespaces, Process};
+use chandra_event::process::{
+    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
+    Namespaces, Process, Rights, Stream,
+};
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, Socket, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
@@ -120,7 +123,7 @@ impl Recorded {
 
     fn exec(&self) -> Exec<'_> {
         let process = self.process();
-        let namespace = |path| self.small(path).unwrap_or_default();
+        let id = |path| self.small(path).unwrap_or_default();
         let argv = &self.argv;
         let head = match self.is("/process/argv_truncated") {
             // The last of them is cut, and ends nowhere.
@@ -132,8 +135,12 @@ impl Recorded {
             login_uid: self.small("/process/login_uid"),
             effective_uid: self.small("/process/effective_uid").unwrap_or(process.uid),
             effective_gid: self.small("/process/effective_gid").unwrap_or(process.gid),
-            capabilities_effective: self.capabilities("/process/capabilities_effective"),
-            capabilities_permitted: self.capabilities("/process/capabilities_permitted"),
+            capabilities: Capabilities {
+                effective: self.capabilities("/process/capabilities_effective"),
+                permitted: self.capabilities("/process/capabilities_permitted"),
+                inheritable: self.capabilities("/process/capabilities_inheritable"),
+            },
+            rights: self.rights(),
             filename: self.bytes("/process/filename"),
             executable: Executable {
                 path: self.bytes("/process/exe"),
@@ -144,16 +151,32 @@ impl Recorded {
                 is_deleted: self.is("/process/exe_is_deleted"),
                 is_overlay_upper: self.is("/process/exe_is_overlay_upper"),
             },
+            file_status: FileStatus {
+                is_read_only: self.is("/process/exe_is_read_only"),
+                mode: self.mode("/process/exe_mode").unwrap_or_default(),
+                uid: id("/process/exe_uid"),
+                gid: id("/process/exe_gid"),
+                change_time: self.time("/process/exe_change_time"),
+                modify_time: self.time("/process/exe_modify_time"),
+            },
             interpreter: self.bytes("/process/interpreter"),
             cwd: self.bytes("/process/cwd"),
             tty: self.bytes("/process/tty"),
-            session_id: self.small("/process/session_id").unwrap_or_default(),
+            session_id: id("/process/session_id"),
+            groups: Groups {
+                process_group: id("/process/process_group"),
+                virtual_pid: id("/process/virtual_pid"),
+                virtual_process_group: id("/process/virtual_process_group"),
+                parent_virtual_pid: id("/process/parent_virtual_pid"),
+            },
+            standard_input: self.text("/process/stdin_type").and_then(Stream::of_word),
+            standard_output: self.text("/process/stdout_type").and_then(Stream::of_word),
             namespaces: Namespaces {
-                pid: namespace("/process/namespaces/pid"),
-                mnt: namespace("/process/namespaces/mnt"),
-                net: namespace("/process/namespaces/net"),
-                user: namespace("/process/namespaces/user"),
-                cgroup: namespace("/process/namespaces/cgroup"),
+                pid: id("/process/namespaces/pid"),
+                mnt: id("/process/namespaces/mnt"),
+                net: id("/process/namespaces/net"),
+                user: id("/process/namespaces/user"),
+                cgroup: id("/process/namespaces/cgroup"),
             },
             arguments: Arguments {
                 head,
@@ -162,6 +185,22 @@ impl Recorded {
             },
             process,
             ..Exec::default()
+        }
+    }
+
+    fn rights(&self) -> Rights {
+        let id = |path| self.small(path).unwrap_or_default();
+        match self.object.pointer("/process/cred_jump").and_then(Value::as_bool) {
+            None => Rights::Unknown,
+            Some(false) => Rights::Lawful,
+            Some(true) => Rights::Jumped(Credentials {
+                uid: id("/process/cred_before/uid"),
+                effective_uid: id("/process/cred_before/effective_uid"),
+                saved_uid: id("/process/cred_before/saved_uid"),
+                capabilities_permitted: self
+                    .capabilities("/process/cred_before/capabilities_permitted"),
+                user_namespace: id("/process/cred_before/user_namespace"),
+            }),
         }
     }
 
@@ -379,27 +418,53 @@ mod tests {
 
     #[test]
     fn processes_come_back_as_they_were_written() {
-        let argv = b"sh\0-c\0id\0";
+        let before = Credentials {
+            uid: 1000,
+            effective_uid: 1001,
+            saved_uid: 1002,
+            capabilities_permitted: 1 << 7,
+            user_namespace: 9,
+        };
         let exec = Exec {
             time: Timestamp(1_795_338_611_123_456_789),
             process: Process { cgroup_id: 7, cgroup_hierarchy: 3, gid: 5, ..process() },
             login_uid: Some(1000),
-            capabilities_effective: 1 << 21 | 1,
-            filename: b"./sh",
+            capabilities: Capabilities { effective: 1 << 21, permitted: 2, inheritable: 1 << 40 },
+            rights: Rights::Jumped(before),
+            filename: b"./x",
             executable: Executable {
-                path: b"/bin/dash",
-                device: 259 << 20 | 3,
-                inode: 9,
+                path: b"/opt/x",
+                device: 8 << 20 | 1,
+                inode: 99,
                 is_deleted: true,
                 ..Executable::default()
             },
-            cwd: b"/srv",
+            file_status: FileStatus {
+                is_read_only: true,
+                mode: 0o4755,
+                uid: 7,
+                gid: 8,
+                change_time: Timestamp(1_795_338_000_123_456_789),
+                modify_time: Timestamp(1_795_337_000_123_456_789),
+            },
+            cwd: b"/",
             tty: b"pts0",
             namespaces: Namespaces { pid: 1, mnt: 2, net: 3, user: 4, cgroup: 5 },
-            arguments: Arguments { head: argv, tail: b"", total_bytes: argv.len() as u64 },
+            session_id: 3,
+            groups: Groups {
+                process_group: 4,
+                virtual_pid: 5,
+                virtual_process_group: 6,
+                parent_virtual_pid: 1,
+            },
+            standard_input: Some(Stream::Ipv4),
+            standard_output: Some(Stream::Null),
+            arguments: Arguments { head: b"x\0-y\0", tail: b"", total_bytes: 5 },
             ..Exec::default()
         };
         comes_back(&exec);
+        comes_back(&Exec { rights: Rights::Lawful, standard_input: None, ..exec });
+        comes_back(&Exec { rights: Rights::Unknown, groups: Groups::default(), ..exec });
         comes_back(&Exec { running: true, filename: b"", ..exec });
         let (time, parent) = (exec.time, Process { pid: 1, ..process() });
         comes_back(&Fork { time, process: process(), parent });

@@ -1,6 +1,6 @@
 //! The fields of the `process` signal's records, and of the process that other records belong to.
 
-use super::{Exec, Executable, Exit, Fork, Process};
+use super::{Exec, Executable, Exit, FileStatus, Fork, Process, Stream};
 use crate::record::{Event, Field, Kind, Record};
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -70,11 +70,31 @@ crate::fields! {
         "process.effective_gid", "EGID", 5, Json, Number(exec.effective_gid),
         "Effective group id";
         "process.capabilities_effective", "CAPS_EFFECTIVE", 20, Json,
-        Capabilities(exec.capabilities_effective),
+        Capabilities(exec.capabilities.effective),
         "Effective capabilities";
         "process.capabilities_permitted", "CAPS_PERMITTED", 20, Json,
-        Capabilities(exec.capabilities_permitted),
+        Capabilities(exec.capabilities.permitted),
         "Permitted capabilities";
+        "process.capabilities_inheritable", "CAPS_INHERITABLE", 20, Json,
+        Capabilities(exec.capabilities.inheritable),
+        "Inheritable capabilities";
+        "process.cred_jump", "CRED_JUMP", 5, Json, Bool(exec.rights.jumped()),
+        "It has rights to which no lawful way leads from those before; absent if those are not known";
+        "process.cred_before.uid", "BEFORE_UID", 5, Json,
+        Number(exec.rights.before().map(|before| before.uid)),
+        "Real user id before a jump: at the last exec, or the fork";
+        "process.cred_before.effective_uid", "BEFORE_EUID", 5, Json,
+        Number(exec.rights.before().map(|before| before.effective_uid)),
+        "Effective user id before a jump";
+        "process.cred_before.saved_uid", "BEFORE_SUID", 5, Json,
+        Number(exec.rights.before().map(|before| before.saved_uid)),
+        "Saved user id before a jump";
+        "process.cred_before.capabilities_permitted", "BEFORE_CAPS", 20, Json,
+        Capabilities(exec.rights.before().map(|before| before.capabilities_permitted)),
+        "Permitted capabilities before a jump";
+        "process.cred_before.user_namespace", "BEFORE_USER_NS", 10, Json,
+        Number(exec.rights.before().map(|before| before.user_namespace)),
+        "Inode number of the user namespace before a jump";
         "process.filename", "FILENAME", 24, Json, Bytes(known(exec.filename)),
         "File as the caller named it; the caller chooses it freely";
         "process.exe", "EXE", 24, Wide, Bytes(known(exec.executable.path)),
@@ -97,6 +117,24 @@ crate::fields! {
         "process.exe_is_overlay_upper", "EXE_UPPER", 5, Json,
         Bool(known_file(&exec.executable).map(|file| file.is_overlay_upper)),
         "The executable is not from the container's image but was written since";
+        "process.exe_is_read_only", "EXE_READ_ONLY", 5, Json,
+        Bool(known_status(exec).map(|file| file.is_read_only)),
+        "The executable's mount or file system is read-only";
+        "process.exe_mode", "EXE_MODE", 4, Json,
+        Mode(known_status(exec).map(|file| file.mode & 0o7777)),
+        "Permissions of the executable";
+        "process.exe_uid", "EXE_UID", 5, Json,
+        Number(known_status(exec).map(|file| file.uid)),
+        "Owner of the executable, in the initial user namespace";
+        "process.exe_gid", "EXE_GID", 5, Json,
+        Number(known_status(exec).map(|file| file.gid)),
+        "Group of the executable, in the initial user namespace";
+        "process.exe_change_time", "EXE_CHANGED", 30, Json,
+        Time(known_status(exec).map(|file| file.change_time)),
+        "Last change of the executable's inode (`ctime`)";
+        "process.exe_modify_time", "EXE_MODIFIED", 30, Json,
+        Time(known_status(exec).map(|file| file.modify_time)),
+        "Last change of the executable's content (`mtime`)";
         "process.interpreter", "INTERPRETER", 15, Json, Bytes(known(exec.interpreter)),
         "For a script, the interpreter that the kernel started for it";
         "process.cwd", "CWD", 16, Wide, Bytes(known(exec.cwd)),
@@ -105,15 +143,29 @@ crate::fields! {
         "Controlling terminal";
         "process.session_id", "SESSION", 7, Json, Number(exec.session_id),
         "Session id";
-        "process.namespaces.pid", "PID_NS", 10, Json, Number(known_inode(exec.namespaces.pid)),
+        "process.process_group", "PGID", 7, Json, Number(known_id(exec.groups.process_group)),
+        "Process group";
+        "process.virtual_pid", "VPID", 7, Json, Number(known_id(exec.groups.virtual_pid)),
+        "Process id in its own pid namespace";
+        "process.virtual_process_group", "VPGID", 7, Json,
+        Number(known_id(exec.groups.virtual_process_group)),
+        "Process group in its own pid namespace; absent where the group is none of that";
+        "process.parent_virtual_pid", "PVPID", 7, Json,
+        Number(known_id(exec.groups.parent_virtual_pid)),
+        "Process id of the parent in the parent's own pid namespace";
+        "process.stdin_type", "STDIN", 5, Json, Word(exec.standard_input.map(Stream::word)),
+        "What standard input is: file, directory, pipe, tty, null, ipv4, ipv6, unix, socket (of another family), other; absent if it is closed";
+        "process.stdout_type", "STDOUT", 5, Json, Word(exec.standard_output.map(Stream::word)),
+        "What standard output is, in the same words";
+        "process.namespaces.pid", "PID_NS", 10, Json, Number(known_id(exec.namespaces.pid)),
         "Inode number of the pid namespace";
-        "process.namespaces.mnt", "MNT_NS", 10, Json, Number(known_inode(exec.namespaces.mnt)),
+        "process.namespaces.mnt", "MNT_NS", 10, Json, Number(known_id(exec.namespaces.mnt)),
         "Inode number of the mount namespace";
-        "process.namespaces.net", "NET_NS", 10, Json, Number(known_inode(exec.namespaces.net)),
+        "process.namespaces.net", "NET_NS", 10, Json, Number(known_id(exec.namespaces.net)),
         "Inode number of the network namespace";
-        "process.namespaces.user", "USER_NS", 10, Json, Number(known_inode(exec.namespaces.user)),
+        "process.namespaces.user", "USER_NS", 10, Json, Number(known_id(exec.namespaces.user)),
         "Inode number of the user namespace";
-        "process.namespaces.cgroup", "CGROUP_NS", 10, Json, Number(known_inode(exec.namespaces.cgroup)),
+        "process.namespaces.cgroup", "CGROUP_NS", 10, Json, Number(known_id(exec.namespaces.cgroup)),
         "Inode number of the cgroup namespace";
         "process.argv", "ARGV_HEAD", 20, Json, Strings(exec.arguments.head),
         "Arguments; when cut, the first of them, and the last of these may be cut";
@@ -177,9 +229,14 @@ fn known_file<'a>(file: &'a Executable<'a>) -> Option<&'a Executable<'a>> {
     Some(file).filter(|file| file.inode != 0)
 }
 
-/// Nothing for a namespace that the probe could not read.
-fn known_inode(inode: u32) -> Option<u32> {
-    Some(inode).filter(|inode| *inode != 0)
+/// Nothing for the inode of such a file.
+fn known_status<'e>(exec: &'e Exec<'_>) -> Option<&'e FileStatus> {
+    known_file(&exec.executable).map(|_| &exec.file_status)
+}
+
+/// Nothing for an id, or a namespace, that the probe could not read.
+fn known_id(id: u32) -> Option<u32> {
+    Some(id).filter(|id| *id != 0)
 }
 
 impl Record for Exec<'_> {

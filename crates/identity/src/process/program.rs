@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use chandra_event::process::{Arguments, Comm, Exec, Namespaces, strings};
+use chandra_event::process::{Arguments, Capabilities, Comm, Exec, Namespaces, strings};
 
 use super::pool::{Handle, Pool};
 
@@ -33,6 +33,10 @@ pub struct Program {
     pub arguments_bytes: u64,
     /// Namespaces at the exec.
     pub namespaces: Namespaces,
+    /// Capabilities at the exec.
+    pub capabilities: Capabilities,
+    /// At the exec it had rights to which no lawful way led, if that is known.
+    pub cred_jump: Option<bool>,
 }
 
 /// The executable beside its path, as in [`chandra_event::process::Executable`].
@@ -52,13 +56,14 @@ pub struct File {
     pub is_overlay_upper: bool,
 }
 
-/// Like programs hash alike; of the namespaces those that differ in practice.
+/// Like programs hash alike; of the namespaces and rights those that differ in practice.
 impl Hash for Program {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Program { comm, executable, file, filename, interpreter, cwd, .. } = self;
         (comm, executable, file, filename, interpreter, cwd).hash(state);
         let Namespaces { pid, mnt, net, .. } = self.namespaces;
         (&self.arguments_head, self.arguments_bytes, pid, mnt, net).hash(state);
+        self.capabilities.permitted.hash(state);
     }
 }
 
@@ -116,6 +121,8 @@ impl Programs {
             arguments_head: self.texts.intern(head(arguments, self.arguments_limit)).0,
             arguments_bytes: total_bytes.max(arguments.len() as u64),
             namespaces: exec.namespaces,
+            capabilities: exec.capabilities,
+            cred_jump: exec.rights.jumped(),
         };
         let (handle, new) = self.programs.intern(program);
         if !new {

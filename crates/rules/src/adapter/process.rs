@@ -1,10 +1,11 @@
 //! `proc.*` and `thread.*`
 
-use chandra_event::process::{Arguments, Executable};
+use chandra_event::process::{Arguments, Capabilities, Exec, Executable, Stream};
+use chandra_event::time::Timestamp;
 
 use super::program::{Ancestor, Program};
 use super::started::started;
-use super::{Happening, RecordFacts, identity};
+use super::{Happening, RecordFacts, executable, identity};
 use crate::catalogue::{ProcessField, ThreadField};
 use crate::evaluate::{Argument, Value, Words};
 
@@ -31,6 +32,8 @@ impl<'r> RecordFacts<'r> {
                 cwd: Some(exec.cwd),
                 namespaces: Some(exec.namespaces),
                 copy_of: self.lineage.copy_of(),
+                capabilities: Some(&exec.capabilities),
+                cred_jump: exec.rights.jumped(),
             });
         }
         match (self.lineage.ancestor(generation), generation) {
@@ -121,9 +124,32 @@ impl<'r> RecordFacts<'r> {
             Of::SessionId => {
                 self.exec().map_or(Value::Absent, |exec| Value::Number(exec.session_id.into()))
             }
-            Of::SessionName => self.session_leader(|program| Value::Text(program.comm)),
-            Of::SessionExe => self.session_leader(first_argument),
-            Of::SessionExePath => self.session_leader(exe_path),
+            Of::SessionName => self.leader(session, |program| Value::Text(program.comm)),
+            Of::SessionExe => self.leader(session, first_argument),
+            Of::SessionExePath => self.leader(session, exe_path),
+            Of::ProcessGroup => self.id(|exec| exec.groups.process_group),
+            Of::VirtualPid => self.id(|exec| exec.groups.virtual_pid),
+            Of::VirtualGroup => self.virtual_group(),
+            Of::ParentVirtualPid => self.parent_virtual_pid(),
+            Of::VirtualGroupName => self.leader(group, |program| Value::Text(program.comm)),
+            Of::VirtualGroupExe => self.leader(group, first_argument),
+            Of::VirtualGroupExePath => self.leader(group, exe_path),
+            Of::IsGroupLeader => match self.exec().map(|exec| &exec.groups) {
+                Some(groups) if groups.virtual_pid != 0 => {
+                    Value::Bool(groups.virtual_pid == groups.virtual_process_group)
+                }
+                Some(_) => Value::Unknown,
+                None => Value::Absent,
+            },
+            Of::StandardInput => self.stream(|exec| exec.standard_input),
+            Of::StandardOutput => self.stream(|exec| exec.standard_output),
+            Of::CredentialJump => {
+                self.of(0, |program| program.cred_jump.map_or(Value::Unknown, Value::Bool))
+            }
+            Of::IsExeWritable => self.executed(executable::is_writable),
+            Of::ExeChangeTime => self.executed(|exec| nanoseconds(exec.file_status.change_time)),
+            Of::ExeModifyTime => self.executed(|exec| nanoseconds(exec.file_status.modify_time)),
+            Of::ExeChangeToStart => self.executed(executable::change_to_start),
             Of::IsSessionLeader => self
                 .exec()
                 .map_or(Value::Absent, |exec| Value::Bool(exec.session_id == exec.process.pid)),
@@ -203,18 +229,62 @@ impl<'r> RecordFacts<'r> {
         (generation <= MAX_GENERATIONS && is_somebody).then_some(generation)
     }
 
-    /// The session's leader, if it is the process or an ancestor.
-    fn session_leader(&self, of: impl Fn(&Program<'r>) -> Value<'r>) -> Value<'r> {
+    /// The leader of the session or the process group that has this id, if it is the process or an ancestor.
+    fn leader(
+        &self,
+        id: fn(&Exec<'_>) -> u32,
+        of: impl Fn(&Program<'r>) -> Value<'r>,
+    ) -> Value<'r> {
         let Some(exec) = self.exec() else { return Value::Absent };
         for generation in 0..MAX_GENERATIONS {
             match self.program(generation) {
-                Ancestor::Known(program) if program.pid == exec.session_id => return of(&program),
+                Ancestor::Known(program) if program.pid == id(exec) => return of(&program),
                 Ancestor::Known(_) => {}
                 Ancestor::Nobody => return Value::Absent,
                 Ancestor::Unknown => return Value::Unknown,
             }
         }
         Value::Unknown
+    }
+
+    /// An id that is known where it is not 0.
+    fn id(&self, of: fn(&Exec<'_>) -> u32) -> Value<'r> {
+        match self.exec().map(of) {
+            Some(0) => Value::Unknown,
+            Some(id) => Value::Number(id.into()),
+            None => Value::Absent,
+        }
+    }
+
+    /// 0, as of getpgid(2), where the group is none of its pid namespace.
+    fn virtual_group(&self) -> Value<'r> {
+        match self.exec().map(|exec| &exec.groups) {
+            Some(groups) if groups.virtual_pid != 0 => {
+                Value::Number(groups.virtual_process_group.into())
+            }
+            Some(_) => Value::Unknown,
+            None => Value::Absent,
+        }
+    }
+
+    fn parent_virtual_pid(&self) -> Value<'r> {
+        match self.exec() {
+            Some(exec) if exec.process.ppid == 0 => Value::Number(0),
+            _ => self.id(|exec| exec.groups.parent_virtual_pid),
+        }
+    }
+
+    fn stream(&self, of: fn(&Exec<'_>) -> Option<Stream>) -> Value<'r> {
+        Value::text(self.exec().and_then(of).map(Stream::word))
+    }
+
+    /// What `of` says of an executed file, where it could be read.
+    fn executed(&self, of: impl FnOnce(&Exec<'r>) -> Value<'r>) -> Value<'r> {
+        match self.exec() {
+            Some(exec) if exec.executable.inode != 0 => of(exec),
+            Some(_) => Value::Unknown,
+            None => Value::Absent,
+        }
     }
 
     fn since(&self, program: &Program<'_>) -> Value<'r> {
@@ -254,10 +324,19 @@ impl<'r> RecordFacts<'r> {
     }
 
     pub(super) fn thread_value(&self, field: ThreadField) -> Value<'r> {
+        let capabilities = |of: fn(&Capabilities) -> u64| {
+            self.of(0, |program| {
+                program.capabilities.map_or(Value::Unknown, |sets| Value::Capabilities(of(sets)))
+            })
+        };
+        match field {
+            ThreadField::CapEffective => return capabilities(|sets| sets.effective),
+            ThreadField::CapPermitted => return capabilities(|sets| sets.permitted),
+            ThreadField::CapInheritable => return capabilities(|sets| sets.inheritable),
+            _ => {}
+        }
         let Some(exec) = self.exec() else { return Value::Absent };
         match field {
-            ThreadField::CapEffective => Value::Capabilities(exec.capabilities_effective),
-            ThreadField::CapPermitted => Value::Capabilities(exec.capabilities_permitted),
             ThreadField::Id => Value::Number(exec.process.pid.into()),
             ThreadField::IsMain => Value::Bool(true),
             // Not answered, as the catalogue says.
@@ -283,7 +362,21 @@ fn little<'r>(pid: u32, comm: &'r [u8], executable: Option<&'r [u8]>) -> Program
         cwd: None,
         namespaces: None,
         copy_of: None,
+        capabilities: None,
+        cred_jump: None,
     }
+}
+
+fn session(exec: &Exec<'_>) -> u32 {
+    exec.session_id
+}
+
+fn group(exec: &Exec<'_>) -> u32 {
+    exec.groups.process_group
+}
+
+fn nanoseconds<'r>(time: Timestamp) -> Value<'r> {
+    Value::number(time.0)
 }
 
 fn first_argument<'r>(program: &Program<'r>) -> Value<'r> {

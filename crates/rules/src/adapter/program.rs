@@ -1,6 +1,6 @@
 //! What a process ran at the time of an event, and what its ancestors ran.
 
-use chandra_event::process::{Arguments, Executable, Namespaces};
+use chandra_event::process::{Arguments, Capabilities, Executable, Namespaces};
 use chandra_event::time::Timestamp;
 
 /// A process and what it runs. What is absent is not known.
@@ -26,6 +26,10 @@ pub struct Program<'a> {
     pub namespaces: Option<Namespaces>,
     /// The known program that the executable has the code of, under another name; empty for what is no copy.
     pub copy_of: Option<&'a [u8]>,
+    /// Capabilities when it was executed.
+    pub capabilities: Option<&'a Capabilities>,
+    /// When it was executed it had rights to which no lawful way led.
+    pub cred_jump: Option<bool>,
 }
 
 /// What is known of an ancestor.

@@ -1,7 +1,9 @@
 use std::net::SocketAddr;
 
 use chandra_event::bounded::Pairs;
-use chandra_event::process::{Arguments, Comm, Executable};
+use chandra_event::process::{
+    Arguments, Capabilities, Comm, Executable, FileStatus, Groups, Rights, Stream,
+};
 use chandra_event::tcp::{Connection, NoKey};
 use chandra_event::who::{Container, Parent, Peer, Pod, Workload};
 
@@ -38,12 +40,25 @@ fn exec() -> Exec<'static> {
         process: process(77, 7, "sh"),
         login_uid: None,
         effective_uid: 0,
-        capabilities_effective: 1 << 21,
+        capabilities: Capabilities { effective: 1 << 21, permitted: 0, inheritable: 1 << 5 },
         filename: b"/bin/sh",
         executable: Executable { is_overlay_upper: true, ..file("/bin/busybox") },
         cwd: b"/dev/shm",
         tty: b"pts1",
         session_id: 7,
+        rights: Rights::Lawful,
+        file_status: FileStatus {
+            change_time: Timestamp(990 * SECOND),
+            modify_time: Timestamp(980 * SECOND),
+            ..FileStatus::default()
+        },
+        groups: Groups {
+            process_group: 7,
+            virtual_pid: 12,
+            virtual_process_group: 0,
+            parent_virtual_pid: 1,
+        },
+        standard_input: Some(Stream::Ipv6),
         namespaces: Namespaces { mnt: 5, ..Namespaces::default() },
         arguments: Arguments { head: arguments, tail: b"", total_bytes: arguments.len() as u64 },
         ..Exec::default()
@@ -62,6 +77,8 @@ fn program(pid: u32, name: &'static str, path: &'static str) -> Program<'static>
         cwd: None,
         namespaces: None,
         copy_of: None,
+        capabilities: None,
+        cred_jump: None,
     }
 }
 
@@ -165,6 +182,14 @@ fn an_exec_answers_for_its_process_its_ancestors_and_its_pod() {
             "proc.identity_mismatch = true and proc.ns_mismatch = false",
             "not proc.interpreter exists",
             "thread.cap_effective = CAP_SYS_ADMIN and thread.ismain = true",
+            "thread.cap_permitted = \"\" and thread.cap_inheritable = CAP_KILL",
+            "proc.vpid = 12 and proc.pvpid = 1 and proc.pgid = 7 and proc.vpgid = 0",
+            "proc.is_vpgid_leader = false and proc.vpgid.name = nginx and proc.vpgid.exe = x",
+            "proc.vpgid.exepath = /usr/sbin/nginx",
+            "proc.stdin_type = ipv6 and not proc.stdout_type exists and proc.cred_jump = false",
+            "proc.is_exe_writable = false and proc.exe_ino.ctime = 990000000000",
+            "proc.exe_ino.mtime = 980000000000",
+            "proc.exe_ino.ctime_duration_proc_start = 10000000000",
             "user.uid = 0 and user.name = root and user.loginuid = -1 and group.gid = 0",
             "container.id = c0ffee000000 and container.full_id endswith beef and container.type = containerd",
             "container.image.repository = docker.io/library/nginx and container.image.tag = 1.25",

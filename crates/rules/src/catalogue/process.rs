@@ -45,34 +45,34 @@ fields! {
         Pid = "proc.pid", Number, Nothing, One, ALL, "Process id";
         ParentPid = "proc.ppid", Number, Nothing, One, ALL, "Process id of the parent";
         AncestorPid = "proc.apid", Number, Ancestor, Any, ALL, "Process id of an ancestor";
-        VirtualPid = "proc.vpid", Number, Nothing, One, NONE, "Process id in its own pid namespace";
-        ParentVirtualPid = "proc.pvpid", Number, Nothing, One, NONE, "Process id of the parent in its pid namespace";
+        VirtualPid = "proc.vpid", Number, Nothing, One, EXEC, "Process id in its own pid namespace";
+        ParentVirtualPid = "proc.pvpid", Number, Nothing, One, EXEC, "Process id of the parent in the parent's own pid namespace";
         SessionId = "proc.sid", Number, Nothing, One, EXEC, "Session id";
         SessionName = "proc.sname", Text, Nothing, One, EXEC, "`proc.name` of the session's leader, if it is an ancestor";
         SessionExe = "proc.sid.exe", Text, Nothing, One, EXEC, "`proc.exe` of the session's leader, if it is an ancestor";
         SessionExePath = "proc.sid.exepath", Text, Nothing, One, EXEC,
         "`proc.exepath` of the session's leader, if it is an ancestor";
         IsSessionLeader = "proc.is_sid_leader", Bool, Nothing, One, EXEC, "It is the leader of its session";
-        ProcessGroup = "proc.pgid", Number, Nothing, One, NONE, "Process group";
-        VirtualGroup = "proc.vpgid", Number, Nothing, One, NONE, "Process group in its own pid namespace";
-        VirtualGroupName = "proc.vpgid.name", Text, Nothing, One, NONE, "`proc.name` of the process group's leader";
-        VirtualGroupExe = "proc.vpgid.exe", Text, Nothing, One, NONE, "`proc.exe` of the process group's leader";
-        VirtualGroupExePath = "proc.vpgid.exepath", Text, Nothing, One, NONE,
-        "`proc.exepath` of the process group's leader";
-        IsGroupLeader = "proc.is_vpgid_leader", Bool, Nothing, One, NONE, "It is the leader of its process group";
+        ProcessGroup = "proc.pgid", Number, Nothing, One, EXEC, "Process group";
+        VirtualGroup = "proc.vpgid", Number, Nothing, One, EXEC, "Process group in its own pid namespace, 0 where it is none of that";
+        VirtualGroupName = "proc.vpgid.name", Text, Nothing, One, EXEC, "`proc.name` of the process group's leader, if it is an ancestor";
+        VirtualGroupExe = "proc.vpgid.exe", Text, Nothing, One, EXEC, "`proc.exe` of the process group's leader, if it is an ancestor";
+        VirtualGroupExePath = "proc.vpgid.exepath", Text, Nothing, One, EXEC,
+        "`proc.exepath` of the process group's leader, if it is an ancestor";
+        IsGroupLeader = "proc.is_vpgid_leader", Bool, Nothing, One, EXEC, "It is the leader of its process group";
         Duration = "proc.duration", Number, Nothing, One, ALL, "Nanoseconds since it started";
         ParentDuration = "proc.ppid.duration", Number, Nothing, One, ALL, "Nanoseconds since its parent started";
         Start = "proc.pid.ts", Number, Nothing, One, ALL, "Start, nanoseconds since 1970";
         ParentStart = "proc.ppid.ts", Number, Nothing, One, ALL, "Start of the parent, nanoseconds since 1970";
         ExeInode = "proc.exe_ino", Number, Nothing, One, ALL, "Inode number of the executable";
-        ExeChangeTime = "proc.exe_ino.ctime", Number, Nothing, One, NONE, "Last change of the executable's inode";
-        ExeModifyTime = "proc.exe_ino.mtime", Number, Nothing, One, NONE, "Last change of the executable's content";
-        ExeChangeToStart = "proc.exe_ino.ctime_duration_proc_start", Number, Nothing, One, NONE,
+        ExeChangeTime = "proc.exe_ino.ctime", Number, Nothing, One, EXEC, "Last change of the executable's inode, nanoseconds since 1970";
+        ExeModifyTime = "proc.exe_ino.mtime", Number, Nothing, One, EXEC, "Last change of the executable's content, nanoseconds since 1970";
+        ExeChangeToStart = "proc.exe_ino.ctime_duration_proc_start", Number, Nothing, One, EXEC,
         "Nanoseconds from the last change of the executable to the start";
         ExeChangeToNamespace = "proc.exe_ino.ctime_duration_pidns_start", Number, Nothing, One, NONE,
         "Nanoseconds from the start of the pid namespace to the last change of the executable";
         NamespaceStart = "proc.pidns_init_start_ts", Number, Nothing, One, NONE, "Start of the pid namespace";
-        IsExeWritable = "proc.is_exe_writable", Bool, Nothing, One, NONE, "Its user may write to the executable";
+        IsExeWritable = "proc.is_exe_writable", Bool, Nothing, One, EXEC, "Its user may write to the executable, by permissions and capabilities; of groups beside its own that is not known";
         IsExeUpperLayer = "proc.is_exe_upper_layer", Bool, Nothing, One, ALL,
         "The executable is not from the container's image but was written since (upper layer of overlayfs)";
         IsExeFromMemfd = "proc.is_exe_from_memfd", Bool, Nothing, One, ALL,
@@ -80,8 +80,12 @@ fields! {
         IsExeDeleted = "proc.is_exe_deleted", Bool, Nothing, One, ALL, "The executable has no name left";
         IdentityMismatch = "proc.identity_mismatch", Bool, Nothing, One, ALL,
         "Its name or its first argument is another than that of what really runs";
-        CredentialJump = "proc.cred_jump", Bool, Nothing, One, NONE,
-        "It has more rights than before without having executed a program that grants them";
+        CredentialJump = "proc.cred_jump", Bool, Nothing, One, ALL,
+        "When it was executed it had rights to which no lawful way led from those at the exec, or the fork, before";
+        StandardInput = "proc.stdin_type", Text, Nothing, One, EXEC,
+        "What its standard input is: `file`, `directory`, `pipe`, `tty`, `null`, `ipv4`, `ipv6`, `unix`, `socket` (of another family), `other`; none if it is closed";
+        StandardOutput = "proc.stdout_type", Text, Nothing, One, EXEC,
+        "What its standard output is, in the words of `proc.stdin_type`";
         NamespaceMismatch = "proc.ns_mismatch", Bool, Nothing, One, ALL,
         "It is in a container's cgroup and in the host's mount namespace";
         Env = "proc.env", Text, MaybeName, One, NONE, "Environment, or a variable of it";

@@ -2,15 +2,19 @@
 
 use super::{EventTypes, fields};
 
+const ALL: EventTypes = EventTypes::CAPTURED;
 const EXEC: EventTypes = EventTypes::EXEC;
 const NONE: EventTypes = EventTypes::NONE;
 
 fields! {
     /// Fields of the thread.
     ThreadField in Thread {
-        CapEffective = "thread.cap_effective", Text, Nothing, One, EXEC, "Effective capabilities: names with blanks between";
-        CapPermitted = "thread.cap_permitted", Text, Nothing, One, EXEC, "Permitted capabilities: names with blanks between";
-        CapInheritable = "thread.cap_inheritable", Text, Nothing, One, NONE, "Inheritable capabilities";
+        CapEffective = "thread.cap_effective", Text, Nothing, One, ALL,
+        "Effective capabilities: names with blanks between; of events other than `execve` those when it was executed";
+        CapPermitted = "thread.cap_permitted", Text, Nothing, One, ALL,
+        "Permitted capabilities, in the same way";
+        CapInheritable = "thread.cap_inheritable", Text, Nothing, One, ALL,
+        "Inheritable capabilities, in the same way";
         Id = "thread.tid", Number, Nothing, One, EXEC, "Thread id; that of the process, whose only thread it is";
         IsMain = "thread.ismain", Bool, Nothing, One, EXEC, "It is the thread-group leader";
         VirtualId = "thread.vtid", Number, Nothing, One, NONE, "Thread id in its own pid namespace";

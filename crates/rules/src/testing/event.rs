@@ -26,6 +26,8 @@
 //! | `host_mounts` | it is in the host's mount namespace | `true` outside of containers |
 //! | `uid` | effective user id | 0 |
 //! | `tty` | name of its terminal: `pts0` | none |
+//! | `stdin`, `stdout` | what it is, in the words of `proc.stdin_type` | `null` |
+//! | `cred_jump` | it has rights to which no lawful way led | `false` |
 //! | `connect`, `accept` | address and port of the other end; the event is this and no execution | |
 //! | `peer_name` | the name that was resolved to that address | not known |
 //! | `open` | path of the file that is opened; the event is this and no execution | |
@@ -44,7 +46,10 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use chandra_event::file::{FileOpen, FileType, Opened};
-use chandra_event::process::{Arguments, Comm, Exec, Executable, Namespaces, Process};
+use chandra_event::process::{
+    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Namespaces, Process, Rights,
+    Stream,
+};
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, Socket, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
@@ -63,6 +68,7 @@ const OWN_MOUNTS: u32 = 4_026_532_001;
 const PID: u32 = 4242;
 /// Where sockets are bound.
 const OWN_END: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 244, 1, 7), 40_000));
+const NO_CAPABILITIES: Capabilities = Capabilities { effective: 0, permitted: 0, inheritable: 0 };
 
 /// What a process runs.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +108,9 @@ pub(super) struct Event {
     pub host_mounts: bool,
     pub uid: u32,
     pub tty: Option<String>,
+    pub stdin: Option<Stream>,
+    pub stdout: Option<Stream>,
+    pub cred_jump: bool,
     pub other: Option<Other>,
     pub peer_name: Option<String>,
     /// `O_*` of open(2).
@@ -169,6 +178,8 @@ impl Memory<'_> {
             cwd: Some(cwd.as_deref().unwrap_or("/").as_bytes()),
             namespaces: Some(Namespaces { mnt: mounts, ..Namespaces::default() }),
             copy_of: Some(self.running.copy_of.as_deref().unwrap_or_default().as_bytes()),
+            capabilities: Some(&NO_CAPABILITIES),
+            cred_jump: Some(false),
         }
     }
 }
@@ -196,7 +207,8 @@ impl Event {
         let lineage: Vec<Program<'_>> = (memories.iter().zip(0u32..))
             .map(|(memory, generation)| {
                 let pid = if generation + 1 == generations { 1 } else { PID - generation };
-                memory.program(pid, if generation == 0 { 0 } else { 3600 }, mounts)
+                let program = memory.program(pid, if generation == 0 { 0 } else { 3600 }, mounts);
+                Program { cred_jump: Some(self.cred_jump && generation == 0), ..program }
             })
             .collect();
         let [own, parent, ..] = lineage.as_slice() else { return T::default() };
@@ -246,6 +258,12 @@ impl Event {
             cwd: own.cwd.unwrap_or_default(),
             tty: self.tty.as_deref().unwrap_or_default().as_bytes(),
             session_id: own.pid,
+            standard_input: self.stdin.or(Some(Stream::Null)),
+            standard_output: self.stdout.or(Some(Stream::Null)),
+            rights: match self.cred_jump {
+                true => Rights::Jumped(Credentials::default()),
+                false => Rights::Lawful,
+            },
             namespaces: own.namespaces.unwrap_or_default(),
             arguments: own.arguments.unwrap_or_default(),
             ..Exec::default()

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use chandra_event::process::Stream;
+
 use super::event::{Event, Other, Running};
 use super::{Case, Expected, Unreadable};
 use crate::catalogue::{EventType, EventTypes};
@@ -112,6 +114,9 @@ impl Reader {
                 "host_mounts" => event.host_mounts = self.is(value)?,
                 "uid" => event.uid = self.parsed(value, "user id")?,
                 "tty" => event.tty = self.owned(value)?,
+                "stdin" => event.stdin = Some(self.stream(value)?),
+                "stdout" => event.stdout = Some(self.stream(value)?),
+                "cred_jump" => event.cred_jump = self.is(value)?,
                 "connect" => event.other = Some(Other::Connect(self.address(value)?)),
                 "accept" => event.other = Some(Other::Accept(self.address(value)?)),
                 "open" => event.other = Some(Other::Open(self.text(value)?.to_owned())),
@@ -134,6 +139,12 @@ impl Reader {
 
     fn address(&self, node: &Node) -> Read<SocketAddr> {
         self.parsed(node, "address with a port")
+    }
+
+    fn stream(&self, node: &Node) -> Read<Stream> {
+        let word = self.text(node)?;
+        let stream = Stream::of_word(word);
+        stream.map_or_else(|| self.wrong(node, format!("{word:?} is no type of a stream")), Ok)
     }
 
     /// `O_*` of open(2), as on every architecture (`include/uapi/asm-generic/fcntl.h`).

@@ -1,11 +1,11 @@
 //! The `process` signal: fork, exec, exit, and the processes that run at start.
 
 use chandra_event::process::{
-    Arguments, Comm, EXEC, EXIT, Exec, Executable, Exit, FORK, Fork, Namespaces, PROCESS_RUNNING,
-    Process,
+    Arguments, Capabilities, Comm, Credentials, EXEC, EXIT, Exec, Executable, Exit, FORK, FileStatus, Fork, Groups, Namespaces,
+    PROCESS_RUNNING, Process, Rights, Stream,
 };
 use chandra_event::record::{Kind, Record};
-use chandra_event::time::Clock;
+use chandra_event::time::{Clock, Timestamp};
 use chandra_loader::abi;
 
 use crate::registry::{Context, DecodeError};
@@ -99,8 +99,12 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
         login_uid: Some(record.login_uid).filter(|_| has(exec_flag::EXEC_LOGIN_UID)),
         effective_uid: record.effective_uid,
         effective_gid: record.effective_gid,
-        capabilities_effective: record.capabilities_effective,
-        capabilities_permitted: record.capabilities_permitted,
+        capabilities: Capabilities {
+            effective: record.capabilities_effective,
+            permitted: record.capabilities_permitted,
+            inheritable: record.capabilities_inheritable,
+        },
+        rights: rights(&record),
         filename,
         executable: Executable {
             path,
@@ -111,10 +115,26 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
             is_deleted: has(exec_flag::EXEC_DELETED),
             is_overlay_upper: has(exec_flag::EXEC_OVERLAY_UPPER),
         },
+        file_status: FileStatus {
+            is_read_only: has(exec_flag::EXEC_READ_ONLY),
+            mode: record.exe_mode,
+            uid: record.exe_uid,
+            gid: record.exe_gid,
+            change_time: Timestamp(record.exe_change_time_ns),
+            modify_time: Timestamp(record.exe_modify_time_ns),
+        },
         interpreter,
         cwd,
         tty: tty.unwrap_or_default(),
         session_id: record.session_id,
+        groups: Groups {
+            process_group: record.process_group,
+            virtual_pid: record.virtual_pid,
+            virtual_process_group: record.virtual_process_group,
+            parent_virtual_pid: record.parent_virtual_pid,
+        },
+        standard_input: stream(&record.standard_input),
+        standard_output: stream(&record.standard_output),
         namespaces: Namespaces {
             pid: record.pid_namespace,
             mnt: record.mnt_namespace,
@@ -125,6 +145,25 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
         arguments: Arguments { head, tail, total_bytes: record.argv_bytes },
     };
     Ok((exec, strings.at))
+}
+
+fn rights(record: &ExecRecord) -> Rights {
+    let has = |flag: u32| record.flags & flag != 0;
+    match (has(exec_flag::EXEC_CREDENTIALS_KNOWN), has(exec_flag::EXEC_CREDENTIAL_JUMP)) {
+        (false, _) => Rights::Unknown,
+        (true, false) => Rights::Lawful,
+        (true, true) => Rights::Jumped(Credentials {
+            uid: record.before_uid,
+            effective_uid: record.before_effective_uid,
+            saved_uid: record.before_saved_uid,
+            capabilities_permitted: record.before_permitted,
+            user_namespace: record.before_user_namespace,
+        }),
+    }
+}
+
+fn stream(stream: &wire::Stream) -> Option<Stream> {
+    Stream::of(stream.mode, stream.device, u16::try_from(stream.family).unwrap_or_default())
 }
 
 fn exit(record: &ExitRecord, context: &Context) -> Exit {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Processes: fork, exec and exit, and those that already run. See README.md for what each hook sees. */
 #include "event.h"
+#include "credentials.h"
 #include "path.h"
 
 EXPORT(enum, process_kind);
@@ -33,17 +34,11 @@ struct {
 	__type(value, struct exec_scratch);
 } running_scratch SEC(".maps");
 
-/* Multi-threaded processes whose end was reported: several threads may see that none is left. */
-struct ended {
-	__u64 start_boottime_ns;
-	__u32 pid;
-	__u32 padding;
-};
-/* Bytes: about 160,000. */
+/* Multi-threaded processes whose end was reported: several threads may see that none is left. Bytes: about 160,000. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 2048);
-	__type(key, struct ended);
+	__type(key, struct process_key);
 	__type(value, __u8);
 } ended_processes SEC(".maps");
 
@@ -70,6 +65,93 @@ static __always_inline __u32 append_string(struct exec_scratch *out, __u32 offse
 	return length > 0 ? length - 1 : 0;
 }
 
+#define NANOSECONDS 1000000000ULL
+
+/* Within the nanoseconds, since 6.13: somebody has asked (include/linux/fs.h). */
+#define I_CTIME_QUERIED (1U << 31)
+
+/* The kernel renamed these fields three times. */
+static __always_inline void read_file_times(struct exec_record *record, struct inode *inode)
+{
+	struct timespec64 changed = {}, modified = {};
+
+	if (bpf_core_field_exists(inode->i_ctime_sec)) {
+		changed.tv_sec = BPF_CORE_READ(inode, i_ctime_sec);
+		changed.tv_nsec = BPF_CORE_READ(inode, i_ctime_nsec) & ~I_CTIME_QUERIED;
+		modified.tv_sec = BPF_CORE_READ(inode, i_mtime_sec);
+		modified.tv_nsec = BPF_CORE_READ(inode, i_mtime_nsec);
+	} else if (bpf_core_field_exists(((struct inode___both *)0)->__i_mtime)) {
+		struct inode___both *both = (void *)inode;
+
+		changed = BPF_CORE_READ(both, __i_ctime);
+		modified = BPF_CORE_READ(both, __i_mtime);
+	} else if (bpf_core_field_exists(((struct inode___ctime *)0)->__i_ctime)) {
+		struct inode___ctime *ctime = (void *)inode;
+
+		changed = BPF_CORE_READ(ctime, __i_ctime);
+		modified = BPF_CORE_READ(ctime, i_mtime);
+	} else {
+		struct inode___old *old = (void *)inode;
+
+		changed = BPF_CORE_READ(old, i_ctime);
+		modified = BPF_CORE_READ(old, i_mtime);
+	}
+	record->exe_change_time_ns = changed.tv_sec * NANOSECONDS + changed.tv_nsec;
+	record->exe_modify_time_ns = modified.tv_sec * NANOSECONDS + modified.tv_nsec;
+}
+
+/* What a descriptor of the task stands for. */
+static __always_inline void read_stream(struct stream *stream, struct task_struct *task,
+					__u32 descriptor)
+{
+	struct file *file = file_of(task, descriptor);
+	struct socket *socket;
+
+	__builtin_memset(stream, 0, sizeof(*stream));
+	if (!file)
+		return;
+	stream->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	stream->device = BPF_CORE_READ(file, f_inode, i_rdev);
+	if ((stream->mode & S_IFMT) != S_IFSOCK)
+		return;
+	socket = BPF_CORE_READ(file, private_data);
+	stream->family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
+}
+
+/* A pid's number at this level of namespaces; 0 where it has none. */
+static __always_inline struct upid pid_number(struct pid *pid, __u32 level)
+{
+	struct upid upid = {};
+
+	if (pid && BPF_CORE_READ(pid, level) >= level)
+		bpf_probe_read_kernel(&upid, sizeof(upid),
+				      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+					      level * bpf_core_type_size(struct upid));
+	return upid;
+}
+
+/*
+ * The process and its group as its own pid namespace numbers them, which is that of its innermost
+ * number. Returns that namespace.
+ */
+static __always_inline struct pid_namespace *read_pids(struct exec_record *record,
+						       struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct pid *group = BPF_CORE_READ(task, signal, pids[PIDTYPE_PGID]);
+	struct pid *parent = BPF_CORE_READ(leader, real_parent, group_leader, thread_pid);
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+	struct upid own = pid_number(pid, level), shared = pid_number(group, level);
+
+	record->session_id = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
+	record->process_group = BPF_CORE_READ(group, numbers[0].nr);
+	record->virtual_pid = own.nr;
+	record->virtual_process_group = shared.ns == own.ns ? shared.nr : 0;
+	record->parent_virtual_pid = pid_number(parent, BPF_CORE_READ(parent, level)).nr;
+	return own.ns;
+}
+
 /*
  * The file that runs. A memfd has no parent and its name begins with "memfd:"; an overlay inode is
  * followed in memory by the pointer to its dentry in the upper layer (struct ovl_inode).
@@ -88,6 +170,13 @@ static __always_inline __u32 read_executable(struct exec_scratch *out, enum path
 		return 0;
 	record->exe_inode = BPF_CORE_READ(inode, i_ino);
 	record->exe_device = BPF_CORE_READ(super, s_dev);
+	record->exe_mode = BPF_CORE_READ(inode, i_mode);
+	record->exe_uid = BPF_CORE_READ(inode, i_uid.val);
+	record->exe_gid = BPF_CORE_READ(inode, i_gid.val);
+	read_file_times(record, inode);
+	if ((BPF_CORE_READ(super, s_flags) & SB_RDONLY) ||
+	    (BPF_CORE_READ(file, f_path.mnt, mnt_flags) & MNT_READONLY))
+		record->flags |= EXEC_READ_ONLY;
 	if (BPF_CORE_READ(inode, i_nlink) == 0)
 		record->flags |= EXEC_DELETED;
 	if (magic == OVERLAYFS_SUPER_MAGIC) {
@@ -147,18 +236,16 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 {
 	struct exec_record *record = &out->record;
 	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
-	struct pid_namespace *pid_namespace = NULL;
-	struct upid upid;
 
 	record->flags = 0;
 	record->effective_uid = BPF_CORE_READ(cred, euid.val);
 	record->effective_gid = BPF_CORE_READ(cred, egid.val);
 	bpf_core_read(&record->capabilities_effective, sizeof(__u64), &cred->cap_effective);
 	bpf_core_read(&record->capabilities_permitted, sizeof(__u64), &cred->cap_permitted);
+	bpf_core_read(&record->capabilities_inheritable, sizeof(__u64), &cred->cap_inheritable);
 	record->user_namespace = BPF_CORE_READ(cred, user_ns, ns.inum);
 	record->login_uid = -1;
 	if (bpf_core_field_exists(task->loginuid)) {
@@ -166,17 +253,12 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 		if (record->login_uid != (__u32)-1)
 			record->flags |= EXEC_LOGIN_UID;
 	}
-	record->session_id = BPF_CORE_READ(signal, pids[PIDTYPE_SID], numbers[0].nr);
-	/* A task's own pid namespace is that of its innermost pid number. */
-	if (!bpf_probe_read_kernel(&upid, sizeof(upid),
-				   (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-					   BPF_CORE_READ(pid, level) *
-						   bpf_core_type_size(struct upid)))
-		pid_namespace = upid.ns;
-	record->pid_namespace = BPF_CORE_READ(pid_namespace, ns.inum);
+	record->pid_namespace = BPF_CORE_READ(read_pids(record, task), ns.inum);
 	record->mnt_namespace = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
 	record->net_namespace = BPF_CORE_READ(nsproxy, net_ns, ns.inum);
 	record->cgroup_namespace = BPF_CORE_READ(nsproxy, cgroup_ns, ns.inum);
+	read_stream(&record->standard_input, task, 0);
+	read_stream(&record->standard_output, task, 1);
 	__builtin_memset(record->tty, 0, sizeof(record->tty));
 	if (tty)
 		bpf_core_read_str(record->tty, sizeof(record->tty), &tty->name);
@@ -207,15 +289,16 @@ static __always_inline int on_exec(void *ctx, struct task_struct *task, __u32 ol
 	const char *filename, *interpreter;
 	struct exec_scratch *out;
 	struct exec_record *record;
-	__u32 zero = 0, strings;
+	__u32 zero = 0, strings, credentials;
 	__u64 size;
 
-	if (!wanted(KIND_EXEC))
-		return 0;
 	out = bpf_map_lookup_elem(&scratch, &zero);
 	if (!out)
 		return 0;
 	record = &out->record;
+	credentials = note_exec(record, task, bprm);
+	if (!wanted(KIND_EXEC))
+		return 0;
 	COUNT(seen);
 	read_process(task, &record->process);
 	if (!process_passes(task, &record->process)) {
@@ -229,6 +312,7 @@ static __always_inline int on_exec(void *ctx, struct task_struct *task, __u32 ol
 	record->kind = KIND_EXEC;
 	record->old_pid = old_pid;
 	strings = read_task(out, PATH_SLOT_TRACEPOINT, task);
+	record->flags |= credentials;
 	filename = BPF_CORE_READ(bprm, filename);
 	interpreter = BPF_CORE_READ(bprm, interp);
 	record->filename_length = append_string(out, strings, PATH_BYTES, filename);
@@ -254,7 +338,10 @@ static __always_inline int on_fork(void *ctx, struct task_struct *parent, struct
 {
 	struct fork_record record = { .kind = KIND_FORK };
 
-	if (!wanted(KIND_FORK) || BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+		return 0;
+	note_fork(parent, child);
+	if (!wanted(KIND_FORK))
 		return 0;
 	COUNT(seen);
 	read_process(child, &record.process);
@@ -278,7 +365,7 @@ static __always_inline int on_fork(void *ctx, struct task_struct *parent, struct
 static __always_inline bool is_first_to_end(struct signal_struct *signal,
 					    const struct process *process)
 {
-	struct ended key = {
+	struct process_key key = {
 		.start_boottime_ns = process->start_boottime_ns,
 		.pid = process->pid,
 	};
@@ -299,7 +386,10 @@ static __always_inline int on_exit(void *ctx, struct task_struct *task)
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	struct exit_record record = { .kind = KIND_EXIT };
 
-	if (!wanted(KIND_EXIT) || BPF_CORE_READ(signal, live.counter) != 0)
+	if (BPF_CORE_READ(signal, live.counter) != 0)
+		return 0;
+	note_exit(task);
+	if (!wanted(KIND_EXIT))
 		return 0;
 	read_process(task, &record.process);
 	if (!is_first_to_end(signal, &record.process))
@@ -369,6 +459,7 @@ int running_iter(struct bpf_iter__task *ctx)
 		return 0;
 	if (BPF_CORE_READ(task, signal, live.counter) == 0) /* it waits to be reaped */
 		return 0;
+	note_running(task);
 	out = bpf_map_lookup_elem(&running_scratch, &zero);
 	if (!out)
 		return 0;

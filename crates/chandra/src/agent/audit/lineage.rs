@@ -69,6 +69,8 @@ impl<'a> ProcessLineage<'a> {
             cwd: ran.map(|ran| &*ran.cwd),
             namespaces: ran.map(|ran| ran.namespaces),
             copy_of: executable.and_then(|file| self.copies.of_file(&file)),
+            capabilities: ran.map(|ran| &ran.capabilities),
+            cred_jump: ran.and_then(|ran| ran.cred_jump),
         }
     }
 }
