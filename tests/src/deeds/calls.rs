@@ -1,10 +1,13 @@
 //! Deeds that are system calls.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use simple_dns::TYPE;
 
@@ -172,4 +175,57 @@ pub fn connect_to_pool() {
 
 pub fn connect_to_namesake_of_pool() {
     connect_to_name(POOL[1].0);
+}
+
+/// A connection of this process with itself; both ends, so that neither is closed.
+fn connection() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let opened = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (opened, listener.accept().unwrap().0)
+}
+
+fn put_onto_standard_input(socket: &impl AsRawFd) {
+    // SAFETY: both are descriptors, and nothing here reads standard input.
+    assert_eq!(unsafe { libc::dup2(socket.as_raw_fd(), 0) }, 0);
+}
+
+pub fn put_connection_onto_standard_input() {
+    put_onto_standard_input(&connection().0);
+}
+
+pub fn put_local_socket_onto_standard_input() {
+    put_onto_standard_input(&UnixStream::pair().unwrap().0);
+}
+
+/// Becomes a shell that ends at once.
+fn become_shell() {
+    panic!("{}", Command::new("/bin/sh").args(["-c", "exit"]).exec());
+}
+
+pub fn shell_on_connection() {
+    let ends = connection();
+    put_onto_standard_input(&ends.0);
+    become_shell();
+}
+
+pub fn shell_on_local_socket() {
+    let ends = UnixStream::pair().unwrap();
+    put_onto_standard_input(&ends.0);
+    become_shell();
+}
+
+/// Asks the socket at a path, which is the container's own.
+fn ask(path: &str) {
+    drop(made(path));
+    fs::remove_file(path).unwrap();
+    let _listener = UnixListener::bind(path).unwrap();
+    UnixStream::connect(path).unwrap();
+}
+
+pub fn ask_container_runtime() {
+    ask("/run/podman/podman.sock");
+}
+
+pub fn ask_another_service() {
+    ask("/run/podman/metrics.sock");
 }

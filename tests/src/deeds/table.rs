@@ -321,4 +321,22 @@ pub const CASES: &[Case] = &[
         Do("writer", calls::write_cron_table),
         Do("writer", calls::write_settings),
     ),
+    case(
+        "Shell on a network connection",
+        Both,
+        Do("caller", calls::shell_on_connection),
+        Do("caller", calls::shell_on_local_socket),
+    ),
+    case(
+        "Socket put onto standard input",
+        Container,
+        Do("caller", calls::put_connection_onto_standard_input),
+        Do("caller", calls::put_local_socket_onto_standard_input),
+    ),
+    case(
+        "Container runtime asked from a container",
+        Container,
+        Do("asker", calls::ask_container_runtime),
+        Do("asker", calls::ask_another_service),
+    ),
 ];
