@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use libbpf_rs::{Link, Object};
+use libbpf_rs::Object;
 
 use crate::btf;
 use crate::capability;
 use crate::kernel_log;
-use crate::load::{LoadError, Request};
+use crate::load::{LoadError, Options, Request};
 use crate::memory;
-use crate::object::{self, Refused};
+use crate::object::{self, Attachment, Refused};
 use crate::spec::{Hook, Rung, SignalSpec};
 use crate::verdict::{HookVerdict, Refusal, Step, Verdict};
 
@@ -158,8 +158,9 @@ const NOT_PERMITTED: [i32; 2] = [libc::EPERM, libc::EACCES];
 pub fn attach(
     object: &Object,
     candidates: &mut [Candidate<'_>],
-) -> Option<Vec<(&'static str, Link)>> {
-    let mut links = Vec::new();
+    options: &Options,
+) -> Option<Vec<(&'static str, Attachment)>> {
+    let mut attachments = Vec::new();
     let mut refused = false;
     for functions in [true, false] {
         for candidate in candidates.iter_mut() {
@@ -168,8 +169,8 @@ pub fn attach(
                 continue;
             };
             for name in rung.programs {
-                match object::attach(object, name) {
-                    Ok(link) => links.push((candidate.hook.name, link)),
+                match object::attach(object, name, options) {
+                    Ok(attachment) => attachments.push((candidate.hook.name, attachment)),
                     Err((errno, words)) => {
                         candidate.refuse(Step::Attach, errno, words);
                         refused = true;
@@ -182,7 +183,7 @@ pub fn attach(
             return None;
         }
     }
-    Some(links)
+    Some(attachments)
 }
 
 fn hooks_function(rung: &Rung) -> bool {
