@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::cgroup::{self, Cgroup};
+use crate::cpu_sample::{CpuSample, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
@@ -271,6 +272,26 @@ pub fn system_call() -> SystemCall<'static> {
     }
 }
 
+/// Of a program that the kernel works for.
+pub fn cpu_sample() -> CpuSample<'static> {
+    CpuSample {
+        time: NOW,
+        process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        exec_id: 7,
+        weight_ns: 10_101_010,
+        thread_id: 101,
+        thread_comm: Comm(*b"worker\0\0\0\0\0\0\0\0\0\0"),
+        cpu: 3,
+        is_user_mode: false,
+        is_kernel_truncated: true,
+        user_end: StackEnd::UnknownProcess,
+        kernel_frames: Words::new(&[1; 24]),
+        user_frames: Words::new(&[2; 16]),
+        registers: Words::new(&[3; 8]),
+        stack: &[4; 1024],
+    }
+}
+
 /// At a client.
 pub fn udp(happened: udp::Happened) -> Udp {
     Udp {
@@ -408,5 +429,6 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&icmp_error());
     each(&icmp_echo());
     each(&unknown_icmp());
+    each(&cpu_sample());
     each(&Described { time: NOW, pending_records: 3 });
 }

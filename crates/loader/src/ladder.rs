@@ -139,7 +139,9 @@ pub fn refuse_program(
     }
     let candidate = candidates.iter_mut().find(|candidate| {
         let rung = candidate.rung();
-        rung.zip(program).is_some_and(|(rung, program)| rung.programs.contains(&program))
+        rung.zip(program).is_some_and(|(rung, program)| {
+            rung.programs.contains(&program) || rung.tail_calls.contains(&program)
+        })
     });
     match (candidate, map) {
         (Some(candidate), _) => candidate.refuse(Step::Load, errno, words),

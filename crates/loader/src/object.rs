@@ -42,7 +42,7 @@ pub fn open(
         .iter()
         .filter_map(Candidate::rung)
         .filter(|rung| wanted(rung))
-        .flat_map(|rung| rung.programs)
+        .flat_map(|rung| rung.programs.iter().chain(rung.tail_calls))
         .copied()
         .collect();
     for mut program in open.progs_mut() {
@@ -154,11 +154,7 @@ impl Attachment {
 }
 
 /// Attaches one program to what its section names; errno and words when that is refused.
-pub fn attach(
-    object: &Object,
-    name: &str,
-    options: &Options,
-) -> Result<Attachment, (i32, String)> {
+pub fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, (i32, String)> {
     kernel_log::take();
     let program = object.progs_mut().find(|program| program.name() == name);
     let program =
@@ -194,8 +190,11 @@ fn not_sampled(error: io::Error) -> (i32, String) {
     let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
     let setting = match (error.kind(), paranoid) {
         (io::ErrorKind::PermissionDenied, Ok(value)) => {
-            format!(" (kernel.perf_event_paranoid is {}, CAP_PERFMON is needed, and a filter of \
-                     system calls must let perf_event_open through)", value.trim())
+            format!(
+                " (kernel.perf_event_paranoid is {}, CAP_PERFMON is needed, and a filter of \
+                     system calls must let perf_event_open through)",
+                value.trim()
+            )
         }
         _ => String::new(),
     };

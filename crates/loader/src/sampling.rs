@@ -139,13 +139,7 @@ impl Clocks {
             let period_ns = random.period(self.period_ns);
             // SAFETY: an open event, and a number that lives through the call. A refusal leaves the pace
             // as it was.
-            unsafe {
-                libc::ioctl(
-                    clock.as_raw_fd(),
-                    IOC_PERIOD,
-                    &raw const period_ns,
-                )
-            };
+            unsafe { libc::ioctl(clock.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
         }
     }
 }
@@ -185,11 +179,7 @@ pub(crate) fn open_event(
 }
 
 /// A command to an event whose argument is a number.
-pub(crate) fn command(
-    event: &OwnedFd,
-    command: libc::Ioctl,
-    argument: i32,
-) -> io::Result<()> {
+pub(crate) fn command(event: &OwnedFd, command: libc::Ioctl, argument: i32) -> io::Result<()> {
     // SAFETY: an open event and numbers.
     match unsafe { libc::ioctl(event.as_raw_fd(), command, argument) } {
         0.. => Ok(()),
@@ -235,7 +225,8 @@ mod tests {
         let mut random = Random::new();
         let asked = period_ns(99);
         let periods: Vec<u64> = (0..10_000).map(|_| random.period(asked)).collect();
-        let bounds = (asked as f64 * (1.0 - JITTER)) as u64..=(asked as f64 * (1.0 + JITTER)) as u64;
+        let bounds =
+            (asked as f64 * (1.0 - JITTER)) as u64..=(asked as f64 * (1.0 + JITTER)) as u64;
         assert!(periods.iter().all(|period| bounds.contains(period)));
         let mean = periods.iter().sum::<u64>() as f64 / periods.len() as f64;
         // The mean of n even numbers strays by their width / sqrt(12 n): six times that is never seen.

@@ -26,7 +26,12 @@ use common::{is_root, load, map, spec, thread_id};
 
 static HOOKS: &[Hook] = &[Hook {
     name: "numbers",
-    ladder: &[Rung { name: "raw_tp", programs: &["send_number"], per_packet: false }],
+    ladder: &[Rung {
+        name: "raw_tp",
+        programs: &["send_number"],
+        tail_calls: &[],
+        per_packet: false,
+    }],
 }];
 
 /// What a thread calls to have a record sent as every probe sends it.

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From frame to frame of a user's stack, by tables of rules, and by frame pointers where they say nothing.
+ *
+ * It is step by step what crates/unwind/src/walk.rs does; what differs is a defect of one of the two. A walk
+ * never guesses: where it cannot go on, it says why.
+ *
+ * The mappings of a process lie sorted in one array, found by one look-up for all frames of a sample. (A trie
+ * of prefixes would cost a chase of pointers for each frame, and a dozen entries for each mapping.)
+ */
+#ifndef CHANDRA_WALK_H
+#define CHANDRA_WALK_H
+
+#include "registers.h"
+#include "unwind_table.h"
+
+#define MAX_PROCESSES    8192
+#define MAX_MAPPINGS     65536
+#define MAX_EXECUTABLES  4096
+#define MAPPING_STEPS    16
+#define PLACE_BITS       48
+#define MAX_FRAMES       1024 /* of kernel and user together; a power of two */
+#define STACK_BYTES      16384
+#define STACK_PART_BYTES 1024
+#define GOES_ON          -1
+
+/* By pid. Bytes: about 80 x max_entries, in advance. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PROCESSES);
+	__type(key, __u32);
+	__type(value, struct profiled_process);
+} processes SEC(".maps");
+
+/* Written as memory by user space, which lets a place rest before it is used again. Bytes: 32 x max_entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_MAPPINGS);
+	__type(key, __u32);
+	__type(value, struct profile_mapping);
+} mappings SEC(".maps");
+
+/* By the number of the executable, each table of its own size. Bytes: 8 x max_entries, and the tables. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_EXECUTABLES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+			__uint(max_entries, 1);
+			__type(key, __u32);
+			__type(value, __u64);
+		});
+} tables SEC(".maps");
+
+/* Where a walk is. */
+struct walk {
+	__u64 pc;
+	__u64 sp;
+	__u64 fp;
+	__u64 lr; /* aarch64: known where `is_interrupted` */
+	__u64 context; /* where the kernel saved the registers of this frame (struct sigcontext); 0: nowhere */
+	__u32 first_mapping;
+	__u32 mapping_count;
+	__u32 is_interrupted; /* pc is where a thread was interrupted, not a return address */
+	__u32 frames;         /* so far */
+};
+
+/* What a sample is made in, of one CPU: a tick does not interrupt another one. */
+struct scratch {
+	__u64 last_tick_ns;
+	struct walk walk;
+	__u64 registers[REGISTER_WORDS];
+	struct cpu_sample_record record;
+	/* What goes behind the record: frames, registers, a copy of the stack. */
+	__u64 words[MAX_FRAMES + REGISTER_WORDS + STACK_BYTES / 8];
+};
+
+static __always_inline struct profile_mapping *mapping_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&mappings, &index);
+}
+
+/* The mapping that an address is in; NULL for none that is known. */
+static __always_inline struct profile_mapping *find_mapping(const struct walk *walk, __u64 address)
+{
+	__u32 after = walk->first_mapping, count = walk->mapping_count;
+	struct profile_mapping *found = NULL, *mapping;
+
+	for (int i = 0; i < MAPPING_STEPS && count; i++) {
+		__u32 half = count / 2;
+
+		mapping = mapping_at(after + half);
+		if (!mapping)
+			return NULL;
+		if (mapping->start <= address) {
+			found = mapping;
+			after += half + 1;
+			count -= half + 1;
+		} else {
+			count = half;
+		}
+	}
+	return found && address < found->end ? found : NULL;
+}
+
+static __always_inline bool read_cell(void *table, __u32 index, __u64 *cell)
+{
+	__u64 *value = bpf_map_lookup_elem(table, &index);
+
+	if (!value)
+		return false;
+	*cell = *value;
+	return true;
+}
+
+/* The rule of a place. False where the table refers to what it does not have. */
+static __always_inline bool find_rule(void *table, __u64 place, __u64 *rule)
+{
+	struct unwind_table header;
+	__u64 cell, page = place >> UNWIND_PAGE_BITS;
+	__u32 after, count, row = 0;
+	__u16 low = place;
+	bool found = false;
+
+	*rule = UNWIND_GAP;
+	if (!read_cell(table, 0, &cell))
+		return false;
+	header.first_page = cell;
+	header.page_count = cell >> 32;
+	if (!read_cell(table, 1, &cell))
+		return false;
+	header.rule_count = cell;
+	if (page < header.first_page || page - header.first_page >= header.page_count)
+		return true;
+	if (!read_cell(table, unwind_page_cell(page - header.first_page), &cell))
+		return false;
+	after = unwind_page_first_row(cell);
+	count = unwind_page_row_count(cell);
+	for (int i = 0; i < UNWIND_SEARCH_STEPS && count; i++) {
+		__u32 half = count / 2, middle = after + half, here;
+
+		if (!read_cell(table, unwind_row_cell(&header, middle), &cell))
+			return false;
+		here = unwind_row(cell, middle);
+		if (unwind_row_low(here) <= low) {
+			row = here;
+			found = true;
+			after = middle + 1;
+			count -= half + 1;
+		} else {
+			count = half;
+		}
+	}
+	if (!found) {
+		if (!after)
+			return true;
+		if (!read_cell(table, unwind_row_cell(&header, after - 1), &cell))
+			return false;
+		row = unwind_row(cell, after - 1);
+	}
+	return read_cell(table, unwind_rule_cell(&header, unwind_row_rule(row)), rule);
+}
+
+#if defined(__TARGET_ARCH_x86)
+/* By enum unwind_base: its word in the registers, and its byte in struct sigcontext. */
+const __u8 word_of_base[16] = { 19, 4, 10, 12, 11, 5, 13, 14, 9, 8, 7, 6, 3, 2, 1, 0 };
+const __u8 byte_of_base[16] = { 120, 80, 104, 96, 112, 88, 72, 64, 0, 8, 16, 24, 32, 40, 48, 56 };
+#endif
+
+/* The register that a rule counts from; false where that is not known. */
+static __always_inline bool read_base(struct scratch *scratch, __u32 base, __u64 *value)
+{
+	struct walk *walk = &scratch->walk;
+
+	if (base == UNWIND_SP) {
+		*value = walk->sp;
+		return true;
+	}
+	if (base == UNWIND_FP) {
+		*value = walk->fp;
+		return true;
+	}
+#if defined(__TARGET_ARCH_x86)
+	if (walk->is_interrupted) {
+		__u32 word = word_of_base[base & 15];
+
+		if (walk->context)
+			return !bpf_probe_read_user(
+				value, sizeof(*value),
+				(void *)(walk->context + byte_of_base[base & 15]));
+		if (word >= REGISTER_WORDS)
+			return false;
+		*value = scratch->registers[word];
+		return true;
+	}
+#endif
+	return false;
+}
+
+static __always_inline bool read_word(__u64 address, __u64 *value)
+{
+	return !bpf_probe_read_user(value, sizeof(*value), (void *)address);
+}
+
+/* Out of a frame that the kernel made to deliver a signal. */
+static __always_inline int step_out_of_signal(struct walk *walk, __u64 context)
+{
+	__u64 sp = walk->sp;
+
+#if defined(__TARGET_ARCH_x86)
+	if (!read_word(context + UNWIND_X86_64_SIGNAL_FP, &walk->fp) ||
+	    !read_word(context + UNWIND_X86_64_SIGNAL_SP, &sp) ||
+	    !read_word(context + UNWIND_X86_64_SIGNAL_PC, &walk->pc))
+		return UNWIND_END_UNREADABLE;
+#else
+	if (!read_word(context + UNWIND_AARCH64_SIGNAL_FP, &walk->fp) ||
+	    !read_word(context + UNWIND_AARCH64_SIGNAL_LR, &walk->lr) ||
+	    !read_word(context + UNWIND_AARCH64_SIGNAL_SP, &sp) ||
+	    !read_word(context + UNWIND_AARCH64_SIGNAL_PC, &walk->pc))
+		return UNWIND_END_UNREADABLE;
+#endif
+	/* It may have had a stack of its own, so SP may fall here. */
+	walk->sp = sp;
+	walk->context = context;
+	walk->is_interrupted = true;
+	return walk->pc ? GOES_ON : UNWIND_END_OF_CHAIN;
+}
+
+/* To the caller: the return address is at `ra_at`, FP at `fp_at` where that is not 0. */
+static __always_inline int step_to_caller(struct walk *walk, __u64 cfa, __u64 ra_at, __u64 fp_at)
+{
+	__u64 pc, fp = walk->fp;
+
+	/* A leaf of aarch64 has pushed nothing: it may leave SP where it is. */
+	if (cfa < walk->sp || (cfa == walk->sp && !(walk->is_interrupted && !ra_at)))
+		return UNWIND_END_NOT_RISING;
+	if (ra_at) {
+		if (!read_word(ra_at, &pc))
+			return UNWIND_END_UNREADABLE;
+	} else {
+		if (!walk->is_interrupted)
+			return UNWIND_END_UNKNOWN_REGISTER;
+		pc = walk->lr;
+	}
+	if (fp_at && !read_word(fp_at, &fp))
+		return UNWIND_END_UNREADABLE;
+	walk->pc = pc;
+	walk->sp = cfa;
+	walk->fp = fp;
+	walk->context = 0;
+	walk->is_interrupted = false;
+	return pc ? GOES_ON : UNWIND_END_OF_CHAIN;
+}
+
+/* What a prologue that keeps frame pointers has left behind. */
+static __always_inline int step_by_frame_pointer(struct walk *walk)
+{
+	__u64 fp = walk->fp, pair[2];
+
+	if (!fp)
+		return UNWIND_END_OF_CHAIN;
+	if (fp < walk->sp || fp & 7)
+		return UNWIND_END_BAD_FRAME_POINTER;
+	if (bpf_probe_read_user(pair, sizeof(pair), (void *)fp))
+		return UNWIND_END_UNREADABLE;
+	if (!pair[1])
+		return UNWIND_END_OF_CHAIN;
+	if (pair[0] && pair[0] <= fp)
+		return UNWIND_END_BAD_FRAME_POINTER;
+	walk->pc = pair[1];
+	walk->sp = fp + 16;
+	walk->fp = pair[0];
+	walk->context = 0;
+	walk->is_interrupted = false;
+	return GOES_ON;
+}
+
+static __always_inline int step_by_rule(struct scratch *scratch, __u64 rule, __u64 place)
+{
+	struct walk *walk = &scratch->walk;
+	__s64 fp = unwind_rule_fp(rule), ra = unwind_rule_ra(rule);
+	__u64 base, cfa;
+
+	switch (unwind_rule_kind(rule)) {
+	case UNWIND_GAP:
+		return step_by_frame_pointer(walk);
+	case UNWIND_OFFSET:
+		if (!read_base(scratch, unwind_rule_base(rule), &base))
+			return UNWIND_END_UNKNOWN_REGISTER;
+		cfa = base + unwind_rule_cfa(rule);
+		return step_to_caller(walk, cfa, ra ? cfa + ra : 0, fp ? cfa + fp : 0);
+	case UNWIND_DEREFERENCE:
+		if (!read_base(scratch, unwind_rule_base(rule), &base))
+			return UNWIND_END_UNKNOWN_REGISTER;
+		if (!read_word(base + unwind_rule_cfa(rule), &cfa))
+			return UNWIND_END_UNREADABLE;
+		cfa += ra;
+		return step_to_caller(walk, cfa, cfa - 8, fp ? cfa + fp : 0);
+	case UNWIND_REALIGNED:
+		if (!read_word(walk->fp + unwind_rule_cfa(rule), &cfa))
+			return UNWIND_END_UNREADABLE;
+		return step_to_caller(walk, cfa, cfa - 8, walk->fp + fp);
+	case UNWIND_PLT:
+		cfa = walk->sp + unwind_rule_cfa(rule);
+		if ((place & 15) >= unwind_rule_plt_threshold(rule))
+			cfa += 8;
+		return step_to_caller(walk, cfa, cfa - 8, 0);
+	case UNWIND_SIGNAL:
+		return step_out_of_signal(walk, walk->sp + unwind_rule_cfa(rule));
+	case UNWIND_STOP:
+		return UNWIND_END_OUTERMOST;
+	default:
+		return UNWIND_END_UNSUPPORTED;
+	}
+}
+
+static __always_inline void push_frame(struct scratch *scratch, __u64 frame)
+{
+	__u32 index = scratch->record.kernel_frames + scratch->walk.frames;
+
+	scratch->words[index & (MAX_FRAMES - 1)] = frame;
+	scratch->walk.frames++;
+}
+
+/* One frame further out; why the walk ends, or GOES_ON. */
+static __always_inline int step(struct scratch *scratch)
+{
+	struct walk *walk = &scratch->walk;
+	/* A call may be the last thing in its function: what is behind it may be another one. */
+	__u64 address = walk->pc - !walk->is_interrupted, place, rule = UNWIND_GAP;
+	struct profile_mapping *mapping = find_mapping(walk, address);
+	__u32 executable;
+
+	if (!mapping) {
+		if (walk->frames)
+			return UNWIND_END_RETURN_NOT_CODE;
+		push_frame(scratch, address & ((1ull << PLACE_BITS) - 1));
+		return UNWIND_END_NO_MAPPING;
+	}
+	executable = mapping->executable;
+	place = executable ? address - mapping->start + mapping->offset : address;
+	place &= (1ull << PLACE_BITS) - 1;
+	push_frame(scratch, (__u64)executable << PLACE_BITS | place);
+	if (mapping->has_table) {
+		void *table = bpf_map_lookup_elem(&tables, &executable);
+
+		/* One that was taken away a moment ago is as none. */
+		if (table && !find_rule(table, place, &rule))
+			return UNWIND_END_BROKEN_TABLE;
+	}
+	return step_by_rule(scratch, rule, place);
+}
+
+#endif
