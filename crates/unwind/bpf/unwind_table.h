@@ -97,6 +97,8 @@ enum unwind_kind {
 	UNWIND_STOP = 6,
 	/* It is described, but by what a rule cannot hold. */
 	UNWIND_UNSUPPORTED = 7,
+	/* The step of frame pointers, but the CFA may be anywhere: the caller has another stack (Go). */
+	UNWIND_STACK_SWITCH = 8,
 };
 
 static __always_inline __u32 unwind_rule_kind(__u64 rule)
@@ -166,15 +168,18 @@ enum unwind_base {
 #define UNWIND_AARCH64_SIGNAL_SP 256
 #define UNWIND_AARCH64_SIGNAL_PC 264
 
+/* A frame whose frame pointer is further than this from SP is not believed. */
+#define UNWIND_MAX_FRAME_BYTES (1 << 20)
+
 /* Why a walk ended; src/walk.rs says when. The first two are whole stacks. */
 enum unwind_end {
 	UNWIND_END_OUTERMOST = 0,         /* a rule says that nobody called this frame */
 	UNWIND_END_OF_CHAIN = 1,          /* a frame pointer, or a return address, of 0 */
 	UNWIND_END_DEPTH = 2,             /* as many frames as asked for */
-	UNWIND_END_NO_MAPPING = 3,        /* the innermost pc is in no executable mapping */
+	UNWIND_END_NO_MAPPING = 3,        /* an interrupted pc is in no executable mapping */
 	UNWIND_END_RETURN_NOT_CODE = 4,   /* a return address is in no executable mapping */
 	UNWIND_END_UNREADABLE = 5,        /* the stack could not be read there */
-	UNWIND_END_BAD_FRAME_POINTER = 6, /* below SP, not aligned, or not above the one before */
+	UNWIND_END_BAD_FRAME_POINTER = 6, /* below SP, too far above it, or not aligned */
 	UNWIND_END_UNSUPPORTED = 7,       /* UNWIND_UNSUPPORTED */
 	UNWIND_END_UNKNOWN_REGISTER =
 		8,                    /* the rule counts from a register that is not known here */

@@ -134,6 +134,8 @@ pub enum Rule {
     Stop,
     /// Described, but by what a rule cannot hold.
     Unsupported,
+    /// The step of frame pointers, on to another stack: Go runs what needs room on a stack of the system's.
+    StackSwitch,
 }
 
 const GAP: u64 = 0;
@@ -144,6 +146,7 @@ const PLT: u64 = 4;
 const SIGNAL: u64 = 5;
 const STOP: u64 = 6;
 const UNSUPPORTED: u64 = 7;
+const STACK_SWITCH: u64 = 8;
 
 impl Rule {
     /// The step of frame pointers, as a rule: what a prologue that keeps them leaves behind on both machines.
@@ -175,6 +178,7 @@ impl Rule {
             Self::Signal { registers } => cell(SIGNAL, Base::Sp, registers, 0, 0)?,
             Self::Stop => STOP,
             Self::Unsupported => UNSUPPORTED,
+            Self::StackSwitch => STACK_SWITCH,
         })
     }
 
@@ -199,6 +203,7 @@ impl Rule {
             SIGNAL => Self::Signal { registers: cfa },
             STOP => Self::Stop,
             UNSUPPORTED => Self::Unsupported,
+            STACK_SWITCH => Self::StackSwitch,
             _ => return None,
         })
     }
@@ -245,6 +250,7 @@ mod tests {
             Rule::Signal { registers: 40 },
             Rule::Stop,
             Rule::Unsupported,
+            Rule::StackSwitch,
         ];
         for rule in rules {
             let cell = rule.pack().expect("it fits");
@@ -276,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_cell_of_no_kind_is_no_rule() {
-        assert_eq!(Rule::unpack(8), None);
+        assert_eq!(Rule::unpack(9), None);
         assert_eq!(Rule::unpack(u64::MAX), None);
     }
 }

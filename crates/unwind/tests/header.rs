@@ -67,6 +67,7 @@ fn rules() -> Vec<Rule> {
         Rule::Signal { registers: 40 },
         Rule::Stop,
         Rule::Unsupported,
+        Rule::StackSwitch,
         Rule::Gap,
     ]
 }
@@ -100,6 +101,7 @@ fn c_finds_and_reads_the_rules_that_rust_does() {
             (5, _) => Rule::Signal { registers: cfa },
             (6, _) => Rule::Stop,
             (7, _) => Rule::Unsupported,
+            (8, _) => Rule::StackSwitch,
             (kind, _) => panic!("no kind {kind}"),
         };
         assert_eq!(read, rule, "{place:#x}");
