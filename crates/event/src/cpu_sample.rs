@@ -117,6 +117,8 @@ impl StackEnd {
 pub struct CpuSample<'a> {
     /// When.
     pub time: Timestamp,
+    /// The same in nanoseconds of CLOCK_BOOTTIME.
+    pub boottime_ns: u64,
     /// What ran.
     pub process: Process,
     /// Which of the programs that the process has executed: it grows with each exec, and is inherited.

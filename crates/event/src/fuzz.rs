@@ -372,6 +372,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     each(&CpuSample {
         time: Timestamp(random.u64()),
         process: random.process(),
+        boottime_ns: random.u64(),
         exec_id: random.u64(),
         weight_ns: random.u64(),
         thread_id: random.u32(),

@@ -277,6 +277,7 @@ pub fn cpu_sample() -> CpuSample<'static> {
     CpuSample {
         time: NOW,
         process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        boottime_ns: 15_000_000_000,
         exec_id: 7,
         weight_ns: 10_101_010,
         thread_id: 101,

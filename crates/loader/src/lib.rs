@@ -19,15 +19,17 @@ mod ladder;
 pub mod ledger;
 pub mod load;
 pub mod memory;
+pub mod memory_map;
 mod object;
 pub mod path_selection;
 pub mod ring;
 pub mod sampling;
 pub mod selection;
+pub mod sideband;
 pub mod spec;
 pub mod symbols;
 pub mod tail_call;
 mod tracefs;
 pub mod verdict;
 
-pub use libbpf_rs::{Error as LibbpfError, MapCore, MapHandle};
+pub use libbpf_rs::{Error as LibbpfError, MapCore, MapFlags, MapHandle};

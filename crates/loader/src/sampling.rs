@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const JITTER: f64 = 0.05;
 
 // include/uapi/linux/perf_event.h: `_IO('$', 0)`, `_IOW('$', 4, __u64)`, `_IOW('$', 8, __u32)`.
-const IOC_ENABLE: libc::Ioctl = 0x2400;
+pub(crate) const IOC_ENABLE: libc::Ioctl = 0x2400;
 const IOC_PERIOD: libc::Ioctl = 0x4008_2404;
 const IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
 

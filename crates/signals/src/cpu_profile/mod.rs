@@ -45,6 +45,7 @@ pub fn decode(
     sink(&CpuSample {
         time: clock.event_time(record.time_ns),
         process: process(&record.process, &clock),
+        boottime_ns: record.time_ns,
         exec_id: record.exec_id,
         weight_ns: record.weight_ns,
         thread_id: record.thread,

@@ -209,108 +209,119 @@ static __always_inline bool read_word(__u64 address, __u64 *value)
 /* Out of a frame that the kernel made to deliver a signal. */
 static __always_inline int step_out_of_signal(struct walk *walk, __u64 context)
 {
-	__u64 sp = walk->sp;
-
 #if defined(__TARGET_ARCH_x86)
-	if (!read_word(context + UNWIND_X86_64_SIGNAL_FP, &walk->fp) ||
-	    !read_word(context + UNWIND_X86_64_SIGNAL_SP, &sp) ||
-	    !read_word(context + UNWIND_X86_64_SIGNAL_PC, &walk->pc))
+	if (!read_word(context + UNWIND_X86_64_SIGNAL_PC, &walk->pc) ||
+	    !read_word(context + UNWIND_X86_64_SIGNAL_FP, &walk->fp) ||
+	    !read_word(context + UNWIND_X86_64_SIGNAL_SP, &walk->sp))
 		return UNWIND_END_UNREADABLE;
 #else
-	if (!read_word(context + UNWIND_AARCH64_SIGNAL_FP, &walk->fp) ||
+	if (!read_word(context + UNWIND_AARCH64_SIGNAL_PC, &walk->pc) ||
+	    !read_word(context + UNWIND_AARCH64_SIGNAL_FP, &walk->fp) ||
 	    !read_word(context + UNWIND_AARCH64_SIGNAL_LR, &walk->lr) ||
-	    !read_word(context + UNWIND_AARCH64_SIGNAL_SP, &sp) ||
-	    !read_word(context + UNWIND_AARCH64_SIGNAL_PC, &walk->pc))
+	    !read_word(context + UNWIND_AARCH64_SIGNAL_SP, &walk->sp))
 		return UNWIND_END_UNREADABLE;
 #endif
-	/* It may have had a stack of its own, so SP may fall here. */
-	walk->sp = sp;
 	walk->context = context;
 	walk->is_interrupted = true;
-	return walk->pc ? GOES_ON : UNWIND_END_OF_CHAIN;
+	return GOES_ON;
 }
 
-/* To the caller: the return address is at `ra_at`, FP at `fp_at` where that is not 0. */
-static __always_inline int step_to_caller(struct walk *walk, __u64 cfa, __u64 ra_at, __u64 fp_at)
+static __always_inline int called_from(struct walk *walk, __u64 pc, __u64 sp, __u64 fp)
 {
-	__u64 pc, fp = walk->fp;
-
-	/* A leaf of aarch64 has pushed nothing: it may leave SP where it is. */
-	if (cfa < walk->sp || (cfa == walk->sp && !(walk->is_interrupted && !ra_at)))
-		return UNWIND_END_NOT_RISING;
-	if (ra_at) {
-		if (!read_word(ra_at, &pc))
-			return UNWIND_END_UNREADABLE;
-	} else {
-		if (!walk->is_interrupted)
-			return UNWIND_END_UNKNOWN_REGISTER;
-		pc = walk->lr;
-	}
-	if (fp_at && !read_word(fp_at, &fp))
-		return UNWIND_END_UNREADABLE;
 	walk->pc = pc;
-	walk->sp = cfa;
+	walk->sp = sp;
 	walk->fp = fp;
-	walk->context = 0;
 	walk->is_interrupted = false;
-	return pc ? GOES_ON : UNWIND_END_OF_CHAIN;
+	return GOES_ON;
 }
 
-/* What a prologue that keeps frame pointers has left behind. */
-static __always_inline int step_by_frame_pointer(struct walk *walk)
+/* The caller of a frame whose return address is the word below its CFA. */
+static __always_inline int return_to(struct walk *walk, __u64 cfa, __u64 fp)
+{
+	__u64 pc;
+
+	if (cfa <= walk->sp)
+		return UNWIND_END_NOT_RISING;
+	if (!read_word(cfa - 8, &pc))
+		return UNWIND_END_UNREADABLE;
+	return called_from(walk, pc, cfa, fp);
+}
+
+static __always_inline int step_by_frame_pointer(struct walk *walk, bool switches_stack)
 {
 	__u64 fp = walk->fp, pair[2];
 
 	if (!fp)
 		return UNWIND_END_OF_CHAIN;
-	if (fp < walk->sp || fp & 7)
+	if (fp & 7)
+		return UNWIND_END_BAD_FRAME_POINTER;
+	if (!switches_stack && (fp < walk->sp || fp - walk->sp >= UNWIND_MAX_FRAME_BYTES))
 		return UNWIND_END_BAD_FRAME_POINTER;
 	if (bpf_probe_read_user(pair, sizeof(pair), (void *)fp))
 		return UNWIND_END_UNREADABLE;
-	if (!pair[1])
-		return UNWIND_END_OF_CHAIN;
-	if (pair[0] && pair[0] <= fp)
-		return UNWIND_END_BAD_FRAME_POINTER;
-	walk->pc = pair[1];
-	walk->sp = fp + 16;
-	walk->fp = pair[0];
-	walk->context = 0;
-	walk->is_interrupted = false;
-	return GOES_ON;
+	return called_from(walk, pair[1], fp + 16, pair[0]);
+}
+
+static __always_inline int step_by_offset(struct scratch *scratch, __u64 rule)
+{
+	struct walk *walk = &scratch->walk;
+	__s64 fp_offset = unwind_rule_fp(rule), ra_offset = unwind_rule_ra(rule);
+	__u64 cfa, pc, fp = walk->fp;
+
+	if (!read_base(scratch, unwind_rule_base(rule), &cfa))
+		return UNWIND_END_UNKNOWN_REGISTER;
+	cfa += unwind_rule_cfa(rule);
+	if (!ra_offset) {
+		if (!walk->is_interrupted)
+			return UNWIND_END_UNKNOWN_REGISTER;
+		if (cfa < walk->sp)
+			return UNWIND_END_NOT_RISING;
+		pc = walk->lr;
+	} else {
+		if (cfa <= walk->sp)
+			return UNWIND_END_NOT_RISING;
+		if (!read_word(cfa + ra_offset, &pc))
+			return UNWIND_END_UNREADABLE;
+	}
+	if (fp_offset && !read_word(cfa + fp_offset, &fp))
+		return UNWIND_END_UNREADABLE;
+	return called_from(walk, pc, cfa, fp);
 }
 
 static __always_inline int step_by_rule(struct scratch *scratch, __u64 rule, __u64 place)
 {
 	struct walk *walk = &scratch->walk;
-	__s64 fp = unwind_rule_fp(rule), ra = unwind_rule_ra(rule);
-	__u64 base, cfa;
+	__s64 fp_offset = unwind_rule_fp(rule);
+	__u64 cfa, fp = walk->fp;
 
 	switch (unwind_rule_kind(rule)) {
 	case UNWIND_GAP:
-		return step_by_frame_pointer(walk);
+		return step_by_frame_pointer(walk, false);
 	case UNWIND_OFFSET:
-		if (!read_base(scratch, unwind_rule_base(rule), &base))
-			return UNWIND_END_UNKNOWN_REGISTER;
-		cfa = base + unwind_rule_cfa(rule);
-		return step_to_caller(walk, cfa, ra ? cfa + ra : 0, fp ? cfa + fp : 0);
+		return step_by_offset(scratch, rule);
 	case UNWIND_DEREFERENCE:
-		if (!read_base(scratch, unwind_rule_base(rule), &base))
+		if (!read_base(scratch, unwind_rule_base(rule), &cfa))
 			return UNWIND_END_UNKNOWN_REGISTER;
-		if (!read_word(base + unwind_rule_cfa(rule), &cfa))
+		if (!read_word(cfa + unwind_rule_cfa(rule), &cfa))
 			return UNWIND_END_UNREADABLE;
-		cfa += ra;
-		return step_to_caller(walk, cfa, cfa - 8, fp ? cfa + fp : 0);
+		cfa += unwind_rule_ra(rule);
+		if (fp_offset && !read_word(cfa + fp_offset, &fp))
+			return UNWIND_END_UNREADABLE;
+		return return_to(walk, cfa, fp);
 	case UNWIND_REALIGNED:
-		if (!read_word(walk->fp + unwind_rule_cfa(rule), &cfa))
+		if (!read_word(walk->fp + unwind_rule_cfa(rule), &cfa) ||
+		    !read_word(walk->fp + fp_offset, &fp))
 			return UNWIND_END_UNREADABLE;
-		return step_to_caller(walk, cfa, cfa - 8, walk->fp + fp);
+		return return_to(walk, cfa, fp);
 	case UNWIND_PLT:
 		cfa = walk->sp + unwind_rule_cfa(rule);
 		if ((place & 15) >= unwind_rule_plt_threshold(rule))
 			cfa += 8;
-		return step_to_caller(walk, cfa, cfa - 8, 0);
+		return return_to(walk, cfa, fp);
 	case UNWIND_SIGNAL:
 		return step_out_of_signal(walk, walk->sp + unwind_rule_cfa(rule));
+	case UNWIND_STACK_SWITCH:
+		return step_by_frame_pointer(walk, true);
 	case UNWIND_STOP:
 		return UNWIND_END_OUTERMOST;
 	default:
@@ -326,17 +337,20 @@ static __always_inline void push_frame(struct scratch *scratch, __u64 frame)
 	scratch->walk.frames++;
 }
 
-/* One frame further out; why the walk ends, or GOES_ON. */
+/* Tells a frame and goes on to its caller's: why the walk ends, or GOES_ON. */
 static __always_inline int step(struct scratch *scratch)
 {
 	struct walk *walk = &scratch->walk;
 	/* A call may be the last thing in its function: what is behind it may be another one. */
 	__u64 address = walk->pc - !walk->is_interrupted, place, rule = UNWIND_GAP;
-	struct profile_mapping *mapping = find_mapping(walk, address);
+	struct profile_mapping *mapping;
 	__u32 executable;
 
+	if (!walk->pc && !walk->is_interrupted)
+		return UNWIND_END_OF_CHAIN;
+	mapping = find_mapping(walk, address);
 	if (!mapping) {
-		if (walk->frames)
+		if (!walk->is_interrupted)
 			return UNWIND_END_RETURN_NOT_CODE;
 		push_frame(scratch, address & ((1ull << PLACE_BITS) - 1));
 		return UNWIND_END_NO_MAPPING;
