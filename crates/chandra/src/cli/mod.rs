@@ -23,6 +23,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod profiling;
 pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod trace;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     OtherOfServer(Box<observe_others::OtherOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
+    /// `chandra profile …`
+    Profile(Box<profiling::ProfileOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -97,6 +100,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 rules::RulesOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Rules)
         }
+        Some(("profile", matches)) => {
+            let arguments = profiling::ProfileArguments::from_arg_matches(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            profiling::ProfileOptions::new(&arguments).map(Box::new).map(Verb::Profile)
+        }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -117,6 +125,12 @@ fn command() -> Command {
         let command = list::ListArguments::augment_args(Command::new(kind));
         command.about(about).long_about(None)
     });
+    let profile = profiling::ProfileArguments::augment_args(Command::new("profile"))
+        .about(
+            "Sample what runs, with stacks of programs and of the kernel, and make a profile of it",
+        )
+        .long_about(None)
+        .after_help(profiling::EXAMPLES);
     let agent = agent::AgentArguments::augment_args(Command::new("agent"))
         .about("Load all signals that are on and serve their state")
         .long_about(None)
@@ -148,6 +162,7 @@ fn command() -> Command {
         .subcommand(observe::command())
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
+        .subcommand(profile)
         .subcommand(rules::command())
         .subcommand(rules::replay_command())
         .subcommand(agent)
@@ -175,6 +190,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("observe") => "chandra observe --help",
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",
+        Some("profile") => "chandra profile --help",
         Some("rules") => "chandra rules --help",
         Some("replay") => "chandra replay --help",
         Some("agent") => "chandra agent --help",
