@@ -174,7 +174,7 @@ fn gap(
         rows.push(room.start, Rule::Gap)?;
     }
     for place in trampoline.within(file, &room) {
-        rows.push(place, trampoline.rule)?;
+        rows.push(place.saturating_sub(1), trampoline.rule)?;
         rows.push(place + trampoline.bytes.len() as u64, Rule::Gap)?;
     }
     Ok(())
@@ -229,7 +229,7 @@ impl Source {
     fn rank(&self) -> u8 {
         match self {
             Self::Frame(_) => 0,
-            Self::Go(_) => 1,
+            Self::Go(_) | Self::Fixed(Rule::Signal { .. }) => 1,
             Self::Fixed(_) => 2,
         }
     }
@@ -271,6 +271,12 @@ impl<'elf> Functions<'elf> {
         let end = place.saturating_add(bytes).min(segment.offset + segment.bytes);
         self.all.push(Function { place, end, source });
         Ok(())
+    }
+
+    /// Whether there is such a trampoline at an address.
+    fn is_at(&self, address: u64, trampoline: &code::Trampoline) -> bool {
+        let part = self.elf.loaded(address);
+        part.is_some_and(|part| part.data.starts_with(trampoline.bytes))
     }
 
     fn damaged(&mut self, section: &'static str, offset: u64, error: impl ToString) {

@@ -2,17 +2,21 @@
 //! tables small enough for BPF, and a walk in user space that does the same.
 //!
 //! [`build`] makes a [`Table`](format::Table) from the content of an ELF file; [`format`] and [`row`] say what is in it, `bpf/`
-//! says it in C; [`walk`] is the walk, and what the program in BPF is held to.
+//! says it in C; [`walk`] is the walk, and what the program in BPF is held to. [`tables`] keeps
+//! tables within a budget, [`build_id`] says which build a file is.
 //!
 //! Invariants: it is pure. No file is opened, no process looked at; who calls brings the bytes. ELF files are
 //! anybody's: all that is read of them is bounded, and nothing panics.
 #![forbid(unsafe_code)]
 
 pub mod build;
+pub mod build_id;
 mod elf;
 pub mod format;
 pub mod row;
+pub mod tables;
 pub mod walk;
 
 pub use build::{Built, Limits, build};
+pub use build_id::BuildId;
 pub use elf::ElfError;

@@ -51,7 +51,8 @@ pub(super) fn called(cfa: i32) -> Rule {
     Rule::Offset { base: Base::Sp, cfa, fp: None, ra: ReturnAddress::AtCfa(-8) }
 }
 
-/// The code that a signal handler returns to: a system call that never returns.
+/// The code that a signal handler returns to: a system call that never returns. Nobody called it, so what a
+/// handler returns to is its first byte, and its rule begins one before.
 pub(super) struct Trampoline {
     pub bytes: &'static [u8],
     pub rule: Rule,
@@ -80,11 +81,5 @@ impl Trampoline {
         let Some(code) = file.get(start..end) else { return Vec::new() };
         let found = memmem::find_iter(code, self.bytes);
         found.take(MAX_TRAMPOLINES).map(|at| room.start + at as u64).collect()
-    }
-
-    /// Whether there is one here.
-    pub fn is_at(&self, file: &[u8], place: u64) -> bool {
-        let rest = usize::try_from(place).ok().and_then(|place| file.get(place..));
-        rest.is_some_and(|rest| rest.starts_with(self.bytes))
     }
 }

@@ -267,6 +267,10 @@ impl<'data, S: UnwindSection<Bytes<'data>>> Reading<'_, 'data, S> {
             (None, Machine::X86_64) => ReturnAddress::AtCfa(-8),
             _ => return None,
         };
+        // The caller's SP is the CFA, unless somebody switches stacks.
+        if !matches!(row.register(self.sp_register()), None | Some(RegisterRule::ValOffset(0))) {
+            return None;
+        }
         let base = self.base(register)?;
         Some(Rule::Offset { base, cfa: i32::try_from(offset).ok()?, fp: self.fp(row)?, ra })
     }
@@ -330,6 +334,13 @@ impl<'data, S: UnwindSection<Bytes<'data>>> Reading<'_, 'data, S> {
         match self.machine {
             Machine::X86_64 => X86_64::RBP,
             Machine::Aarch64 => AArch64::X29,
+        }
+    }
+
+    fn sp_register(&self) -> Register {
+        match self.machine {
+            Machine::X86_64 => X86_64::RSP,
+            Machine::Aarch64 => AArch64::SP,
         }
     }
 

@@ -23,13 +23,28 @@ const WRITES_SP: u8 = 2;
 /// Step of a program, in bytes of work beside its own.
 const STEP_WORK: u64 = 8;
 
+/// Called by the kernel, on what it put on the stack: Go's own walks go no further, but there is more.
+const SIGNAL_HANDLER: &[u8] = b"runtime.sigtramp\0";
+/// They leave a goroutine for its scheduler, which has a stack of its own. What the goroutine was at did
+/// not call it.
+const SCHEDULER: [&[u8]; 2] = [b"runtime.mcall\0", b"runtime.morestack\0"];
+
+/// Of a function.
+struct Description<'data> {
+    /// How SP moves, and more behind it.
+    program: &'data [u8],
+    flags: u8,
+    /// Its name, and more behind it.
+    name: &'data [u8],
+}
+
 /// Go's line table.
 pub(super) struct LineTable<'data> {
-    file: &'data [u8],
     /// The section from its start.
     data: &'data [u8],
     /// From the table of functions on, which offsets of descriptions count from.
     functions: &'data [u8],
+    names: &'data [u8],
     /// From the programs on.
     programs: &'data [u8],
     count: u32,
@@ -64,9 +79,9 @@ impl<'data> LineTable<'data> {
         let bytes = (count as usize).checked_mul(8)?.checked_add(4)?;
         functions.get(..bytes)?;
         Some(Self {
-            file: elf.data(),
             data,
             functions,
+            names: from(3)?,
             programs: from(6)?,
             count,
             text: text(elf, part, word(2)?)?,
@@ -79,10 +94,16 @@ impl<'data> LineTable<'data> {
     /// All functions that it describes.
     pub fn list(&self, functions: &mut Functions<'_>) -> Result<(), BuildError> {
         let entry = |number: u32| u32_at(self.functions, number as usize * 8).unwrap_or_default();
+        let trampoline = Trampoline::of(self.machine);
         for number in 0..self.count {
             let (start, end) = (entry(number), entry(number + 1));
             let bytes = u64::from(end.saturating_sub(start));
             let address = self.text.wrapping_add(start.into());
+            if functions.is_at(address, &trampoline) {
+                let rule = Source::Fixed(trampoline.rule);
+                functions.add(address.wrapping_sub(1), bytes.saturating_add(1), rule)?;
+                continue;
+            }
             functions.add(address, bytes, Source::Go(number))?;
         }
         Ok(())
@@ -97,15 +118,13 @@ impl<'data> LineTable<'data> {
         work: &mut Work,
         report: &mut Report,
     ) -> Result<(), BuildError> {
-        let trampoline = Trampoline::of(self.machine);
-        if trampoline.is_at(self.file, function.place) {
-            return Ok(rows.push(function.place, trampoline.rule)?);
-        }
-        let Some((program, flags)) = self.description(number) else {
+        let Some(Description { program, flags, name }) = self.description(number) else {
             report.damaged(SECTION, u64::from(number) * 8, "a function without a description");
             return Ok(rows.push(function.place, Rule::Gap)?);
         };
-        if flags & TOP_FRAME != 0 {
+        let is_named = |other: &[u8]| name.starts_with(other);
+        let is_outermost = flags & TOP_FRAME != 0 && !is_named(SIGNAL_HANDLER);
+        if is_outermost || SCHEDULER.iter().any(|name| is_named(name)) {
             return Ok(rows.push(function.place, Rule::Stop)?);
         }
         let switches = flags & WRITES_SP != 0;
@@ -132,12 +151,15 @@ impl<'data> LineTable<'data> {
         Ok(())
     }
 
-    /// A function's program, and its flags.
-    fn description(&self, number: u32) -> Option<(&'data [u8], u8)> {
+    fn description(&self, number: u32) -> Option<Description<'data>> {
         let offset = u32_at(self.functions, number as usize * 8 + 4)? as usize;
         let description = self.functions.get(offset..)?;
         let program = u32_at(description, 16)? as usize;
-        Some((self.programs.get(program..)?, *description.get(self.flags)?))
+        Some(Description {
+            program: self.programs.get(program..)?,
+            flags: *description.get(self.flags)?,
+            name: self.names.get(u32_at(description, 4)? as usize..)?,
+        })
     }
 
     /// What to do where SP has moved by so many bytes since the call.
