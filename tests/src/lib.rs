@@ -13,6 +13,7 @@
 pub mod actor;
 pub mod agent;
 pub mod api_server;
+pub mod browser;
 pub mod certificates;
 pub mod cgroup;
 pub mod comparison;
@@ -24,6 +25,7 @@ pub mod drops;
 pub mod endpoint;
 pub mod failure;
 pub mod flows;
+pub mod go_profile;
 pub mod handshake;
 pub mod http;
 pub mod hubble;

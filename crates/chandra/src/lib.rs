@@ -14,6 +14,7 @@ mod here;
 mod list;
 mod observe;
 mod output;
+mod profile;
 mod profiling;
 mod rules;
 mod session;
@@ -41,8 +42,9 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::List(options) => list::run(&options)?,
         cli::Verb::Observe(options) => observe::run(&options)?,
         cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
-        cli::Verb::Profile(options) => profiling::run(&options)?,
+        cli::Verb::Profiling(options) => profiling::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
+        cli::Verb::Profile(options) => profile::run(&options)?,
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,

@@ -32,6 +32,7 @@ checks! {
     OUTPUT = "output", "Where output goes";
     RUNTIME = "runtime", "The container runtime that names containers and pods";
     RULES = "rules", "Files of rules, and events that they are asked about";
+    PROFILE = "profile", "Profiles, and the files that they are read from and written to";
     HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
 }

@@ -1,6 +1,6 @@
 //! Which samples of a profile are looked at.
 
-use regex::Regex;
+pub use regex::{Error as PatternError, Regex};
 
 use crate::owner::Owner;
 use crate::profile::Profile;
@@ -89,9 +89,7 @@ fn matches(profile: &Profile, wanted: &Regex) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
-    use regex::Regex;
-
-    use super::Filter;
+    use super::{Filter, Regex};
     use crate::folded;
     use crate::profile::{Limits, Profile};
 

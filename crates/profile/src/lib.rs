@@ -10,15 +10,22 @@
 #![forbid(unsafe_code)]
 
 pub mod color;
+pub mod diff;
 pub mod filter;
+pub mod firefox;
 pub mod folded;
 pub mod format;
 pub mod frame;
+pub mod html;
 pub mod interner;
+pub mod layout;
 pub mod metadata;
 pub mod owner;
 pub mod pprof;
 pub mod profile;
+pub mod speedscope;
+pub mod summary;
+pub mod svg;
 pub mod text;
 pub mod tree;
 pub mod units;

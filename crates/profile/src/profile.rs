@@ -107,6 +107,12 @@ pub struct ValueCountError {
 #[error("one profile has {}, the other {}", names(.0), names(.1))]
 pub struct MergeError(Vec<ValueType>, Vec<ValueType>);
 
+impl MergeError {
+    pub(crate) fn new(one: &[ValueType], other: &[ValueType]) -> Self {
+        Self(one.to_vec(), other.to_vec())
+    }
+}
+
 fn names(types: &[ValueType]) -> String {
     let names: Vec<_> = types.iter().map(|it| format!("{}/{}", it.name, it.unit)).collect();
     names.join(", ")
@@ -370,7 +376,7 @@ impl Profile {
             .map(|wanted| other.value_types.iter().position(|it| it == wanted))
             .collect();
         let Some(order) = order.filter(|order| order.len() == other.value_types.len()) else {
-            return Err(MergeError(self.value_types.clone(), other.value_types.clone()));
+            return Err(MergeError::new(&self.value_types, &other.value_types));
         };
         let shift = match (self.metadata.start_unix_ns, other.metadata.start_unix_ns) {
             (Some(own), Some(others)) => others.checked_sub(own),

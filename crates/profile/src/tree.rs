@@ -62,6 +62,15 @@ pub struct Tree {
 impl Tree {
     /// Merges the stacks of a profile, grouped by whose they are; of the values those of these indexes.
     pub fn new(profile: &Profile, grouping: Grouping, values: &[usize]) -> Self {
+        Self::with_stacks(profile, grouping, values).0
+    }
+
+    /// The same; with the node of each stack that has samples, by its index, where there is no grouping.
+    pub(crate) fn with_stacks(
+        profile: &Profile,
+        grouping: Grouping,
+        values: &[usize],
+    ) -> (Self, Vec<u32>) {
         let mut builder = Builder::new(profile, grouping);
         let width = values.len();
         let mut own: Vec<u64> = Vec::new();
@@ -74,6 +83,7 @@ impl Tree {
             }
         }
         own.resize(builder.nodes.len() * width, 0);
+        let stacks = std::mem::take(&mut builder.stacks);
         let (nodes, labels) = builder.finish();
         let mut tree = Self {
             totals: own.clone(),
@@ -86,7 +96,7 @@ impl Tree {
         };
         tree.add_up();
         tree.order_children();
-        tree
+        (tree, stacks)
     }
 
     fn add_up(&mut self) {
@@ -212,6 +222,9 @@ enum LabelKey {
     Group(Owner),
 }
 
+/// No tree has so many nodes.
+const NOWHERE: u32 = u32::MAX;
+
 struct Builder<'a> {
     profile: &'a Profile,
     grouping: Grouping,
@@ -221,8 +234,10 @@ struct Builder<'a> {
     frames: Vec<Option<u32>>,
     /// The node of each owner's group.
     groups: Vec<Option<u32>>,
+    /// The node of each stack, where there are no groups; [`NOWHERE`] if it has none yet.
+    stacks: Vec<u32>,
     /// The node of each stack in a group.
-    stacks: HashMap<(u32, StackId), u32, RandomState>,
+    grouped_stacks: HashMap<(u32, StackId), u32, RandomState>,
     path: Vec<(StackId, FrameId)>,
 }
 
@@ -235,7 +250,8 @@ impl<'a> Builder<'a> {
             labels: Interner::default(),
             frames: vec![None; profile.frames().len()],
             groups: vec![None; profile.owners().len()],
-            stacks: HashMap::default(),
+            stacks: vec![NOWHERE; profile.stack_count()],
+            grouped_stacks: HashMap::default(),
             path: Vec::new(),
         };
         let label = intern(&mut builder.labels, LabelKey::Root);
@@ -266,8 +282,8 @@ impl<'a> Builder<'a> {
         let mut at = stack;
         self.path.clear();
         let mut node = loop {
-            if let Some(known) = self.stacks.get(&(group, at)) {
-                break *known;
+            if let Some(known) = self.known(group, at) {
+                break known;
             }
             let Some((parent, frame)) = self.profile.split(at) else { break group };
             self.path.push((at, frame));
@@ -276,9 +292,20 @@ impl<'a> Builder<'a> {
         while let Some((stack, frame)) = self.path.pop() {
             let label = self.label(frame);
             node = intern(&mut self.nodes, Node { parent: node, label });
-            self.stacks.insert((group, stack), node);
+            if group != 0 {
+                self.grouped_stacks.insert((group, stack), node);
+            } else if let Some(place) = self.stacks.get_mut(stack.index()) {
+                *place = node;
+            }
         }
         node
+    }
+
+    fn known(&self, group: u32, stack: StackId) -> Option<u32> {
+        match group {
+            0 => self.stacks.get(stack.index()).copied().filter(|node| *node != NOWHERE),
+            group => self.grouped_stacks.get(&(group, stack)).copied(),
+        }
     }
 
     fn label(&mut self, frame: FrameId) -> u32 {

@@ -23,6 +23,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+pub(crate) mod profile;
 pub(crate) mod profiling;
 pub(crate) mod rules;
 pub(crate) mod selection;
@@ -41,8 +42,10 @@ pub(crate) enum Verb {
     OtherOfServer(Box<observe_others::OtherOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
-    /// `chandra profile …`
-    Profile(Box<profiling::ProfileOptions>),
+    /// `chandra profile …` of what runs
+    Profiling(Box<profiling::ProfilingOptions>),
+    /// `chandra profile convert …`, `chandra profile diff …`
+    Profile(Box<profile::ProfileOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -101,9 +104,16 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             options.map(Box::new).map(Verb::Rules)
         }
         Some(("profile", matches)) => {
-            let arguments = profiling::ProfileArguments::from_arg_matches(matches)
+            if matches.subcommand().is_none() {
+                let arguments = profiling::ProfilingArguments::from_arg_matches(matches)
+                    .map_err(|error| problem(&error, &arguments))?;
+                return profiling::ProfilingOptions::new(&arguments)
+                    .map(Box::new)
+                    .map(Verb::Profiling);
+            }
+            let options = profile::ProfileOptions::parse(matches)
                 .map_err(|error| problem(&error, &arguments))?;
-            profiling::ProfileOptions::new(&arguments).map(Box::new).map(Verb::Profile)
+            options.map(Box::new).map(Verb::Profile)
         }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
@@ -125,12 +135,6 @@ fn command() -> Command {
         let command = list::ListArguments::augment_args(Command::new(kind));
         command.about(about).long_about(None)
     });
-    let profile = profiling::ProfileArguments::augment_args(Command::new("profile"))
-        .about(
-            "Sample what runs, with stacks of programs and of the kernel, and make a profile of it",
-        )
-        .long_about(None)
-        .after_help(profiling::EXAMPLES);
     let agent = agent::AgentArguments::augment_args(Command::new("agent"))
         .about("Load all signals that are on and serve their state")
         .long_about(None)
@@ -162,9 +166,9 @@ fn command() -> Command {
         .subcommand(observe::command())
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
-        .subcommand(profile)
         .subcommand(rules::command())
         .subcommand(rules::replay_command())
+        .subcommand(profile::command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -190,9 +194,9 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("observe") => "chandra observe --help",
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",
-        Some("profile") => "chandra profile --help",
         Some("rules") => "chandra rules --help",
         Some("replay") => "chandra replay --help",
+        Some("profile") => "chandra profile --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };

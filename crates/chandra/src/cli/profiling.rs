@@ -1,9 +1,9 @@
 //! The options of `chandra profile`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chandra_doctor::{Check, Problem};
+use chandra_doctor::Problem;
 use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
 use chandra_loader::sampling::HERTZ;
@@ -11,25 +11,17 @@ use chandra_profile::format::Format;
 use chandra_profile::owner::Grouping;
 use chandra_profiler::What;
 use chandra_signals::filter::Filter;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::common::{LoadArguments, bad_value, duration};
 use super::identity::{IdentityArguments, IdentityOptions};
+use super::profile::{By, unknown_format};
 use super::selection::{SelectionArguments, checked};
 use super::trace::owner_filter;
 
-/// Shown below the help of `chandra profile`.
-pub const EXAMPLES: &str = "\
-Examples:
-  sudo chandra profile -d 10s -o cpu.pb.gz           the whole machine, for go tool pprof and others
-  sudo chandra profile -d 30s --pod web-1 -o web.folded
-  sudo chandra profile --comm nginx --per-thread     folded stacks on standard output, until Ctrl-C
-
-Stacks are right without frame pointers. One that is not whole begins with why.";
-
 /// The arguments as typed.
 #[derive(Debug, Args)]
-pub struct ProfileArguments {
+pub struct ProfilingArguments {
     /// End after this time (10s, 500ms, 2m) [default: at Ctrl-C]
     #[arg(short, long, value_name = "TIME")]
     duration: Option<String>,
@@ -39,10 +31,10 @@ pub struct ProfileArguments {
     /// Where the profile goes; the name says which format [default: folded stacks on standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What the first frame of each stack says
-    #[arg(long, value_enum, default_value_t, value_name = "WHOSE")]
-    group_by: Group,
-    /// Threads are told apart: the same as --group-by thread
+    /// Whose stacks are apart: the first frame of each says whose it is [default: process]
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    by: Option<By>,
+    /// Threads are told apart: the same as --by thread
     #[arg(long)]
     per_thread: bool,
     /// Only the kernel's frames
@@ -71,31 +63,13 @@ pub struct ProfileArguments {
     load: LoadArguments,
 }
 
-/// What the first frame of each stack says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Group {
-    /// Nothing: all stacks together.
-    None,
-    /// The thread.
-    Thread,
-    /// The process.
-    #[default]
-    Process,
-    /// The container.
-    Container,
-    /// The pod.
-    Pod,
-    /// The namespace.
-    Namespace,
-}
-
 /// What is profiled, and where the profile goes.
 #[derive(Debug)]
-pub struct ProfileOptions {
+pub struct ProfilingOptions {
     /// When to end; at Ctrl-C when absent.
     pub duration: Option<Duration>,
-    /// Where to; standard output when absent.
-    pub output: Option<PathBuf>,
+    /// Where to; - is standard output.
+    pub output: PathBuf,
     /// As what.
     pub format: Format,
     /// What the first frame of each stack says.
@@ -112,30 +86,25 @@ pub struct ProfileOptions {
     pub load: Options,
 }
 
-impl ProfileOptions {
+impl ProfilingOptions {
     /// Checks the arguments.
-    pub fn new(arguments: &ProfileArguments) -> Result<Self, Problem> {
-        let ProfileArguments { pid, comm, uid, cgroup, .. } = arguments;
+    pub fn new(arguments: &ProfilingArguments) -> Result<Self, Problem> {
+        let ProfilingArguments { pid, comm, uid, cgroup, .. } = arguments;
         let selector = checked(arguments.selection.selector()?, arguments.identity.identity)?;
         let mut load = arguments.load.options(false)?;
         load.sample_hertz = arguments.frequency.as_deref().map(hertz).transpose()?;
         let format = match &arguments.output {
-            Some(path) => format(path)?,
-            None => Format::Folded,
+            Some(path) if path != Path::new("-") => format(path)?,
+            _ => Format::Folded,
         };
         let duration = arguments.duration.as_deref();
         Ok(Self {
             duration: duration.map(|text| self::duration("--duration", text)).transpose()?,
-            output: arguments.output.clone(),
+            output: arguments.output.clone().unwrap_or_else(|| PathBuf::from("-")),
             format,
-            grouping: match arguments.group_by {
+            grouping: match arguments.by {
                 _ if arguments.per_thread => Grouping::Thread,
-                Group::None => Grouping::None,
-                Group::Thread => Grouping::Thread,
-                Group::Process => Grouping::Process,
-                Group::Container => Grouping::Container,
-                Group::Pod => Grouping::Pod,
-                Group::Namespace => Grouping::Namespace,
+                by => by.unwrap_or(By::Process).into(),
             },
             what: match (arguments.kernel, arguments.user) {
                 (true, _) => What::Kernel,
@@ -159,17 +128,9 @@ fn hertz(text: &str) -> Result<u32, Problem> {
     hertz.ok_or_else(|| bad_value("--frequency", text, &why, "--frequency 99"))
 }
 
-fn format(path: &std::path::Path) -> Result<Format, Problem> {
-    let name = path.to_string_lossy();
-    Format::of_name(&name).ok_or_else(|| {
-        let ends = Format::ALL.iter().filter_map(|format| format.extensions().first().copied());
-        let why = format!(
-            "the end of a file's name says what it is to be: {}",
-            ends.collect::<Vec<_>>().join(", ")
-        );
-        let what = format!("cannot tell what {name} is to be");
-        Problem::usage(Check::OUTPUT, what, why, "for example: -o cpu.folded")
-    })
+fn format(path: &Path) -> Result<Format, Problem> {
+    let format = Format::of_name(&path.to_string_lossy());
+    format.ok_or_else(|| unknown_format(path, &Format::ALL))
 }
 
 #[cfg(test)]

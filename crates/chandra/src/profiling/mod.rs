@@ -16,19 +16,20 @@ use chandra_identity::Identity;
 use chandra_loader::cost::Statistics;
 use chandra_loader::load::Loaded;
 use chandra_loader::sampling::period_ns;
+use chandra_profile::filter::Filter;
 use chandra_profile::format::Format;
 use chandra_profile::metadata::ValueType;
 use chandra_profile::owner::Grouping;
 use chandra_profile::profile::Profile;
-use chandra_profile::{folded, pprof};
 use chandra_profiler::{OwnerOfSample, Profiler};
 use chandra_signals::registry::signal;
 use chandra_signals::{Context, Signal};
 
-use crate::cli::profiling::ProfileOptions;
+use crate::cli::profile::View;
+use crate::cli::profiling::ProfilingOptions;
 use crate::companions::{self, Companion};
 use crate::follow::{Part, Plan, Sink, Sources, Tally, Told, follow};
-use crate::output;
+use crate::profile;
 use crate::session::{self, Received, Watch};
 use crate::stop::Stop;
 
@@ -36,7 +37,7 @@ use crate::stop::Stop;
 const IDLE: Duration = Duration::from_millis(50);
 
 /// Profiles until the time is up or a signal comes, and writes the profile.
-pub fn run(options: &ProfileOptions) -> Result<(), Problem> {
+pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
     chandra_loader::kernel_log::capture();
     let stop = Stop::on_signals().map_err(|error| {
         Problem::new(Check::USAGE, "cannot listen for Ctrl-C", error, "start it from a shell")
@@ -92,7 +93,7 @@ pub fn run(options: &ProfileOptions) -> Result<(), Problem> {
     Ok(())
 }
 
-fn load(signal: &'static Signal, options: &ProfileOptions) -> Result<Loaded, Problem> {
+fn load(signal: &'static Signal, options: &ProfilingOptions) -> Result<Loaded, Problem> {
     let watch = Watch { signal, hooks: &["tick"], kinds: 1, group_by: 0, filter: &options.filter };
     let loaded = session::start(&watch, &options.load)?;
     let problem = loaded.hooks.iter().find_map(|hook| session::hook_problem(loaded.name, hook));
@@ -101,7 +102,7 @@ fn load(signal: &'static Signal, options: &ProfileOptions) -> Result<Loaded, Pro
 
 /// Samples until patience ends.
 fn sample(
-    options: &ProfileOptions,
+    options: &ProfilingOptions,
     (signal, loaded, received): (&'static Signal, &RwLock<Loaded>, &Received),
     companions: &[Companion],
     context: &Context,
@@ -134,7 +135,7 @@ fn sample(
     follow(&plan, context, samples)
 }
 
-fn announce(options: &ProfileOptions) {
+fn announce(options: &ProfilingOptions) {
     let until = match options.duration {
         Some(duration) => format!("for {}", humantime::format_duration(duration)),
         None => "until Ctrl-C".to_owned(),
@@ -145,7 +146,7 @@ fn announce(options: &ProfileOptions) {
 /// Hands samples on, with whose they are.
 struct Samples<'a> {
     profiler: &'a mut Profiler,
-    options: &'a ProfileOptions,
+    options: &'a ProfilingOptions,
     progress: Progress,
 }
 
@@ -204,7 +205,12 @@ impl Progress {
     }
 }
 
-fn describe(profile: &mut Profile, options: &ProfileOptions, begun: SystemTime, elapsed: Duration) {
+fn describe(
+    profile: &mut Profile,
+    options: &ProfilingOptions,
+    begun: SystemTime,
+    elapsed: Duration,
+) {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
     let hertz = options.load.sample_hertz();
     let metadata = &mut profile.metadata;
@@ -215,25 +221,18 @@ fn describe(profile: &mut Profile, options: &ProfileOptions, begun: SystemTime, 
     metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
 }
 
-fn write(profile: &Profile, options: &ProfileOptions) -> Result<(), Problem> {
-    let mut bytes = Vec::new();
-    let made = match options.format {
-        Format::Folded => folded::write(profile, options.grouping, 0, &mut bytes),
-        Format::Pprof => pprof::write(profile, &mut bytes),
-        _ => Err(io::Error::from(io::ErrorKind::Unsupported)),
+fn write(profile: &Profile, options: &ProfilingOptions) -> Result<(), Problem> {
+    let seconds = profile.metadata.duration_ns.unwrap_or(0) as f64 / 1e9;
+    let view = View {
+        grouping: options.grouping,
+        value: None,
+        title: format!("{} for {seconds:.1} s", options.identity.node),
+        max_frames: None,
+        filter: Filter::default(),
     };
-    let unwritable = |error: io::Error| {
-        let file = options.output.as_deref().unwrap_or_else(|| std::path::Path::new("-"));
-        Problem::new(
-            Check::OUTPUT,
-            format!("cannot write the profile to {}", file.display()),
-            error,
-            "name a file that can be written: -o /tmp/cpu.folded",
-        )
-    };
-    made.map_err(unwritable)?;
-    match &options.output {
-        None => output::write(&bytes).map(drop),
-        Some(path) => std::fs::write(path, &bytes).map_err(unwritable),
-    }
+    // Scripts that read folded stacks expect samples; what is drawn is time.
+    let value = if options.format == Format::Folded { 0 } else { profile.default_value() };
+    profile::write(&options.output, |out| {
+        profile::convert(profile, &view, value, options.format, out)
+    })
 }

@@ -1,0 +1,84 @@
+//! A profile that is not ours: a Go program that burns CPU under labels, profiled by Go's own runtime.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::scratch::Scratch;
+
+/// Two functions in two pods of a namespace, and a label that nobody knows.
+const PROGRAM: &str = r#"
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/pprof"
+	"time"
+)
+
+//go:noinline
+func heavy(n int) int {
+	s := 0
+	for i := 0; i < n; i++ {
+		s += i * i
+	}
+	return s
+}
+
+//go:noinline
+func light(n int) int {
+	s := 1
+	for i := 1; i < n; i++ {
+		s ^= i * 3
+	}
+	return s
+}
+
+var sum int
+
+func main() {
+	out, err := os.Create(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	pprof.StartCPUProfile(out)
+	web := pprof.Labels("pod", "web-1", "namespace", "shop")
+	db := pprof.Labels("pod", "db-1", "namespace", "shop", "shard", "7")
+	end := time.Now().Add(time.Second)
+	for time.Now().Before(end) {
+		pprof.Do(context.Background(), web, func(context.Context) { sum += heavy(3000000) })
+		pprof.Do(context.Background(), db, func(context.Context) { sum += light(1000000) })
+	}
+	pprof.StopCPUProfile()
+	out.Close()
+}
+"#;
+
+/// Its profile of a second, in this folder.
+///
+/// # Panics
+/// When it cannot be built or run.
+pub fn take(scratch: &Scratch) -> PathBuf {
+    let (source, program) = (scratch.at("main.go"), scratch.at("burn"));
+    std::fs::write(&source, PROGRAM).unwrap();
+    let mut build = Command::new("go");
+    build.env("GO111MODULE", "off").env("GOCACHE", scratch.at("cache")).env("GOFLAGS", "");
+    build.arg("build").arg("-o").arg(&program).arg(&source);
+    assert!(build.status().unwrap().success(), "go build");
+    let profile = scratch.at("cpu.pb.gz");
+    assert!(Command::new(program).arg(&profile).status().unwrap().success());
+    profile
+}
+
+/// What `go tool pprof` says of a file with these options.
+///
+/// # Panics
+/// When it refuses.
+pub fn pprof(scratch: &Scratch, options: &[&str], file: &std::path::Path) -> String {
+    let mut command = Command::new("go");
+    command.env("GOCACHE", scratch.at("cache")).env("PPROF_TMPDIR", scratch.path());
+    let output = command.args(["tool", "pprof"]).args(options).arg(file).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).unwrap()
+}
