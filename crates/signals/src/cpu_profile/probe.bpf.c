@@ -44,7 +44,7 @@ int walk_on(struct tick_context *ctx);
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, __u32);
+	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
 } walkers SEC(".maps") = {
 	.values = { [0] = (void *)&walk_on },
@@ -83,9 +83,10 @@ static __always_inline void copy_stack(struct scratch *scratch, __u32 frames)
 	scratch->record.stack_bytes = copied;
 }
 
-static __always_inline int finish(void *ctx, struct scratch *scratch, __u32 end)
+static __always_inline int finish(void *ctx, struct scratch *scratch)
 {
 	struct cpu_sample_record *record = &scratch->record;
+	__u32 end = scratch->end;
 	__u64 bytes;
 	__u32 frames;
 
@@ -102,18 +103,15 @@ static __always_inline int finish(void *ctx, struct scratch *scratch, __u32 end)
 	return 0;
 }
 
-/* As many frames as one program takes, then the next program. */
-static __always_inline int walk_frames(struct tick_context *ctx, struct scratch *scratch)
+/* As many frames as one program takes; false when the walk has ended. */
+static __always_inline bool walk_frames(struct scratch *scratch)
 {
 	for (int i = 0; i < FRAMES_AT_ONCE; i++) {
-		int end = step(scratch);
-
-		if (end != GOES_ON)
-			return finish(ctx, scratch, end);
+		scratch->end = step(scratch);
+		if (scratch->end != GOES_ON)
+			return false;
 	}
-	bpf_tail_call(ctx, &walkers, 0);
-	/* The kernel allows no more of them. */
-	return finish(ctx, scratch, UNWIND_END_DEPTH);
+	return true;
 }
 
 /* The registers of user space; false for a thread that has none. */
@@ -168,6 +166,20 @@ static __always_inline bool know_process(struct scratch *scratch)
 	scratch->walk.first_mapping = known->first_mapping;
 	scratch->walk.mapping_count = known->mapping_count;
 	return true;
+}
+
+/* Makes ready for the first step: why there is none, or UNWIND_END_DEPTH, where it would end without one. */
+static __always_inline __u32 begin(struct tick_context *ctx, struct task_struct *task,
+				   struct scratch *scratch)
+{
+	bool has_registers = read_registers(ctx, task, scratch);
+
+	begin_walk(scratch);
+	if (!has_registers)
+		return SAMPLE_END_NO_USER_STACK;
+	if (is_foreign(scratch->registers))
+		return SAMPLE_END_FOREIGN;
+	return know_process(scratch) ? UNWIND_END_DEPTH : SAMPLE_END_UNKNOWN_PROCESS;
 }
 
 static __always_inline void read_kernel_stack(struct tick_context *ctx, struct scratch *scratch)
@@ -231,18 +243,12 @@ int sample(struct tick_context *ctx)
 	record->cpu = bpf_get_smp_processor_id();
 	record->exec_id = BPF_CORE_READ(task, self_exec_id);
 	bpf_core_read(record->thread_comm, sizeof(record->thread_comm), &task->comm);
-	begin_walk(scratch);
 	if (!is_user_mode(ctx))
 		read_kernel_stack(ctx, scratch);
-	if (!read_registers(ctx, task, scratch))
-		return finish(ctx, scratch, SAMPLE_END_NO_USER_STACK);
-	begin_walk(scratch);
-	if (is_foreign(scratch->registers))
-		return finish(ctx, scratch, SAMPLE_END_FOREIGN);
-	if (!know_process(scratch))
-		return finish(ctx, scratch, SAMPLE_END_UNKNOWN_PROCESS);
-	bpf_tail_call(ctx, &walkers, 0);
-	return finish(ctx, scratch, UNWIND_END_DEPTH);
+	scratch->end = begin(ctx, task, scratch);
+	if (scratch->end == UNWIND_END_DEPTH)
+		bpf_tail_call(ctx, &walkers, 0);
+	return finish(ctx, scratch);
 }
 
 SEC("perf_event")
@@ -252,5 +258,10 @@ int walk_on(struct tick_context *ctx)
 
 	if (!scratch)
 		return 0;
-	return walk_frames(ctx, scratch);
+	if (walk_frames(scratch)) {
+		bpf_tail_call(ctx, &walkers, 0);
+		/* The kernel allows no more of them. */
+		scratch->end = UNWIND_END_DEPTH;
+	}
+	return finish(ctx, scratch);
 }

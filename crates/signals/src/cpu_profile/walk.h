@@ -22,7 +22,7 @@
 #define MAX_FRAMES       1024 /* of kernel and user together; a power of two */
 #define STACK_BYTES      16384
 #define STACK_PART_BYTES 1024
-#define GOES_ON          -1
+#define GOES_ON          255
 
 /* By pid. Bytes: about 80 x max_entries, in advance. */
 struct {
@@ -69,10 +69,21 @@ struct walk {
 	__u32 frames;         /* so far */
 };
 
+/*
+ * A search among what is sorted. It lies in memory so that the verifier, which knows nothing of what is there,
+ * finds one step like the other, and looks at it once.
+ */
+struct search {
+	__u32 after; /* what is before is not above what is searched for */
+	__u32 count; /* of those from there on so many may be */
+};
+
 /* What a sample is made in, of one CPU: a tick does not interrupt another one. */
 struct scratch {
 	__u64 last_tick_ns;
 	struct walk walk;
+	volatile struct search search;
+	volatile __u32 end; /* why the walk ended: in memory for the verifier's sake, too */
 	__u64 registers[REGISTER_WORDS];
 	struct cpu_sample_record record;
 	/* What goes behind the record: frames, registers, a copy of the stack. */
@@ -84,27 +95,37 @@ static __always_inline struct profile_mapping *mapping_at(__u32 index)
 	return bpf_map_lookup_elem(&mappings, &index);
 }
 
-/* The mapping that an address is in; NULL for none that is known. */
-static __always_inline struct profile_mapping *find_mapping(const struct walk *walk, __u64 address)
+/* Takes the half of what is left that was not above, or not. */
+static __always_inline void narrow(volatile struct search *search, bool is_above)
 {
-	__u32 after = walk->first_mapping, count = walk->mapping_count;
-	struct profile_mapping *found = NULL, *mapping;
+	__u32 half = search->count / 2;
 
-	for (int i = 0; i < MAPPING_STEPS && count; i++) {
-		__u32 half = count / 2;
+	if (is_above) {
+		search->count = half;
+	} else {
+		search->after += half + 1;
+		search->count -= half + 1;
+	}
+}
 
-		mapping = mapping_at(after + half);
+/* The mapping that an address is in; NULL for none that is known. */
+static __always_inline struct profile_mapping *find_mapping(struct scratch *scratch, __u64 address)
+{
+	volatile struct search *search = &scratch->search;
+	struct profile_mapping *mapping;
+
+	search->after = scratch->walk.first_mapping;
+	search->count = scratch->walk.mapping_count;
+	for (int i = 0; i < MAPPING_STEPS && search->count; i++) {
+		mapping = mapping_at(search->after + search->count / 2);
 		if (!mapping)
 			return NULL;
-		if (mapping->start <= address) {
-			found = mapping;
-			after += half + 1;
-			count -= half + 1;
-		} else {
-			count = half;
-		}
+		narrow(search, mapping->start > address);
 	}
-	return found && address < found->end ? found : NULL;
+	if (search->after == scratch->walk.first_mapping)
+		return NULL;
+	mapping = mapping_at(search->after - 1);
+	return mapping && address < mapping->end ? mapping : NULL;
 }
 
 static __always_inline bool read_cell(void *table, __u32 index, __u64 *cell)
@@ -118,13 +139,14 @@ static __always_inline bool read_cell(void *table, __u32 index, __u64 *cell)
 }
 
 /* The rule of a place. False where the table refers to what it does not have. */
-static __always_inline bool find_rule(void *table, __u64 place, __u64 *rule)
+static __always_inline bool find_rule(struct scratch *scratch, void *table, __u64 place,
+				      __u64 *rule)
 {
+	volatile struct search *search = &scratch->search;
 	struct unwind_table header;
 	__u64 cell, page = place >> UNWIND_PAGE_BITS;
-	__u32 after, count, row = 0;
 	__u16 low = place;
-	bool found = false;
+	__u32 last;
 
 	*rule = UNWIND_GAP;
 	if (!read_cell(table, 0, &cell))
@@ -138,31 +160,23 @@ static __always_inline bool find_rule(void *table, __u64 place, __u64 *rule)
 		return true;
 	if (!read_cell(table, unwind_page_cell(page - header.first_page), &cell))
 		return false;
-	after = unwind_page_first_row(cell);
-	count = unwind_page_row_count(cell);
-	for (int i = 0; i < UNWIND_SEARCH_STEPS && count; i++) {
-		__u32 half = count / 2, middle = after + half, here;
+	search->after = unwind_page_first_row(cell);
+	search->count = unwind_page_row_count(cell);
+	for (int i = 0; i < UNWIND_SEARCH_STEPS && search->count; i++) {
+		__u32 middle = search->after + search->count / 2;
 
 		if (!read_cell(table, unwind_row_cell(&header, middle), &cell))
 			return false;
-		here = unwind_row(cell, middle);
-		if (unwind_row_low(here) <= low) {
-			row = here;
-			found = true;
-			after = middle + 1;
-			count -= half + 1;
-		} else {
-			count = half;
-		}
+		narrow(search, unwind_row_low(unwind_row(cell, middle)) > low);
 	}
-	if (!found) {
-		if (!after)
-			return true;
-		if (!read_cell(table, unwind_row_cell(&header, after - 1), &cell))
-			return false;
-		row = unwind_row(cell, after - 1);
-	}
-	return read_cell(table, unwind_rule_cell(&header, unwind_row_rule(row)), rule);
+	/* On a page without a row below the place, it is the one before the page's first. */
+	if (!search->after)
+		return true;
+	last = search->after - 1;
+	if (!read_cell(table, unwind_row_cell(&header, last), &cell))
+		return false;
+	return read_cell(table, unwind_rule_cell(&header, unwind_row_rule(unwind_row(cell, last))),
+			 rule);
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -348,7 +362,7 @@ static __always_inline int step(struct scratch *scratch)
 
 	if (!walk->pc && !walk->is_interrupted)
 		return UNWIND_END_OF_CHAIN;
-	mapping = find_mapping(walk, address);
+	mapping = find_mapping(scratch, address);
 	if (!mapping) {
 		if (!walk->is_interrupted)
 			return UNWIND_END_RETURN_NOT_CODE;
@@ -363,7 +377,7 @@ static __always_inline int step(struct scratch *scratch)
 		void *table = bpf_map_lookup_elem(&tables, &executable);
 
 		/* One that was taken away a moment ago is as none. */
-		if (table && !find_rule(table, place, &rule))
+		if (table && !find_rule(scratch, table, place, &rule))
 			return UNWIND_END_BROKEN_TABLE;
 	}
 	return step_by_rule(scratch, rule, place);
