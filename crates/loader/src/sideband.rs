@@ -15,7 +15,7 @@ use std::io;
 
 use crate::cpus;
 use crate::sampling::{IOC_ENABLE, command, open_event};
-pub use record::{Happened, Mapped, TaskEvent};
+pub use record::{Happened, Mapped, TaskEvent, parse};
 use ring::Ring;
 
 /// Bytes of the ring of a CPU: some thousand records.

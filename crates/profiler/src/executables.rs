@@ -59,6 +59,16 @@ enum Content {
     Nowhere,
 }
 
+impl Content {
+    /// How large it is, as far as that is known.
+    fn length(&self) -> u64 {
+        match self {
+            Self::Open(file) => file.metadata().map_or(0, |metadata| metadata.len()),
+            _ => 0,
+        }
+    }
+}
+
 impl Executable {
     /// Its table, if it is ready and has one.
     pub fn table(&self) -> Option<&Arc<Table>> {
@@ -115,6 +125,7 @@ fn own_vdso() -> io::Result<Vec<u8>> {
 struct Job {
     number: Number,
     content: Content,
+    bytes: u64,
 }
 
 /// What came of building.
@@ -147,9 +158,17 @@ impl Executables {
         let (jobs, asked) = channel::<Job>();
         let (done, built) = channel();
         let work = move || {
-            for job in asked {
-                let table = table(job.content);
-                if done.send(Built { number: job.number, table }).is_err() {
+            let mut jobs: Vec<Job> = Vec::new();
+            loop {
+                if jobs.is_empty() {
+                    let Ok(job) = asked.recv() else { break };
+                    jobs.push(job);
+                }
+                jobs.extend(asked.try_iter());
+                // The smallest first: the large library of one program does not hold up all others.
+                jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+                let Some(Job { number, content, .. }) = jobs.pop() else { continue };
+                if done.send(Built { number, table: table(content) }).is_err() {
                     break;
                 }
             }
@@ -201,7 +220,8 @@ impl Executables {
         };
         self.building += 1;
         // Nobody there to build it: then it is never ready, and who waits for it stops waiting.
-        let _ = self.jobs.send(Job { number, content: copy });
+        let bytes = copy.length();
+        let _ = self.jobs.send(Job { number, content: copy, bytes });
         let content = match content {
             Content::Open(file) if self.open >= MAX_OPEN => {
                 let inode = file.metadata().map_or(0, |metadata| metadata.ino());

@@ -18,9 +18,9 @@
 
 mod executables;
 mod kernel;
-mod memory;
+pub mod memory;
 mod names;
-mod proc_maps;
+pub mod proc_maps;
 mod processes;
 mod profiler;
 mod stacks;

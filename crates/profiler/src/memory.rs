@@ -80,7 +80,7 @@ impl Memory {
         let after = behind.checked_sub(1).and_then(|last| self.0.get(last));
         let after = after.filter(|other| other.end > piece.end).map(|other| Piece {
             start: piece.end,
-            offset: other.offset + (piece.end - other.start),
+            offset: other.offset.wrapping_add(piece.end - other.start),
             ..other.clone()
         });
         let new = before.into_iter().chain([piece]).chain(after);

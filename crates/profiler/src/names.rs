@@ -72,10 +72,11 @@ impl Functions {
 
     /// The address of a place in the file.
     fn address(&self, place: u64) -> u64 {
-        let holds =
-            |(offset, bytes, _): &&(u64, u64, u64)| (*offset..offset + bytes).contains(&place);
+        let holds = |(offset, bytes, _): &&(u64, u64, u64)| {
+            (*offset..offset.saturating_add(*bytes)).contains(&place)
+        };
         let segment = self.segments.iter().find(holds);
-        segment.map_or(place, |(offset, _, address)| place - offset + address)
+        segment.map_or(place, |(offset, _, address)| (place - offset).wrapping_add(*address))
     }
 
     /// The function that an address is in, and where that begins.

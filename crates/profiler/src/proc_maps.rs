@@ -19,8 +19,8 @@ pub fn read(pid: u32) -> io::Result<Vec<Piece>> {
     Ok(parse(&text).collect())
 }
 
-/// Those of the list; lines that are none are left out.
-fn parse(text: &[u8]) -> impl Iterator<Item = Piece> {
+/// Executable mappings of such a list; lines that are none are left out.
+pub fn parse(text: &[u8]) -> impl Iterator<Item = Piece> {
     text.split(|byte| *byte == b'\n').filter_map(piece)
 }
 

@@ -64,7 +64,7 @@ impl Stack {
             let piece = memory.find(address);
             let number = piece.map_or(0, |piece| number(piece.start));
             let place = match piece.filter(|_| number != 0) {
-                Some(piece) => address - piece.start + piece.offset,
+                Some(piece) => (address - piece.start).wrapping_add(piece.offset),
                 None => address,
             };
             u64::from(number) << PLACE_BITS | place & ((1 << PLACE_BITS) - 1)

@@ -83,6 +83,26 @@ static __always_inline void copy_stack(struct scratch *scratch, __u32 frames)
 	scratch->record.stack_bytes = copied;
 }
 
+/*
+ * Nobody waits for a single sample, and to wake a reader costs more than to take one: so it is woken when much is
+ * pending, and else looks by itself.
+ */
+static __always_inline void submit_without_haste(void *ctx, void *record, __u64 size)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (config.use_perf_buffer) {
+		submit(ctx, record, size, 0);
+		return;
+	}
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= config.wake_bytes)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&events, record, size, flags))
+		COUNT(lost);
+	else
+		COUNT(submitted);
+}
+
 static __always_inline int finish(void *ctx, struct scratch *scratch)
 {
 	struct cpu_sample_record *record = &scratch->record;
@@ -99,7 +119,7 @@ static __always_inline int finish(void *ctx, struct scratch *scratch)
 	barrier_on(bytes);
 	if (bytes > sizeof(scratch->words))
 		bytes = sizeof(scratch->words);
-	submit(ctx, record, sizeof(*record) + bytes, record->time_ns);
+	submit_without_haste(ctx, record, sizeof(*record) + bytes);
 	return 0;
 }
 
