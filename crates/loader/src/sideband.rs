@@ -68,7 +68,7 @@ impl Sideband {
         for ring in self.rings.values_mut() {
             ring.take(&mut self.records);
         }
-        let mut events: Vec<_> = record::parse(&self.records).collect();
+        let mut events: Vec<_> = parse(&self.records).collect();
         // Of one moment, in the order of their ring.
         events.sort_by_key(|event| event.boottime_ns);
         events.iter().for_each(each);

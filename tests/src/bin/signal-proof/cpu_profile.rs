@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use chandra_tests::comparison::Comparison;
+use chandra_tests::process::Process;
 use chandra_tests::profiling::Profiling;
 use chandra_tests::trace::Trace;
 use chandra_tests::wall_clock::now;
@@ -17,6 +18,8 @@ const WORK: &str = "burn 4000";
 pub fn ticks(chandra: &Path, hooks: &mut Hooks) {
     let mut actor = new_actor();
     let pid = actor.pid();
+    let process = Process::of(pid);
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
     let mut trace = Trace::start_program(chandra, &["cpu", "--pid", &pid.to_string()]);
     let before = now();
     actor.tell(WORK);
@@ -24,7 +27,7 @@ pub fn ticks(chandra: &Path, hooks: &mut Hooks) {
         record.is("cpu_sample", pid) && record.text("mode") == Some("user")
     });
     let mut fields = Comparison::of(&record, "cpu_profile", "cpu_sample", before..=now());
-    fields.is("process.pid", pid);
+    process.compare(&mut fields, "process");
     fields.is("thread_id", pid);
     fields.is("mode", "user");
     fields.is("kernel_frames", 0);
@@ -36,10 +39,8 @@ pub fn ticks(chandra: &Path, hooks: &mut Hooks) {
     fields.is("user_end", "unknown_process");
     fields.is("user_frames", 0);
     fields.is_within("stack_bytes", 1024..=16_384);
-    let others = ["process", "thread_comm", "kernel_truncated"];
-    for field in others {
-        fields.take(field);
-    }
+    fields.is("thread_comm", name.trim_end());
+    fields.is("kernel_truncated", false);
     hooks.compared("tick", fields.finish());
     assert_eq!(actor.hear(), "done");
     hooks.served(&trace.stop());
