@@ -16,7 +16,7 @@ crate::record! {
         "Its name (15 bytes at most)";
         "cpu", "CPU", 4, Table, Number(sample.cpu),
         "The CPU";
-        "mode", "MODE", 6, Table, Word(if sample.is_user_mode { "user" } else { "kernel" }),
+        "mode", "CPU_MODE", 8, Table, Word(if sample.is_user_mode { "user" } else { "kernel" }),
         "What ran: the program itself (`user`), or the kernel for it (`kernel`)";
         "weight_ns", "WEIGHT", 9, Wide, Number(sample.weight_ns),
         "The time that the sample stands for: since the tick before on this CPU";
