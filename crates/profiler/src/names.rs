@@ -19,8 +19,6 @@ pub struct Name<'a> {
     pub module: &'a str,
     /// Where the function begins, or the place itself where there is none; as symbols count.
     pub address: u64,
-    /// Code that was made at run time.
-    pub is_jit: bool,
 }
 
 /// Functions of a file.
@@ -135,7 +133,7 @@ impl<'a> Names<'a> {
                 None => (String::new(), address),
             }
         });
-        Name { function, module: "[kernel]", address: *start, is_jit: false }
+        Name { function, module: "[kernel]", address: *start }
     }
 
     /// That of a place in a program.
@@ -143,7 +141,7 @@ impl<'a> Names<'a> {
         let number = frame.executable;
         let executable = self.executables.and_then(|executables| executables.get(number));
         let Some(executable) = executable else {
-            return Name { address: frame.place, is_jit: true, ..Name::default() };
+            return Name { address: frame.place, ..Name::default() };
         };
         let unreadable = &mut self.unreadable;
         let functions = self.files.entry(number).or_insert_with(|| {
@@ -158,7 +156,7 @@ impl<'a> Names<'a> {
         let module = self.paths.entry(number).or_insert_with(path);
         let address = functions.address(frame.place);
         let (function, address) = functions.function(address).unwrap_or(("", address));
-        Name { function, module, address, is_jit: false }
+        Name { function, module, address }
     }
 }
 

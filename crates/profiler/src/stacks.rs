@@ -189,7 +189,6 @@ fn parts(key: &[u64]) -> (&[u64], &[u64]) {
 }
 
 fn frame(profile: &mut Profile, name: &Name<'_>, kind: Kind) -> FrameId {
-    let kind = if name.is_jit { Kind::Jit } else { kind };
     let (function, module) = (profile.text(name.function), profile.text(name.module));
     profile.frame(Frame { function, module, kind, address: name.address, ..Frame::default() })
 }

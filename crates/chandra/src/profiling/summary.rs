@@ -72,7 +72,7 @@ impl Summary {
             figures.samples, figures.idle_ticks, self.kernel.lost
         );
         let further = [
-            (self.kernel.filtered, "filtered"),
+            (self.kernel.filtered.saturating_sub(figures.idle_ticks), "filtered"),
             (self.not_selected, "not selected"),
             (self.decode_errors, "not decoded"),
             (self.missed, "missed because the probe was running already"),

@@ -2,7 +2,7 @@
 /*
  * What runs on a CPU when its clock ticks: whose it is, the kernel's stack, and the user's.
  *
- * Invariants: every tick is accounted for. One that finds nobody running is counted as idle (`aggregated` in
+ * Invariants: every tick is accounted for. One that finds nobody running is counted as idle (`filtered` in
  * the ledger); any other becomes a sample, whole or with the reason why it is not. A process, or a piece of
  * code, that user space has not described yet costs no sample: its registers and the top of its stack go along,
  * for user space to walk.
@@ -247,7 +247,7 @@ int sample(struct tick_context *ctx)
 	record->thread = BPF_CORE_READ(task, pid);
 	if (!record->thread) {
 		count_tick(false, true);
-		COUNT(aggregated);
+		COUNT(filtered);
 		return 0;
 	}
 	read_process(task, &record->process);
