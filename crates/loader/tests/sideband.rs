@@ -1,5 +1,9 @@
 //! What the kernel tells of a program that is executed, compared with what `/proc` says of it.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test states what it expects by stopping"
+)]
 
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
