@@ -60,6 +60,9 @@ struct HookToml {
 struct RungToml {
     rung: String,
     programs: Vec<String>,
+    /// Programs that these go on in.
+    #[serde(default)]
+    tail_calls: Vec<String>,
     /// It is on the path of every packet.
     #[serde(default)]
     per_packet: bool,
@@ -114,6 +117,9 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("message", "GROUP_CODE"),
 ];
 
+/// Where the format of unwind tables stands.
+const UNWIND_HEADERS: &str = "../unwind/bpf";
+
 fn main() -> ExitCode {
     chandra_bpf_build::finish(run())
 }
@@ -158,11 +164,14 @@ fn run() -> Result<(), Box<dyn Error>> {
 fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<dyn Error>> {
     let headers = PathBuf::from(std::env::var("DEP_CHANDRA_BPF_HEADERS")?);
     let libbpf_headers = PathBuf::from(std::env::var("DEP_CHANDRA_BPF_LIBBPF_HEADERS")?);
+    let unwind_headers = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join(UNWIND_HEADERS);
     println!("cargo::rerun-if-changed={}", headers.display());
+    println!("cargo::rerun-if-changed={}", unwind_headers.display());
     let object = out.join(format!("{name}.bpf.o"));
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH")?;
     let probe = folder.join("probe.bpf.c");
-    compile::compile(&probe, &[folder.to_owned(), headers, libbpf_headers], &arch, &object)?;
+    let includes = [folder.to_owned(), headers, unwind_headers, libbpf_headers];
+    compile::compile(&probe, &includes, &arch, &object)?;
     let mut exports = btf::exports(&std::fs::read(&object)?)?;
     exports.structs.retain(|item| {
         let shared = [
@@ -221,8 +230,8 @@ fn write_entry(
         for rung in &hook.ladder {
             writeln!(
                 out,
-                "                    Rung {{ name: {:?}, programs: &{:?}, per_packet: {}, on_named: {} }},",
-                rung.rung, rung.programs, rung.per_packet, rung.on_named
+                "                    Rung {{ name: {:?}, programs: &{:?}, tail_calls: &{:?}, per_packet: {}, on_named: {} }},",
+                rung.rung, rung.programs, rung.tail_calls, rung.per_packet, rung.on_named
             )?;
         }
         writeln!(out, "                ] }},")?;

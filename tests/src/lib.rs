@@ -40,6 +40,7 @@ pub mod needs;
 pub mod observe;
 pub mod patience;
 pub mod process;
+pub mod profiling;
 pub mod record;
 pub mod scratch;
 pub mod socket;

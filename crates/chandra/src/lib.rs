@@ -16,6 +16,7 @@ mod list;
 mod observe;
 mod output;
 mod profile;
+mod profiling;
 mod record;
 mod rules;
 mod session;
@@ -45,6 +46,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
         cli::Verb::Alerts(options) => alerts::run(&options)?,
         cli::Verb::Record(options) => record::run(&options)?,
+        cli::Verb::Profiling(options) => profiling::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Profile(options) => profile::run(&options)?,
         cli::Verb::Agent(options) => agent::run(&options)?,

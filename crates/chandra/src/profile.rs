@@ -51,7 +51,8 @@ pub(crate) fn run(options: &ProfileOptions) -> Result<(), Problem> {
     }
 }
 
-fn convert(
+/// Writes it in a format.
+pub(crate) fn convert(
     profile: &Profile,
     view: &View,
     value: usize,
@@ -142,7 +143,10 @@ fn value_of(profile: &Profile, view: &View) -> Result<usize, Problem> {
 }
 
 /// Writes to a file, or to standard output, of which a reader may take what it wants.
-fn write(file: &Path, with: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Problem> {
+pub(crate) fn write(
+    file: &Path,
+    with: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Problem> {
     if file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
         return match with(&mut out).and_then(|()| out.flush()) {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cgroup::{self, Cgroup};
+use crate::cpu_sample::{CpuSample, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
@@ -408,6 +409,23 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
             is_server: random.flag(),
         }),
         result: random.next() as i64,
+    });
+    each(&CpuSample {
+        time: Timestamp(random.u64()),
+        process: random.process(),
+        boottime_ns: random.u64(),
+        exec_id: random.u64(),
+        weight_ns: random.u64(),
+        thread_id: random.u32(),
+        thread_comm: random.process().comm,
+        cpu: random.u32(),
+        is_user_mode: random.flag(),
+        is_kernel_truncated: random.flag(),
+        user_end: StackEnd::ALL[random.below(14) as usize],
+        kernel_frames: Words::new(filename),
+        user_frames: Words::new(path),
+        registers: Words::new(path),
+        stack: path,
     });
     each(&icmp(random));
     let message = message(random);

@@ -15,7 +15,7 @@ use crate::{json, samples};
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<resolver>`, `<talker>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 32] = [
+const JSON: [&str; 33] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -155,6 +155,12 @@ const JSON: [&str; 32] = [
         "packet":{"destination":{"address":"10.0.0.1"},"protocol":"icmp"},
         "icmp":{"type_number":200,"code_number":1,"malformed":"ends_too_soon"},
         "direction":"sent"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"cpu_profile","type":"cpu_sample","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"thread_id":101,"thread_comm":"worker","cpu":3,"mode":"kernel",
+        "weight_ns":10101010,"kernel_frames":3,"kernel_truncated":true,"user_frames":2,
+        "user_end":"unknown_process","stack_bytes":1024}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];

@@ -9,6 +9,7 @@ pub mod names;
 
 pub mod bounded;
 pub mod cgroup;
+pub mod cpu_sample;
 pub mod dns;
 pub mod drop;
 pub mod feed;
@@ -42,7 +43,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 32] = [
+pub static KINDS: [&Kind; 33] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -74,5 +75,6 @@ pub static KINDS: [&Kind; 32] = [
     &icmp::ICMP_ERROR,
     &icmp::ICMP_ECHO,
     &icmp::ICMP_OTHER,
+    &cpu_sample::CPU_SAMPLE,
     &who::CONTAINER_DESCRIBED,
 ];

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use crate::cgroup::Cgroup;
+use crate::cpu_sample::CpuSample;
 use crate::dns::Dns;
 use crate::drop::Drop;
 use crate::file::FileOpen;
@@ -156,6 +157,8 @@ pub enum Event<'a> {
     Udp(&'a Udp),
     /// A message of ICMP was sent or received.
     Icmp(&'a Icmp),
+    /// A clock ticked while something ran.
+    CpuSample(&'a CpuSample<'a>),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -205,6 +208,7 @@ pub trait Record {
             Event::SystemCall(call) => Some(&call.process),
             Event::Udp(udp) => udp.process.as_ref(),
             Event::Icmp(icmp) => icmp.process.as_ref(),
+            Event::CpuSample(sample) => Some(&sample.process),
             Event::Other => None,
         }
     }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::cgroup::{self, Cgroup};
+use crate::cpu_sample::{CpuSample, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
@@ -298,6 +299,27 @@ pub fn system_call() -> SystemCall<'static> {
     }
 }
 
+/// Of a program that the kernel works for.
+pub fn cpu_sample() -> CpuSample<'static> {
+    CpuSample {
+        time: NOW,
+        process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        boottime_ns: 15_000_000_000,
+        exec_id: 7,
+        weight_ns: 10_101_010,
+        thread_id: 101,
+        thread_comm: Comm(*b"worker\0\0\0\0\0\0\0\0\0\0"),
+        cpu: 3,
+        is_user_mode: false,
+        is_kernel_truncated: true,
+        user_end: StackEnd::UnknownProcess,
+        kernel_frames: Words::new(&[1; 24]),
+        user_frames: Words::new(&[2; 16]),
+        registers: Words::new(&[3; 8]),
+        stack: &[4; 1024],
+    }
+}
+
 /// At a client.
 pub fn udp(happened: udp::Happened) -> Udp {
     Udp {
@@ -435,5 +457,6 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&icmp_error());
     each(&icmp_echo());
     each(&unknown_icmp());
+    each(&cpu_sample());
     each(&Described { time: NOW, pending_records: 3 });
 }

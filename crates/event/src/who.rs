@@ -184,7 +184,8 @@ impl Known<'_> {
             | Event::FileOpen(_)
             | Event::SystemCall(_)
             | Event::Udp(_)
-            | Event::Icmp(_) => (false, false),
+            | Event::Icmp(_)
+            | Event::CpuSample(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

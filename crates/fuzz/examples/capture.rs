@@ -120,7 +120,9 @@ fn capture(signal: &'static Signal) {
 fn main() {
     // Relative paths say nothing of where this is.
     std::env::set_current_dir("/").unwrap();
-    for name in ["process", "tcp", "drop", "dns", "udp", "icmp", "file_open", "system_call"] {
+    for name in
+        ["process", "tcp", "drop", "dns", "udp", "icmp", "file_open", "system_call", "cpu_profile"]
+    {
         capture(registry::signal(name).unwrap());
     }
 }

@@ -28,7 +28,10 @@ use chandra_identity::description::{MAX_LIST, Pairs};
 use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdict};
 use chandra_kubernetes::read::{self, WatchLine};
 use chandra_loader::kernel_log;
+use chandra_loader::sideband::{self, Happened};
 use chandra_loader::symbols::Symbols;
+use chandra_profiler::memory::{File, Memory, Piece};
+use chandra_profiler::proc_maps;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
 
@@ -46,6 +49,9 @@ pub static TARGETS: &[Target] = &[
     ("record_dns", record_dns),
     ("record_udp", record_udp),
     ("record_icmp", record_icmp),
+    ("record_cpu_profile", record_cpu_profile),
+    ("perf_records", perf_records),
+    ("proc_maps", proc_maps),
     ("config_file", config_file),
     ("btf", btf),
     ("kernel_log", kernel_log),
@@ -128,6 +134,43 @@ pub fn record_udp(bytes: &[u8]) {
 /// Bytes from the ring of the signal `icmp`, with a packet that anybody may have quoted.
 pub fn record_icmp(bytes: &[u8]) {
     record("icmp", bytes);
+}
+
+/// Bytes from the ring of the signal `cpu_profile`.
+pub fn record_cpu_profile(bytes: &[u8]) {
+    record("cpu_profile", bytes);
+}
+
+/// Records of perf's rings: what a process has mapped under which name is its own affair.
+pub fn perf_records(bytes: &[u8]) {
+    let mut memory = Memory::default();
+    for event in sideband::parse(bytes) {
+        if let Happened::Mapped(mapped) = event.happened {
+            memory.map(Piece {
+                start: mapped.start,
+                end: mapped.start.saturating_add(mapped.bytes),
+                offset: mapped.offset,
+                file: File::of(mapped.device, mapped.inode, mapped.path),
+            });
+        }
+    }
+    check_memory(&memory);
+}
+
+/// The kernel's list of a process's memory.
+pub fn proc_maps(bytes: &[u8]) {
+    check_memory(&Memory::of(proc_maps::parse(bytes).collect()));
+}
+
+/// Pieces are sorted, none is empty, and none is over another.
+fn check_memory(memory: &Memory) {
+    let pieces = memory.pieces();
+    assert!(pieces.iter().all(|piece| piece.start < piece.end));
+    assert!(pieces.windows(2).all(|two| two[0].end <= two[1].start));
+    for piece in pieces {
+        assert_eq!(memory.find(piece.start), Some(piece));
+        assert_eq!(memory.find(piece.end - 1), Some(piece));
+    }
 }
 
 fn record(signal: &str, bytes: &[u8]) {

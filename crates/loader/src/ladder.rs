@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use libbpf_rs::{Link, Object};
+use libbpf_rs::Object;
 
 use crate::btf;
 use crate::capability;
 use crate::kernel_log;
 use crate::load::{LoadError, Request};
 use crate::memory;
-use crate::object::{self, Refused};
+use crate::object::{self, Attachment, Refused};
 use crate::spec::{Hook, Rung, SignalSpec};
 use crate::verdict::{HookVerdict, Refusal, Step, Verdict};
 
@@ -152,7 +152,9 @@ pub fn refuse_program(
     }
     let candidate = candidates.iter_mut().find(|candidate| {
         let rung = candidate.rung();
-        rung.zip(program).is_some_and(|(rung, program)| rung.programs.contains(&program))
+        rung.zip(program).is_some_and(|(rung, program)| {
+            rung.programs.contains(&program) || rung.tail_calls.contains(&program)
+        })
     });
     match (candidate, map) {
         (Some(candidate), _) => candidate.refuse(Step::Load, errno, words),
@@ -172,8 +174,8 @@ pub fn attach(
     object: &Object,
     request: &Request<'_>,
     candidates: &mut [Candidate<'_>],
-) -> Option<Vec<(&'static str, Link)>> {
-    let mut links = Vec::new();
+) -> Option<Vec<(&'static str, Attachment)>> {
+    let mut attachments = Vec::new();
     let mut refused = false;
     for functions in [true, false] {
         for candidate in candidates.iter_mut() {
@@ -186,11 +188,11 @@ pub fn attach(
                     Ok(tracepoints) if rung.on_named => {
                         object::attach_to_each(object, name, tracepoints)
                     }
-                    _ => object::attach(object, name).map(|link| vec![link]),
+                    _ => object::attach(object, name, request.options).map(|one| vec![one]),
                 };
                 match attached {
                     Ok(new) => {
-                        links.extend(new.into_iter().map(|link| (candidate.hook.name, link)))
+                        attachments.extend(new.into_iter().map(|one| (candidate.hook.name, one)));
                     }
                     Err((errno, words)) => {
                         candidate.refuse(Step::Attach, errno, words);
@@ -204,7 +206,7 @@ pub fn attach(
             return None;
         }
     }
-    Some(links)
+    Some(attachments)
 }
 
 fn hooks_function(rung: &Rung) -> bool {

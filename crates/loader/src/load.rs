@@ -13,15 +13,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use libbpf_rs::query::LinkTypeInfo;
-use libbpf_rs::{Iter, Link, Map, MapCore, MapType, Object};
+use libbpf_rs::{Iter, Map, MapCore, MapType, Object};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
 use crate::kernel_log;
 use crate::ladder::{self, Candidate};
 use crate::memory;
-use crate::object;
+use crate::object::{self, Attachment};
 use crate::ring::{self, RingChoice};
+use crate::sampling::SAMPLE_HERTZ;
 use crate::selection::{self, Selection};
 use crate::spec::SignalSpec;
 use crate::verdict::{HookVerdict, Verdict};
@@ -39,6 +40,8 @@ pub struct Options {
     pub interval: Option<Duration>,
     /// Rungs on the path of every packet are tried, too.
     pub packet_hooks: bool,
+    /// How often a second each CPU is sampled, by signals that do; [`SAMPLE_HERTZ`] when absent.
+    pub sample_hertz: Option<u32>,
 }
 
 /// How often probes tell of what goes on.
@@ -48,6 +51,11 @@ impl Options {
     /// How often probes tell of what goes on.
     pub fn interval(&self) -> Duration {
         self.interval.unwrap_or(INTERVAL)
+    }
+
+    /// How often a second each CPU is sampled.
+    pub fn sample_hertz(&self) -> u32 {
+        self.sample_hertz.unwrap_or(SAMPLE_HERTZ)
     }
 }
 
@@ -114,8 +122,8 @@ pub struct Loaded {
     /// How often its probes tell of what goes on.
     pub interval: Duration,
     selection: Option<Selection>,
-    // Links go before the object they hold on to.
-    links: Vec<(&'static str, Link)>,
+    // They go before the object they hold on to.
+    attachments: Vec<(&'static str, Attachment)>,
     object: Object,
 }
 
@@ -130,7 +138,8 @@ impl Loaded {
     /// # Errors
     /// When the hook is not active, or what the kernel says while it runs.
     pub fn iterate(&self, hook: &str, out: &mut Vec<u8>) -> io::Result<()> {
-        let link = self.links.iter().find(|(name, _)| *name == hook).map(|(_, link)| link);
+        let attachment = self.attachments.iter().find(|(name, _)| *name == hook);
+        let link = attachment.and_then(|(_, attachment)| attachment.link());
         let link = link.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         Iter::new(link).map_err(io::Error::other)?.read_to_end(out).map(drop)
     }
@@ -161,14 +170,14 @@ impl Loaded {
 
     /// A hook is not attached any more: somebody detached a link of a cgroup, or removed the cgroup.
     pub fn has_lost_hook(&self) -> bool {
-        self.links.iter().any(|(_, link)| is_detached(link))
+        self.attachments.iter().any(|(_, attachment)| is_detached(attachment))
     }
 
     /// Hooks that are not attached any more have failed from now on.
     pub fn give_up_lost_hooks(&mut self) {
-        let Self { links, hooks, .. } = self;
-        let lost: Vec<_> =
-            links.extract_if(.., |(_, link)| is_detached(link)).map(|(hook, _)| hook).collect();
+        let Self { attachments, hooks, .. } = self;
+        let lost = attachments.extract_if(.., |(_, attachment)| is_detached(attachment));
+        let lost: Vec<_> = lost.map(|(hook, _)| hook).collect();
         for hook in hooks.iter_mut().filter(|hook| lost.contains(&hook.hook)) {
             hook.verdict = Verdict::Failed(DETACHED.to_owned());
         }
@@ -176,7 +185,7 @@ impl Loaded {
 
     /// Detaches all hooks but keeps maps and rings, so that what is under way can be drained.
     pub fn detach(&mut self) {
-        self.links.clear();
+        self.attachments.clear();
     }
 }
 
@@ -185,9 +194,9 @@ const DETACHED: &str = "it was attached, and somebody detached it, or removed it
 
 /// A link that holds on to a program which runs nowhere any more: its cgroup has no id then (bpf(2),
 /// `BPF_OBJ_GET_INFO_BY_FD`). The kernel detaches no link of the other kinds before its owner does.
-fn is_detached(link: &Link) -> bool {
-    let info = link.info().map(|info| info.info);
-    matches!(info, Ok(LinkTypeInfo::Cgroup(cgroup)) if cgroup.cgroup_id == 0)
+fn is_detached(attachment: &Attachment) -> bool {
+    let info = attachment.link().and_then(|link| link.info().ok()).map(|info| info.info);
+    matches!(info, Some(LinkTypeInfo::Cgroup(cgroup)) if cgroup.cgroup_id == 0)
 }
 
 /// Loads a signal and attaches its wanted hooks.
@@ -221,7 +230,8 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 continue;
             }
         };
-        if let Some(links) = ladder::attach(&object, request, &mut candidates) {
+        let attached = ladder::attach(&object, request, &mut candidates);
+        if let Some(attachments) = attached {
             let hooks = spec.hooks.iter().map(|hook| {
                 let candidate =
                     candidates.iter().find(|candidate| candidate.hook.name == hook.name);
@@ -237,7 +247,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 ring_bytes,
                 interval: request.options.interval(),
                 selection: if selects { selection::of(&object)? } else { None },
-                links,
+                attachments,
                 object,
             });
         }

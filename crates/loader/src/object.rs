@@ -12,9 +12,10 @@ use libbpf_rs::{
 use crate::cgroup_root;
 use crate::kernel_log;
 use crate::ladder::Candidate;
-use crate::load::{LoadError, Request};
+use crate::load::{LoadError, Options, Request};
 use crate::memory;
 use crate::ring::WAKE_INTERVAL;
+use crate::sampling::Sampling;
 use crate::selection;
 use crate::spec::Rung;
 use crate::tracefs;
@@ -41,7 +42,7 @@ pub fn open(
         .iter()
         .filter_map(Candidate::rung)
         .filter(|rung| wanted(rung))
-        .flat_map(|rung| rung.programs)
+        .flat_map(|rung| rung.programs.iter().chain(rung.tail_calls))
         .copied()
         .collect();
     for mut program in open.progs_mut() {
@@ -133,10 +134,33 @@ pub fn words_of(errno: i32) -> String {
     io::Error::from_raw_os_error(errno).to_string()
 }
 
+/// What keeps a program attached.
+#[derive(Debug)]
+pub enum Attachment {
+    /// To what its section names.
+    Link(Link),
+    /// To clocks.
+    Sampling { _clocks: Sampling },
+}
+
+impl Attachment {
+    /// The link, where it is one.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Sampling { .. } => None,
+        }
+    }
+}
+
 /// Attaches one program to what its section names; errno and words when that is refused.
-pub fn attach(object: &Object, name: &str) -> Result<Link, (i32, String)> {
+pub fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, (i32, String)> {
     kernel_log::take();
     let program = program(object, name)?;
+    if program.section() == SAMPLED {
+        let sampling = Sampling::start(&program, options.sample_hertz());
+        return sampling.map(|_clocks| Attachment::Sampling { _clocks }).map_err(not_sampled);
+    }
     let link = if let Some((category, tracepoint)) = tracepoint_of(&program) {
         attach_to_tracepoint(&program, category, tracepoint)?
     } else if is_on_cgroups(&program) {
@@ -157,7 +181,7 @@ pub fn attach_to_each(
     object: &Object,
     name: &str,
     tracepoints: &[String],
-) -> Result<Vec<Link>, (i32, String)> {
+) -> Result<Vec<Attachment>, (i32, String)> {
     kernel_log::take();
     let program = program(object, name)?;
     let events: Result<Vec<_>, _> = tracepoints
@@ -183,14 +207,32 @@ fn program<'o>(object: &'o Object, name: &str) -> Result<ProgramMut<'o>, (i32, S
 }
 
 /// A link that libbpf made, or what it said in its place.
-fn owned(link: NewLink) -> Result<Link, (i32, String)> {
+fn owned(link: NewLink) -> Result<Attachment, (i32, String)> {
     let Some(link) = NonNull::new(link) else {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| words_of(errno));
         return Err((errno, words));
     };
     // SAFETY: a link just made and owned by no one else.
-    Ok(unsafe { Link::from_ptr(link) })
+    Ok(Attachment::Link(unsafe { Link::from_ptr(link) }))
+}
+
+/// The section of programs that clocks run.
+const SAMPLED: &str = "perf_event";
+
+fn not_sampled(error: io::Error) -> (i32, String) {
+    let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
+    let setting = match (error.kind(), paranoid) {
+        (io::ErrorKind::PermissionDenied, Ok(value)) => {
+            format!(
+                " (kernel.perf_event_paranoid is {}, CAP_PERFMON is needed, and a filter of \
+                     system calls must let perf_event_open through)",
+                value.trim()
+            )
+        }
+        _ => String::new(),
+    };
+    (error.raw_os_error().unwrap_or(0), format!("perf_event_open: {error}{setting}"))
 }
 
 type NewLink = *mut libbpf_sys::bpf_link;

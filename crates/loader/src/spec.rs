@@ -31,6 +31,8 @@ pub struct Rung {
     pub name: &'static str,
     /// The programs it needs, all of them.
     pub programs: &'static [&'static str],
+    /// Programs that these go on in (tail calls): loaded with them, and attached to nothing.
+    pub tail_calls: &'static [&'static str],
     /// It puts a program on the path of every packet, so it is tried only where that is asked for.
     pub per_packet: bool,
     /// Its programs name no tracepoints: they go to those that the request names.

@@ -23,7 +23,7 @@ use libbpf_rs::{MapCore, MapFlags, MapType};
 use common::{is_root, load, load_resized, map, spec};
 
 const fn rung(name: &'static str, programs: &'static [&'static str]) -> Rung {
-    Rung { name, programs, per_packet: false, on_named: false }
+    Rung { name, programs, tail_calls: &[], per_packet: false, on_named: false }
 }
 
 fn verdict<'a>(loaded: &'a Loaded, hook: &str) -> &'a HookVerdict {

@@ -29,6 +29,7 @@ static HOOKS: &[Hook] = &[Hook {
     ladder: &[Rung {
         name: "raw_tp",
         programs: &["send_number"],
+        tail_calls: &[],
         per_packet: false,
         on_named: false,
     }],

@@ -49,11 +49,38 @@ fn answer_with(answer: &str) {
     assert_eq!(usize::try_from(written), Ok(line.len()));
 }
 
+/// Works for so many milliseconds of this thread's CPU time, within functions of known names.
+#[inline(never)]
+fn burn_outer(milliseconds: u64) {
+    let until = cpu_time_ns() + milliseconds * 1_000_000;
+    let mut value = milliseconds;
+    while cpu_time_ns() < until {
+        value = burn_inner(value);
+    }
+    std::hint::black_box(value);
+}
+
+#[inline(never)]
+fn burn_inner(mut value: u64) -> u64 {
+    for step in 0..1_000_000 {
+        value = std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005) + step);
+    }
+    value
+}
+
+fn cpu_time_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure outlives the call.
+    checked(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) }).unwrap();
+    u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
+}
+
 impl Stage {
     fn perform(&mut self, command: &str, arguments: &[&str]) -> String {
         let count = || arguments[0].parse::<usize>().unwrap();
         match (command, arguments) {
             ("hello", []) => return "hello".to_owned(),
+            ("burn", [_]) => burn_outer(count() as u64),
             ("exit", [_]) => std::process::exit(i32::try_from(count()).unwrap()),
             ("leave", [_]) => leave_to_another_thread(i32::try_from(count()).unwrap()),
             ("threads", [_]) => threads(count()),

@@ -84,6 +84,7 @@ impl LoadArguments {
             },
             ring_bytes: ring_bytes.transpose()?,
             packet_hooks: self.packet_hooks.unwrap_or(packet_hooks),
+            sample_hertz: None,
         })
     }
 }

@@ -26,6 +26,7 @@ pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
 pub(crate) mod profile;
+pub(crate) mod profiling;
 pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod selection;
@@ -48,7 +49,9 @@ pub(crate) enum Verb {
     Record(Box<record::RecordOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
-    /// `chandra profile …`
+    /// `chandra profile …` of what runs
+    Profiling(Box<profiling::ProfilingOptions>),
+    /// `chandra profile convert …`, `chandra profile diff …`
     Profile(Box<profile::ProfileOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
@@ -118,6 +121,13 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             Ok(Verb::Rules(Box::new(options)))
         }
         Some(("profile", matches)) => {
+            if matches.subcommand().is_none() {
+                let arguments = profiling::ProfilingArguments::from_arg_matches(matches)
+                    .map_err(|error| problem(&error, &arguments))?;
+                return profiling::ProfilingOptions::new(&arguments)
+                    .map(Box::new)
+                    .map(Verb::Profiling);
+            }
             let options = profile::ProfileOptions::parse(matches)
                 .map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Profile)

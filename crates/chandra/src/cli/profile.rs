@@ -10,14 +10,21 @@ use chandra_profile::{diff, html, layout};
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
+use super::profiling::ProfilingArguments;
+
 const EXAMPLES: &str = "\
 Examples:
+  sudo chandra profile -d 10s -o cpu.svg                 the whole machine, as a picture
+  sudo chandra profile -d 30s --pod web-1 -o web.pb.gz   a pod, for go tool pprof and Grafana
+  sudo chandra profile --comm nginx --by thread          folded stacks on standard output, at Ctrl-C
   chandra profile convert cpu.pb.gz -o cpu.svg           a picture that can be clicked
   chandra profile convert cpu.pb.gz -o cpu.html          with groups and a table of functions
   chandra profile convert stacks.folded -o cpu.pb.gz     for go tool pprof and Grafana
   chandra profile convert a.pb.gz b.pb.gz -o both.svg    several as one
   chandra profile diff before.pb.gz after.pb.gz          what changed, in the terminal
-  chandra profile diff before.pb.gz after.pb.gz -o diff.svg";
+  chandra profile diff before.pb.gz after.pb.gz -o diff.svg
+
+Stacks are right without frame pointers. One that is not whole begins with why it ends.";
 
 /// A format on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +59,23 @@ pub enum DiffFormat {
     Folded,
 }
 
+/// Whose stacks are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum By {
+pub enum By {
+    /// All together.
     #[default]
     None,
+    /// Those of threads.
     Thread,
+    /// Of processes.
     Process,
+    /// Of containers.
     Container,
+    /// Of pods.
     Pod,
+    /// Of namespaces.
     Namespace,
+    /// Of nodes.
     Node,
 }
 
@@ -334,7 +349,8 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn unknown_format(output: &Path, formats: &[Format]) -> Problem {
+/// The problem of a name that says no format.
+pub fn unknown_format(output: &Path, formats: &[Format]) -> Problem {
     let ends: Vec<_> = formats.iter().flat_map(|it| it.extensions().first()).copied().collect();
     let name = if output == Path::new("-") {
         "standard output has no name".to_owned()
@@ -351,10 +367,10 @@ fn unknown_format(output: &Path, formats: &[Format]) -> Problem {
 
 /// `chandra profile`, with its verbs. Its own options are for taking profiles, and go with none of them.
 pub fn command() -> Command {
-    Command::new("profile")
-        .about("Draw, convert and compare profiles")
+    ProfilingArguments::augment_args(Command::new("profile"))
+        .about("Sample what runs, with stacks, and make a profile of it; draw, convert and compare profiles")
+        .long_about(None)
         .args_conflicts_with_subcommands(true)
-        .arg_required_else_help(true)
         .subcommand(
             ConvertArguments::augment_args(Command::new("convert"))
                 .about("Write profiles in another format, or draw them")

@@ -207,12 +207,34 @@ fn count(text: &str) -> Result<u64, Problem> {
 }
 
 fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
-    let comms = arguments.comm.iter().map(|comm| {
+    let TraceArguments { pid, comm, uid, cgroup, .. } = arguments;
+    Ok(Filter {
+        ports: numbers(
+            "--port",
+            &arguments.port,
+            1..=u16::MAX,
+            "no port: a number from 1 to 65535",
+            "--port 443",
+        )?,
+        paths: arguments.path.iter().map(|path| prefix(path)).collect::<Result<_, _>>()?,
+        calls: arguments.call.iter().map(|name| call(name)).collect::<Result<_, _>>()?,
+        ..owner_filter(pid, comm, uid, cgroup)?
+    })
+}
+
+/// Of these processes.
+pub fn owner_filter(
+    pids: &[String],
+    comms: &[String],
+    uids: &[String],
+    cgroups: &[String],
+) -> Result<Filter, Problem> {
+    let comms = comms.iter().map(|comm| {
         let fits = (1..=COMM_BYTES).contains(&comm.len());
         let why = "no process name: the kernel keeps 1 to 15 bytes of one";
         fits.then(|| comm.clone()).ok_or_else(|| bad_value("--comm", comm, why, "--comm nginx"))
     });
-    let cgroups = arguments.cgroup.iter().map(|text| {
+    let cgroups = cgroups.iter().map(|text| {
         cgroup::find(text).map_err(|error| {
             let why = format!("no cgroup: {error}");
             bad_value(
@@ -225,20 +247,11 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
     });
     let pid_why = "no process id: a number from 1 to 4194304";
     Ok(Filter {
-        pids: numbers("--pid", &arguments.pid, 1..=4_194_304, pid_why, "--pid 1234")?,
+        pids: numbers("--pid", pids, 1..=4_194_304, pid_why, "--pid 1234")?,
         comms: comms.collect::<Result<_, _>>()?,
-        uids: numbers("--uid", &arguments.uid, 0..=u32::MAX, "no user id: a number", "--uid 1000")?,
+        uids: numbers("--uid", uids, 0..=u32::MAX, "no user id: a number", "--uid 1000")?,
         cgroups: cgroups.collect::<Result<_, _>>()?,
-        ports: numbers(
-            "--port",
-            &arguments.port,
-            1..=u16::MAX,
-            "no port: a number from 1 to 65535",
-            "--port 443",
-        )?,
-        paths: arguments.path.iter().map(|path| prefix(path)).collect::<Result<_, _>>()?,
-        calls: arguments.call.iter().map(|name| call(name)).collect::<Result<_, _>>()?,
-        selects_cgroups: false,
+        ..Filter::default()
     })
 }
 

@@ -40,6 +40,7 @@ const ALL: &[(&str, &str)] = &[
     ("icmp", "message_received, packet hooks"),
     ("file_io", "read"),
     ("file_io", "write"),
+    ("cpu_profile", "tick"),
 ];
 
 /// One hook.

@@ -21,6 +21,7 @@ use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
 mod cgroup;
+mod cpu_profile;
 mod dns;
 mod drops;
 mod file_io;
@@ -69,6 +70,7 @@ const PROOFS: &[Proof] = &[
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
+    ("cpu", cpu_profile::ticks),
 ];
 
 fn main() -> ExitCode {

@@ -1,0 +1,147 @@
+//! The options of `chandra profile`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chandra_doctor::Problem;
+use chandra_identity::selector::Selector;
+use chandra_loader::load::Options;
+use chandra_loader::sampling::HERTZ;
+use chandra_profile::format::Format;
+use chandra_profile::owner::Grouping;
+use chandra_profiler::What;
+use chandra_signals::filter::Filter;
+use clap::Args;
+
+use super::common::{LoadArguments, bad_value, duration};
+use super::identity::{IdentityArguments, IdentityOptions};
+use super::profile::{By, unknown_format};
+use super::selection::{SelectionArguments, checked};
+use super::trace::owner_filter;
+
+/// The arguments as typed.
+#[derive(Debug, Args)]
+pub struct ProfilingArguments {
+    /// End after this time (10s, 500ms, 2m) [default: at Ctrl-C]
+    #[arg(short, long, value_name = "TIME")]
+    duration: Option<String>,
+    /// Samples each second and CPU [default: 99]
+    #[arg(short = 'F', long, value_name = "HERTZ")]
+    frequency: Option<String>,
+    /// Where the profile goes; the name says which format [default: folded stacks on standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Whose stacks are apart: the first frame of each says whose it is [default: process]
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    by: Option<By>,
+    /// Threads are told apart: the same as --by thread
+    #[arg(long)]
+    per_thread: bool,
+    /// Only the kernel's frames
+    #[arg(long, conflicts_with = "user")]
+    kernel: bool,
+    /// Only frames of programs
+    #[arg(long)]
+    user: bool,
+    /// Only these processes
+    #[arg(short, long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<String>,
+    /// Only processes of this name (15 bytes, as in /proc/PID/comm)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    comm: Vec<String>,
+    /// Only processes of these users
+    #[arg(long, value_name = "UID", value_delimiter = ',')]
+    uid: Vec<String>,
+    /// Only processes of this cgroup and those below it (path or id)
+    #[arg(long, value_name = "CGROUP", value_delimiter = ',')]
+    cgroup: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArguments,
+    #[command(flatten)]
+    identity: IdentityArguments,
+    #[command(flatten)]
+    load: LoadArguments,
+}
+
+/// What is profiled, and where the profile goes.
+#[derive(Debug)]
+pub struct ProfilingOptions {
+    /// When to end; at Ctrl-C when absent.
+    pub duration: Option<Duration>,
+    /// Where to; - is standard output.
+    pub output: PathBuf,
+    /// As what.
+    pub format: Format,
+    /// What the first frame of each stack says.
+    pub grouping: Grouping,
+    /// Which frames.
+    pub what: What,
+    /// Whose samples the kernel lets through.
+    pub filter: Filter,
+    /// Of whom samples are taken.
+    pub selector: Selector,
+    /// Who it is.
+    pub identity: IdentityOptions,
+    /// Options of loading.
+    pub load: Options,
+}
+
+impl ProfilingOptions {
+    /// Checks the arguments.
+    pub fn new(arguments: &ProfilingArguments) -> Result<Self, Problem> {
+        let ProfilingArguments { pid, comm, uid, cgroup, .. } = arguments;
+        let selector = checked(arguments.selection.selector()?, arguments.identity.identity)?;
+        let mut load = arguments.load.options(false)?;
+        load.sample_hertz = arguments.frequency.as_deref().map(hertz).transpose()?;
+        let format = match &arguments.output {
+            Some(path) if path != Path::new("-") => format(path)?,
+            _ => Format::Folded,
+        };
+        let duration = arguments.duration.as_deref();
+        Ok(Self {
+            duration: duration.map(|text| self::duration("--duration", text)).transpose()?,
+            output: arguments.output.clone().unwrap_or_else(|| PathBuf::from("-")),
+            format,
+            grouping: match arguments.by {
+                _ if arguments.per_thread => Grouping::Thread,
+                by => by.unwrap_or(By::Process).into(),
+            },
+            what: match (arguments.kernel, arguments.user) {
+                (true, _) => What::Kernel,
+                (_, true) => What::User,
+                _ => What::All,
+            },
+            filter: Filter {
+                selects_cgroups: selector.asks_for_container(),
+                ..owner_filter(pid, comm, uid, cgroup)?
+            },
+            selector,
+            identity: arguments.identity.options(),
+            load,
+        })
+    }
+}
+
+fn hertz(text: &str) -> Result<u32, Problem> {
+    let hertz = text.parse().ok().filter(|hertz| HERTZ.contains(hertz));
+    let why = format!("not a number from {} to {}", HERTZ.start(), HERTZ.end());
+    hertz.ok_or_else(|| bad_value("--frequency", text, &why, "--frequency 99"))
+}
+
+fn format(path: &Path) -> Result<Format, Problem> {
+    let format = Format::of_name(&path.to_string_lossy());
+    format.ok_or_else(|| unknown_format(path, &Format::ALL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_numbers_within_bounds() {
+        assert_eq!(hertz("99"), Ok(99));
+        for wrong in ["0", "-1", "10001", "x", ""] {
+            assert!(hertz(wrong).is_err(), "{wrong}");
+        }
+    }
+}

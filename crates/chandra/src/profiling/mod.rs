@@ -1,0 +1,238 @@
+//! `chandra profile`: what runs, sampled for a while, as a profile.
+//!
+//! Samples are followed like any record, so that each has who it is of. The last line on stderr says what was
+//! sampled, what of it is whole, what was lost, and what all of it cost.
+
+mod summary;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::AtomicU64;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chandra_doctor::{Check, Problem};
+use chandra_event::record::Event;
+use chandra_identity::Identity;
+use chandra_loader::cost::Statistics;
+use chandra_loader::load::Loaded;
+use chandra_loader::sampling::period_ns;
+use chandra_profile::filter::Filter;
+use chandra_profile::format::Format;
+use chandra_profile::metadata::ValueType;
+use chandra_profile::owner::Grouping;
+use chandra_profile::profile::Profile;
+use chandra_profiler::{OwnerOfSample, Profiler};
+use chandra_signals::registry::signal;
+use chandra_signals::{Context, Signal};
+
+use crate::cli::profile::View;
+use crate::cli::profiling::ProfilingOptions;
+use crate::companions::{self, Companion};
+use crate::follow::{Part, Plan, Sink, Sources, Tally, Told, follow};
+use crate::profile;
+use crate::session::{self, Received, Watch};
+use crate::stop::Stop;
+
+/// How long to sleep before looking whether it is over.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// Profiles until the time is up or a signal comes, and writes the profile.
+pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
+    chandra_loader::kernel_log::capture();
+    let stop = Stop::on_signals().map_err(|error| {
+        Problem::new(Check::USAGE, "cannot listen for Ctrl-C", error, "start it from a shell")
+    })?;
+    let _ = chandra_loader::memory::raise_memlock_limit();
+    let signal = signal("cpu_profile").ok_or_else(|| {
+        Problem::new(Check::USAGE, "this build cannot profile", "it has no signal cpu_profile", "")
+    })?;
+    let asks = options.identity.late.is_some();
+    let (loaded, companions) = std::thread::scope(|scope| {
+        let companions = scope.spawn(move || match asks {
+            true => companions::load(signal, 0, &options.load),
+            false => Vec::new(),
+        });
+        (load(signal, options), companions.join().unwrap_or_default())
+    });
+    let loaded = loaded?;
+    let mut profiler = Profiler::start(&loaded).map_err(|error| {
+        Problem::new(
+            Check::CAPABILITIES,
+            "cannot profile",
+            error,
+            "run it as root (sudo chandra profile …)",
+        )
+    })?;
+    // Without them the summary has no cost; the rest goes on.
+    let statistics = Statistics::enable();
+    let context = Context::new(options.load.btf.as_deref());
+    let (begun, begun_wall) = (Instant::now(), SystemTime::now());
+    let shared = RwLock::new(loaded);
+    let received = Received::default();
+    let tally = sample(
+        options,
+        (signal, &shared, &received),
+        &companions,
+        &context,
+        &mut Samples { profiler: &mut profiler, options, progress: Progress::new(begun) },
+        &|| {
+            let left = options.duration.map(|all| all.saturating_sub(begun.elapsed()));
+            let left = left.unwrap_or(IDLE);
+            (!left.is_zero() && !stop.is_asked()).then(|| left.min(IDLE))
+        },
+    )?;
+    let elapsed = begun.elapsed();
+    drop(statistics);
+    let loaded = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut profile = profiler.finish(options.what);
+    describe(&mut profile, options, begun_wall, elapsed);
+    let summary = summary::Summary::new(&loaded, &profiler, &received, &tally, elapsed);
+    summary.tell_losses(&mut profile.metadata);
+    write(&profile, options)?;
+    eprintln!("{}", summary.text());
+    Ok(())
+}
+
+fn load(signal: &'static Signal, options: &ProfilingOptions) -> Result<Loaded, Problem> {
+    let watch = Watch { signal, hooks: &["tick"], kinds: 1, group_by: 0, filter: &options.filter };
+    let loaded = session::start(&watch, &options.load)?;
+    let problem = loaded.hooks.iter().find_map(|hook| session::hook_problem(loaded.name, hook));
+    problem.map_or(Ok(loaded), Err)
+}
+
+/// Samples until patience ends.
+fn sample(
+    options: &ProfilingOptions,
+    (signal, loaded, received): (&'static Signal, &RwLock<Loaded>, &Received),
+    companions: &[Companion],
+    context: &Context,
+    samples: &mut Samples<'_>,
+    patience: &(dyn Fn() -> Option<Duration> + Sync),
+) -> Result<Tally, Problem> {
+    let found_at_start = AtomicU64::new(0);
+    let sampled = Part {
+        signal,
+        loaded,
+        received,
+        found_at_start: &found_at_start,
+        told_kinds: 1,
+        learns: false,
+        selects: options.filter.selects_cgroups,
+        seeding: None,
+    };
+    let parts: Vec<_> =
+        std::iter::once(sampled).chain(companions.iter().map(Companion::part)).collect();
+    let nobody = Sources::default();
+    let plan = Plan {
+        parts: &parts,
+        sources: if companions.is_empty() { &nobody } else { &options.identity.sources },
+        selector: &options.selector,
+        node: &options.identity.node,
+        late: options.identity.late.unwrap_or_default(),
+        patience,
+        on_listening: &|| announce(options),
+    };
+    follow(&plan, context, samples)
+}
+
+fn announce(options: &ProfilingOptions) {
+    let until = match options.duration {
+        Some(duration) => format!("for {}", humantime::format_duration(duration)),
+        None => "until Ctrl-C".to_owned(),
+    };
+    eprintln!("profiling at {} Hz {until}", options.load.sample_hertz());
+}
+
+/// Hands samples on, with whose they are.
+struct Samples<'a> {
+    profiler: &'a mut Profiler,
+    options: &'a ProfilingOptions,
+    progress: Progress,
+}
+
+impl Sink for Samples<'_> {
+    fn tell(&mut self, _part: usize, told: &Told<'_>) {
+        let Event::CpuSample(sample) = told.known.record.event() else { return };
+        let (who, process) = (told.known.who, &sample.process);
+        let pod = who.pod;
+        let (tid, thread) = match self.options.grouping {
+            Grouping::Thread => (sample.thread_id, sample.thread_comm),
+            _ => Default::default(),
+        };
+        let container = who.container.map_or("", |it| it.name.unwrap_or(it.id));
+        self.profiler.sample(
+            sample,
+            &OwnerOfSample {
+                pid: process.pid,
+                start_boottime_ns: process.start_boottime_ns,
+                process: process.comm,
+                tid,
+                thread,
+                container,
+                pod: pod.and_then(|pod| pod.name).unwrap_or_default(),
+                namespace: pod.and_then(|pod| pod.namespace).unwrap_or_default(),
+                node: &self.options.identity.node,
+            },
+        );
+    }
+
+    fn flush(&mut self) {
+        self.profiler.tend();
+    }
+
+    fn look(&mut self, _identity: &Identity, _tally: &Tally) {
+        self.progress.show(&self.profiler.figures());
+    }
+}
+
+/// A line on a terminal that says how far it is.
+struct Progress {
+    begun: Instant,
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new(begun: Instant) -> Self {
+        Self { begun, is_shown: io::stderr().is_terminal() }
+    }
+
+    fn show(&self, figures: &chandra_profiler::Figures) {
+        if self.is_shown {
+            let seconds = self.begun.elapsed().as_secs();
+            // A terminal that is gone shows nothing.
+            let _ = write!(io::stderr(), "\r{seconds} s, {} samples\x1b[K\r", figures.samples);
+        }
+    }
+}
+
+fn describe(
+    profile: &mut Profile,
+    options: &ProfilingOptions,
+    begun: SystemTime,
+    elapsed: Duration,
+) {
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
+    let hertz = options.load.sample_hertz();
+    let metadata = &mut profile.metadata;
+    metadata.host = Some(options.identity.node.clone());
+    metadata.start_unix_ns = begun.duration_since(UNIX_EPOCH).ok().and_then(nanoseconds);
+    metadata.duration_ns = nanoseconds(elapsed);
+    metadata.frequency_hz = Some(hertz);
+    metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
+}
+
+fn write(profile: &Profile, options: &ProfilingOptions) -> Result<(), Problem> {
+    let seconds = profile.metadata.duration_ns.unwrap_or(0) as f64 / 1e9;
+    let view = View {
+        grouping: options.grouping,
+        value: None,
+        title: format!("{} for {seconds:.1} s", options.identity.node),
+        max_frames: None,
+        filter: Filter::default(),
+    };
+    // Scripts that read folded stacks expect samples; what is drawn is time.
+    let value = if options.format == Format::Folded { 0 } else { profile.default_value() };
+    profile::write(&options.output, |out| {
+        profile::convert(profile, &view, value, options.format, out)
+    })
+}

@@ -1,0 +1,141 @@
+//! The last line: what was sampled, what of it is whole, what was lost and why, and what it cost.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chandra_event::cpu_sample::StackEnd;
+use chandra_loader::abi::Counters;
+use chandra_loader::load::Loaded;
+use chandra_loader::{cost, ledger};
+use chandra_profile::metadata::Metadata;
+use chandra_profiler::{Figures, Profiler};
+
+use crate::follow::Tally;
+use crate::session::Received;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Summary {
+    kernel: Counters,
+    figures: Figures,
+    decode_errors: u64,
+    not_selected: u64,
+    pending: u64,
+    missed: u64,
+    probe: Duration,
+    agent: Option<Duration>,
+    elapsed: Duration,
+}
+
+impl Summary {
+    /// Of a profile that is over.
+    pub fn new(
+        loaded: &Loaded,
+        profiler: &Profiler,
+        received: &Received,
+        tally: &Tally,
+        elapsed: Duration,
+    ) -> Self {
+        let programs = cost::read(loaded.object());
+        let probe_ns = programs.iter().map(|program| program.run_time_ns).sum();
+        Self {
+            kernel: ledger::read(loaded.object()),
+            figures: profiler.figures(),
+            decode_errors: received.decode_errors.load(Ordering::Relaxed),
+            not_selected: received.not_selected.load(Ordering::Relaxed),
+            pending: tally.pending,
+            missed: programs.iter().map(|program| program.recursion_misses).sum(),
+            probe: Duration::from_nanos(probe_ns),
+            agent: own_cpu_time(),
+            elapsed,
+        }
+    }
+
+    /// Says in a profile what it lacks.
+    pub fn tell_losses(&self, metadata: &mut Metadata) {
+        let losses = [
+            ("no room in the ring", self.kernel.lost),
+            ("not decoded", self.decode_errors),
+            ("the probe was running already", self.missed),
+        ];
+        for (reason, samples) in losses.into_iter().filter(|(_, samples)| *samples > 0) {
+            metadata.lose(reason, samples);
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let figures = &self.figures;
+        let (whole, all) = figures.whole();
+        let mut text = format!(
+            "{} samples, {} idle, {} lost",
+            figures.samples, figures.idle_ticks, self.kernel.lost
+        );
+        let further = [
+            (self.kernel.filtered.saturating_sub(figures.idle_ticks), "filtered"),
+            (self.not_selected, "not selected"),
+            (self.decode_errors, "not decoded"),
+            (self.missed, "missed because the probe was running already"),
+            (self.pending, "without a description of their container"),
+        ];
+        for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        let in_ring = self.kernel.submitted.cast_signed()
+            - (figures.samples + self.not_selected + self.decode_errors).cast_signed();
+        let imbalance = self.kernel.imbalance() + in_ring;
+        if imbalance != 0 {
+            text += &format!(", {imbalance} unaccounted for");
+        }
+        if all > 0 {
+            text += &format!("; {:.1} % of user stacks whole", 100.0 * whole as f64 / all as f64);
+            let ends = StackEnd::ALL.iter().zip(figures.ends);
+            let broken: Vec<_> = ends
+                .filter(|(end, count)| !end.is_whole() && *count > 0)
+                .map(|(end, count)| format!("{count} {}", end.word()))
+                .collect();
+            if !broken.is_empty() {
+                text += &format!(" ({})", broken.join(", "));
+            }
+        }
+        let walked = figures.walked_here;
+        text += &format!(
+            "; {walked} walked in user space, {} KiB of tables, {} processes",
+            figures.table_bytes / 1024,
+            figures.processes
+        );
+        let further = [
+            (figures.walked_early, "walked before their tables were there"),
+            (figures.unknown, "of processes that were gone"),
+            (figures.sideband_lost, "records of what is mapped lost"),
+            (figures.refused, "tables or processes without room"),
+        ];
+        for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        text + &self.cost()
+    }
+
+    /// In percent of one core.
+    fn cost(&self) -> String {
+        let elapsed = self.elapsed.as_secs_f64();
+        let percent = |time: Duration| 100.0 * time.as_secs_f64() / elapsed.max(1e-9);
+        let mut text = String::new();
+        if !self.probe.is_zero() {
+            text += &format!("; cost: probe {:.2} % of a core", percent(self.probe));
+            if let Some(agent) = self.agent {
+                text += &format!(", chandra itself {:.1} %", percent(agent));
+            }
+        }
+        text
+    }
+}
+
+/// CPU time of this process so far: fields 14 and 15 of `/proc/self/stat`, in ticks of 10 ms.
+fn own_cpu_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, behind_name) = stat.rsplit_once(") ")?;
+    let mut fields = behind_name.split(' ').skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}

@@ -1,0 +1,244 @@
+//! The clock of a profile: on each CPU an event of perf's that runs a program so often a second.
+//!
+//! The event is the kernel's `cpu-clock`: it ticks on every CPU that is online, also on an idle one, and
+//! needs no counters of the hardware.
+//!
+//! Invariants. A clock never stays in step with what it measures: its period is changed by a few per cent at
+//! moments that are random too, on each CPU by itself, because a program that works in bursts of 10 ms looks
+//! always busy, or never, to a clock of 100 Hz, and for as long as a beat lasts to one of 99 Hz. A CPU that
+//! comes online is sampled within [`LOOK`], and one that has gone is let go.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::cpus;
+use crate::detached::owned;
+
+/// How often a second a CPU is sampled when nothing is said: no divisor of what timers are set to.
+pub const SAMPLE_HERTZ: u32 = 99;
+
+/// Rates that are taken.
+pub const HERTZ: std::ops::RangeInclusive<u32> = 1..=10_000;
+
+/// Clocks change their pace, and CPUs are looked for, so often, give or take a half.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A period is longer or shorter than the one that was asked for by so much at most.
+const JITTER: f64 = 0.05;
+
+// include/uapi/linux/perf_event.h: `_IO('$', 0)`, `_IOW('$', 4, __u64)`, `_IOW('$', 8, __u32)`.
+pub(crate) const IOC_ENABLE: libc::Ioctl = 0x2400;
+const IOC_PERIOD: libc::Ioctl = 0x4008_2404;
+const IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
+
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Clocks that run a program, until this is dropped.
+#[derive(Debug)]
+pub struct Sampling {
+    end: Arc<End>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// Set once, to end the thread that keeps the clocks.
+#[derive(Debug, Default)]
+struct End {
+    is_asked: Mutex<bool>,
+    asked: Condvar,
+}
+
+impl End {
+    /// Waits so long at most; true when the end was asked for.
+    fn wait(&self, time: Duration) -> bool {
+        let is_asked = self.is_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.asked.wait_timeout_while(is_asked, time, |is_asked| !*is_asked);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn ask(&self) {
+        *self.is_asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.asked.notify_all();
+    }
+}
+
+impl Sampling {
+    /// Starts a clock of `hertz` on each CPU that is online; each tick runs `program`.
+    ///
+    /// # Errors
+    /// What the kernel says when not even one CPU can be sampled. EACCES: `kernel.perf_event_paranoid`
+    /// asks for rights that this process lacks.
+    pub fn start(program: &impl AsFd, hertz: u32) -> io::Result<Self> {
+        let program = program.as_fd().try_clone_to_owned()?;
+        let mut clocks = Clocks { program, period_ns: period_ns(hertz), by_cpu: BTreeMap::new() };
+        let mut random = Random::new();
+        clocks.follow_cpus(&mut random)?;
+        let end = Arc::new(End::default());
+        let asked = Arc::clone(&end);
+        let keep = move || {
+            let pause = |random: &mut Random| LOOK.mul_f64(random.around_one(0.5));
+            while !asked.wait(pause(&mut random)) {
+                clocks.change_pace(&mut random);
+                // Those that go on are unharmed; a new one is tried again the next time.
+                let _ = clocks.follow_cpus(&mut random);
+            }
+        };
+        let keeper = std::thread::Builder::new().name("sampling".to_owned()).spawn(keep)?;
+        Ok(Self { end, keeper: Some(keeper) })
+    }
+}
+
+impl Drop for Sampling {
+    fn drop(&mut self) {
+        self.end.ask();
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}
+
+/// A rate as a period.
+pub fn period_ns(hertz: u32) -> u64 {
+    NANOSECONDS_PER_SECOND / u64::from(hertz.clamp(*HERTZ.start(), *HERTZ.end()))
+}
+
+/// The clocks, by CPU. Closing one ends it.
+struct Clocks {
+    program: OwnedFd,
+    period_ns: u64,
+    by_cpu: BTreeMap<u32, OwnedFd>,
+}
+
+impl Clocks {
+    /// Starts clocks where there are none, and lets go of those whose CPU is gone.
+    fn follow_cpus(&mut self, random: &mut Random) -> io::Result<()> {
+        let online = cpus::online()?;
+        self.by_cpu.retain(|cpu, _| online.contains(cpu));
+        let mut refused = None;
+        for cpu in online {
+            if self.by_cpu.contains_key(&cpu) {
+                continue;
+            }
+            match start_clock(cpu, random.period(self.period_ns), &self.program) {
+                Ok(clock) => drop(self.by_cpu.insert(cpu, clock)),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if self.by_cpu.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives each clock another period, which begins now.
+    fn change_pace(&self, random: &mut Random) {
+        for clock in self.by_cpu.values() {
+            let period_ns = random.period(self.period_ns);
+            // SAFETY: an open event, and a number that lives through the call. A refusal leaves the pace
+            // as it was.
+            unsafe { libc::ioctl(clock.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
+        }
+    }
+}
+
+fn start_clock(cpu: u32, period_ns: u64, program: &OwnedFd) -> io::Result<OwnedFd> {
+    let mut attributes = libbpf_sys::perf_event_attr {
+        type_: libbpf_sys::PERF_TYPE_SOFTWARE,
+        size: u32::try_from(size_of::<libbpf_sys::perf_event_attr>()).unwrap_or(0),
+        config: libbpf_sys::PERF_COUNT_SW_CPU_CLOCK.into(),
+        ..Default::default()
+    };
+    attributes.__bindgen_anon_1.sample_period = period_ns;
+    attributes.set_disabled(1);
+    let clock = open_event(&attributes, cpu)?;
+    command(&clock, IOC_SET_BPF, program.as_raw_fd())?;
+    command(&clock, IOC_ENABLE, 0)?;
+    Ok(clock)
+}
+
+/// Opens an event of everything that runs on a CPU.
+pub(crate) fn open_event(
+    attributes: &libbpf_sys::perf_event_attr,
+    cpu: u32,
+) -> io::Result<OwnedFd> {
+    let (any_process, no_group) = (-1, -1);
+    // SAFETY: `attributes` lives through the call and says its own size; the rest are numbers.
+    owned(unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const *attributes,
+            any_process,
+            cpu,
+            no_group,
+            libc::c_long::from(libbpf_sys::PERF_FLAG_FD_CLOEXEC),
+        )
+    })
+}
+
+/// A command to an event whose argument is a number.
+pub(crate) fn command(event: &OwnedFd, command: libc::Ioctl, argument: i32) -> io::Result<()> {
+    // SAFETY: an open event and numbers.
+    match unsafe { libc::ioctl(event.as_raw_fd(), command, argument) } {
+        0.. => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A small generator (xorshift64*, Marsaglia and Vigna): what it must not be is in step with anything.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        let mut seed = [0; 8];
+        // SAFETY: the buffer is as long as is said. What it fails to fill stays zero.
+        unsafe { libc::getrandom(seed.as_mut_ptr().cast(), seed.len(), 0) };
+        Self(u64::from_ne_bytes(seed) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number between `1 - by` and `1 + by`.
+    fn around_one(&mut self, by: f64) -> f64 {
+        let from_zero_to_one = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        1.0 - by + 2.0 * by * from_zero_to_one
+    }
+
+    fn period(&mut self, period_ns: u64) -> u64 {
+        (period_ns as f64 * self.around_one(JITTER)) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_spread_evenly_around_the_one_that_was_asked_for() {
+        let mut random = Random::new();
+        let asked = period_ns(99);
+        let periods: Vec<u64> = (0..10_000).map(|_| random.period(asked)).collect();
+        let bounds =
+            (asked as f64 * (1.0 - JITTER)) as u64..=(asked as f64 * (1.0 + JITTER)) as u64;
+        assert!(periods.iter().all(|period| bounds.contains(period)));
+        let mean = periods.iter().sum::<u64>() as f64 / periods.len() as f64;
+        // The mean of n even numbers strays by their width / sqrt(12 n): six times that is never seen.
+        let width = 2.0 * JITTER * asked as f64;
+        assert!((mean - asked as f64).abs() < 6.0 * width / (12.0 * 10_000_f64).sqrt(), "{mean}");
+    }
+
+    #[test]
+    fn the_end_ends_a_wait_at_once() {
+        let end = End::default();
+        assert!(!end.wait(Duration::ZERO));
+        end.ask();
+        assert!(end.wait(Duration::from_secs(3600)));
+    }
+}

@@ -1,0 +1,390 @@
+//! Takes samples in the order of time, keeps what the kernel knows up to date, and makes a profile at the end.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use chandra_event::cpu_sample::{CpuSample, StackEnd};
+use chandra_loader::clock;
+use chandra_loader::load::Loaded;
+use chandra_loader::sideband::Sideband;
+use chandra_profile::metadata::ValueType;
+use chandra_profile::profile::{Limits, Profile};
+use chandra_signals::cpu_profile::{ProfileMapping, TickCounts};
+
+use crate::executables::{Executables, Number};
+use crate::kernel::{Kernel, KernelError};
+use crate::memory::Memory;
+use crate::names::Names;
+use crate::processes::{Change, Processes, Program, Told};
+use crate::stacks::{OwnerOfSample, Sampled, Stacks, What};
+use crate::walk::Stack;
+
+/// Why a profile cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kernel does not tell what is mapped.
+    #[error("perf's records of what is executed and mapped: {0}")]
+    Sideband(io::Error),
+    /// The probe's maps.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// No thread that builds tables.
+    #[error("a thread that builds unwind tables: {0}")]
+    Thread(io::Error),
+}
+
+/// What became of samples, and what it took.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// Samples.
+    pub samples: u64,
+    /// Of those, by why the user's stack ends.
+    pub ends: [u64; StackEnd::ALL.len()],
+    /// Stacks that were walked here, not in the kernel.
+    pub walked_here: u64,
+    /// Of those, before all tables were there, because too much waited.
+    pub walked_early: u64,
+    /// Of those, of processes of which nothing was known.
+    pub unknown: u64,
+    /// Ticks.
+    pub idle_ticks: u64,
+    /// Processes that are known.
+    pub processes: usize,
+    /// Looks into `/proc`.
+    pub looks: u64,
+    /// Records of what is executed and mapped that were lost.
+    pub sideband_lost: u64,
+    /// Bytes of tables in the kernel.
+    pub table_bytes: usize,
+    /// Tables, processes, pieces of memory and executables that there was no room for.
+    pub refused: u64,
+    /// Executables without a table: path, and why.
+    pub without_table: Vec<(String, String)>,
+}
+
+impl Figures {
+    /// How many user stacks, of those that there are, are whole.
+    pub fn whole(&self) -> (u64, u64) {
+        let of = |is_counted: fn(StackEnd) -> bool| {
+            let counts = StackEnd::ALL.iter().zip(self.ends);
+            counts.filter(|(end, _)| is_counted(**end)).map(|(_, count)| count).sum()
+        };
+        let has_stack = |end| end != StackEnd::NoUserStack;
+        (of(|end| end.is_whole() && end != StackEnd::NoUserStack), of(has_stack))
+    }
+}
+
+/// A sample that waits for tables.
+#[derive(Debug)]
+struct Waiting {
+    process: (u32, u64),
+    exec_id: u64,
+    boottime_ns: u64,
+    weight_ns: u64,
+    owner: u32,
+    end: StackEnd,
+    is_kernel_truncated: bool,
+    kernel: Box<[u64]>,
+    user: Box<[u64]>,
+    stack: Stack,
+    was_looked_for: bool,
+}
+
+/// Bytes of samples that may wait.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+/// CPUs that came online, and processes that ended, are looked for so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// At the end, tables that are being built are waited for so long.
+const LAST_WAIT: Duration = Duration::from_secs(10);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Profiler {
+    sideband: Sideband,
+    processes: Processes,
+    executables: Executables,
+    kernel: Kernel,
+    stacks: Stacks,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    outdated: HashSet<u32>,
+    /// What happened before is taken in.
+    known_until_ns: u64,
+    looked: Instant,
+    figures: Figures,
+}
+
+impl Profiler {
+    /// Of a loaded `cpu_profile`, before it is listened to. Looks at all processes that run.
+    ///
+    /// # Errors
+    /// When the kernel does not tell what is needed.
+    pub fn start(loaded: &Loaded) -> Result<Self, StartError> {
+        let mut profiler = Self {
+            sideband: Sideband::open().map_err(StartError::Sideband)?,
+            processes: Processes::default(),
+            executables: Executables::new().map_err(StartError::Thread)?,
+            kernel: Kernel::of(loaded)?,
+            stacks: Stacks::default(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            outdated: HashSet::new(),
+            known_until_ns: 0,
+            looked: Instant::now(),
+            figures: Figures::default(),
+        };
+        profiler.processes.seed(clock::boottime_ns());
+        Ok(profiler)
+    }
+
+    /// Takes a sample.
+    pub fn sample(&mut self, sample: &CpuSample<'_>, owner: &OwnerOfSample<'_>) {
+        if sample.boottime_ns >= self.known_until_ns {
+            self.catch_up();
+        }
+        self.figures.samples += 1;
+        let owner = self.stacks.owner(owner);
+        let kernel: Vec<u64> = sample.kernel_frames.iter().collect();
+        let user: Vec<u64> = sample.user_frames.iter().collect();
+        let Some(stack) = Stack::of(sample) else {
+            self.count(&Sampled {
+                owner,
+                end: sample.user_end,
+                is_kernel_truncated: sample.is_kernel_truncated,
+                kernel: &kernel,
+                user: &user,
+                weight_ns: sample.weight_ns,
+            });
+            return;
+        };
+        let waiting = Waiting {
+            process: (sample.process.pid, sample.process.start_boottime_ns),
+            exec_id: sample.exec_id,
+            boottime_ns: sample.boottime_ns,
+            weight_ns: sample.weight_ns,
+            owner,
+            end: sample.user_end,
+            is_kernel_truncated: sample.is_kernel_truncated,
+            kernel: kernel.into(),
+            user: user.into(),
+            stack,
+            was_looked_for: false,
+        };
+        self.settle_or_wait(waiting);
+    }
+
+    /// Keeps up with what happens; to be called when no samples are there for now.
+    pub fn tend(&mut self) {
+        self.catch_up();
+        if self.executables.take_built() || self.executables.building() == 0 {
+            for waiting in std::mem::take(&mut self.waiting) {
+                self.waiting_bytes -= waiting.stack.bytes();
+                self.settle_or_wait(waiting);
+            }
+            self.tell_outdated();
+        }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            // Those that are heard go on; others are tried again the next time.
+            let _ = self.sideband.follow_cpus();
+            let Self { processes, kernel, outdated, .. } = self;
+            processes.forget_ended(clock::boottime_ns(), &mut |it| heed(it, kernel, outdated));
+        }
+    }
+
+    /// Takes in what the kernel told since the last time.
+    fn catch_up(&mut self) {
+        self.known_until_ns = clock::boottime_ns();
+        let Self { sideband, processes, kernel, outdated, .. } = self;
+        sideband.drain(&mut |event| {
+            processes.take(event, &mut |change| heed(change, kernel, outdated));
+        });
+    }
+
+    /// Walks a sample's stack, or lets it wait until that can be done.
+    fn settle_or_wait(&mut self, mut waiting: Waiting) {
+        let (pid, _) = waiting.process;
+        let now_ns = clock::boottime_ns();
+        let has_memory = |program: &mut Program| !program.memory.pieces().is_empty();
+        if !self.processes.program(pid, waiting.boottime_ns).is_some_and(has_memory) {
+            self.processes.look(pid, now_ns);
+        }
+        let Some(program) = self
+            .processes
+            .program(pid, waiting.boottime_ns)
+            .filter(|it| !it.memory.pieces().is_empty())
+        else {
+            self.figures.unknown += 1;
+            self.settle(&waiting, None);
+            return;
+        };
+        let numbers = numbers(&mut self.executables, pid, &program.memory);
+        let is_ready = numbers.iter().all(|(_, number)| self.executables.is_ready(*number));
+        let has_room = self.waiting_bytes + waiting.stack.bytes() <= MAX_WAITING_BYTES;
+        if !is_ready && has_room {
+            self.waiting_bytes += waiting.stack.bytes();
+            self.waiting.push_back(waiting);
+            return;
+        }
+        self.figures.walked_early += u64::from(!is_ready);
+        let number = |start| {
+            let found = numbers.binary_search_by_key(&start, |(start, _)| *start);
+            found.ok().and_then(|at| numbers.get(at)).map_or(0, |(_, number)| *number)
+        };
+        let walked = waiting.stack.walk(&program.memory, &self.executables, number);
+        let is_lost = matches!(walked.1, StackEnd::NoMapping | StackEnd::ReturnNotCode);
+        let is_last = program.began_ns <= waiting.boottime_ns;
+        // Memory can be made executable without a word of the kernel's.
+        if is_lost && is_last && !waiting.was_looked_for && self.processes.look(pid, now_ns) {
+            waiting.was_looked_for = true;
+            self.outdated.insert(pid);
+            self.settle_or_wait(waiting);
+            return;
+        }
+        if is_ready {
+            self.tell_process(&waiting);
+        }
+        self.figures.walked_here += 1;
+        self.settle(&waiting, Some(walked));
+    }
+
+    fn settle(&mut self, waiting: &Waiting, walked: Option<(Vec<u64>, StackEnd)>) {
+        let here = [waiting.stack.pc()];
+        let as_it_came = if waiting.user.is_empty() { &here[..] } else { &waiting.user };
+        let (user, end) = match &walked {
+            Some((frames, end)) => (frames.as_slice(), *end),
+            None => (as_it_came, waiting.end),
+        };
+        self.count(&Sampled {
+            owner: waiting.owner,
+            end,
+            is_kernel_truncated: waiting.is_kernel_truncated,
+            kernel: &waiting.kernel,
+            user,
+            weight_ns: waiting.weight_ns,
+        });
+    }
+
+    fn count(&mut self, sampled: &Sampled<'_>) {
+        let end = StackEnd::ALL.iter().position(|end| *end == sampled.end);
+        if let Some(count) = end.and_then(|end| self.figures.ends.get_mut(end)) {
+            *count += 1;
+        }
+        self.stacks.add(sampled);
+    }
+
+    /// Tells the kernel of the process of a sample, if it runs the same program still.
+    fn tell_process(&mut self, waiting: &Waiting) {
+        let (pid, start_boottime_ns) = waiting.process;
+        let Some(program) = self.processes.last_program(pid) else { return };
+        if program.began_ns > waiting.boottime_ns {
+            return;
+        }
+        let exec_id = waiting.exec_id;
+        let told = Told { version: program.version, exec_id, start_boottime_ns };
+        if program.told == Some(told) {
+            return;
+        }
+        program.told = Some(told);
+        let rows = rows(&mut self.executables, &mut self.kernel, pid, &program.memory);
+        self.kernel.tell_process(pid, (start_boottime_ns, exec_id), &rows);
+    }
+
+    /// Tells the kernel anew of processes whose memory has changed, once the tables are there.
+    fn tell_outdated(&mut self) {
+        for pid in std::mem::take(&mut self.outdated) {
+            let Some(program) = self.processes.last_program(pid) else { continue };
+            let Some(told) = program.told else { continue };
+            let numbers = numbers(&mut self.executables, pid, &program.memory);
+            if !numbers.iter().all(|(_, number)| self.executables.is_ready(*number)) {
+                self.outdated.insert(pid);
+                continue;
+            }
+            program.told = Some(Told { version: program.version, ..told });
+            let rows = rows(&mut self.executables, &mut self.kernel, pid, &program.memory);
+            self.kernel.tell_process(pid, (told.start_boottime_ns, told.exec_id), &rows);
+        }
+    }
+
+    /// The profile of everything so far: samples and nanoseconds.
+    pub fn finish(&mut self, what: What) -> Profile {
+        self.catch_up();
+        let until = Instant::now() + LAST_WAIT;
+        while self.executables.building() > 0 && Instant::now() < until {
+            self.executables.wait_built(until.saturating_duration_since(Instant::now()));
+        }
+        self.waiting_bytes = MAX_WAITING_BYTES;
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.settle_or_wait(waiting);
+        }
+        let types = vec![ValueType::samples(), ValueType::cpu()];
+        let mut profile = Profile::new(types, Limits::default());
+        let mut names = Names::new(&self.executables);
+        self.stacks.write(&mut names, what, &mut profile);
+        profile
+    }
+
+    /// What became of samples so far.
+    pub fn figures(&self) -> Figures {
+        let TickCounts { idle, .. } = self.kernel.ticks();
+        let path = |number: Number| {
+            let executable = self.executables.get(number);
+            executable.map_or_else(String::new, |it| String::from_utf8_lossy(&it.path).into_owned())
+        };
+        let without_table = self.executables.without_table.iter();
+        Figures {
+            idle_ticks: idle,
+            processes: self.processes.len(),
+            looks: self.processes.looks,
+            sideband_lost: self.processes.lost,
+            table_bytes: self.kernel.table_bytes,
+            refused: self.kernel.refused_tables
+                + self.kernel.refused_processes
+                + self.processes.refused
+                + self.executables.refused,
+            without_table: without_table
+                .map(|(number, why)| (path(*number), why.clone()))
+                .collect(),
+            ..self.figures.clone()
+        }
+    }
+}
+
+fn heed(change: Change, kernel: &mut Kernel, outdated: &mut HashSet<u32>) {
+    match change {
+        Change::Outdated(pid) => drop(outdated.insert(pid)),
+        Change::Gone(pid) => kernel.forget_process(pid),
+    }
+}
+
+/// By the start of each piece, the number of what lies there.
+fn numbers(executables: &mut Executables, pid: u32, memory: &Memory) -> Vec<(u64, Number)> {
+    let number = |piece| executables.number(pid, piece);
+    let pieces = memory.pieces();
+    pieces.iter().map(|piece| piece.start).zip(pieces.iter().map(number)).collect()
+}
+
+/// A process's memory as the probe knows it; tables that the probe has not got yet are given to it.
+fn rows(
+    executables: &mut Executables,
+    kernel: &mut Kernel,
+    pid: u32,
+    memory: &Memory,
+) -> Vec<ProfileMapping> {
+    let row = |piece: &crate::memory::Piece| {
+        let number = executables.number(pid, piece);
+        if let Some(executable) = executables.get_mut(number).filter(|it| !it.is_told) {
+            let table = executable.table().cloned();
+            executable.is_told = table.is_some_and(|table| kernel.tell_table(number, &table));
+        }
+        ProfileMapping {
+            start: piece.start,
+            end: piece.end,
+            offset: piece.offset,
+            executable: number.into(),
+            has_table: executables.get(number).is_some_and(|it| it.is_told).into(),
+        }
+    };
+    memory.pieces().iter().map(row).collect()
+}

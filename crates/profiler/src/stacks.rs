@@ -1,0 +1,252 @@
+//! Samples that are alike, counted; and the profile that they make once names are known.
+
+use std::collections::HashMap;
+
+use chandra_event::cpu_sample::{StackEnd, UserFrame};
+use chandra_event::process::Comm;
+use chandra_profile::frame::{Frame, FrameId, Kind};
+use chandra_profile::owner::{Owner, OwnerId};
+use chandra_profile::profile::{Profile, TRUNCATED};
+
+use crate::names::{Name, Names};
+
+/// Stacks that differ, at most; what comes then is counted on one stack that says so.
+const MAX_STACKS: usize = 1 << 20;
+
+/// Which frames a profile has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum What {
+    /// Those of programs, and those of the kernel for them.
+    #[default]
+    All,
+    /// Only the kernel's.
+    Kernel,
+    /// Only those of programs.
+    User,
+}
+
+/// Whose a sample is; what is not known is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnerOfSample<'a> {
+    /// Its process.
+    pub pid: u32,
+    /// When that started.
+    pub start_boottime_ns: u64,
+    /// The process's name.
+    pub process: Comm,
+    /// Its thread; 0 where threads are not told apart.
+    pub tid: u32,
+    /// The thread's name.
+    pub thread: Comm,
+    /// The container's name.
+    pub container: &'a str,
+    /// The pod's.
+    pub pod: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The node.
+    pub node: &'a str,
+}
+
+/// A stack as it was sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampled<'a> {
+    /// Its owner, by number.
+    pub owner: u32,
+    /// Why the user's part ends.
+    pub end: StackEnd,
+    /// The kernel's part is deeper.
+    pub is_kernel_truncated: bool,
+    /// Addresses of the kernel, innermost first.
+    pub kernel: &'a [u64],
+    /// Frames of the program, innermost first; see [`UserFrame`].
+    pub user: &'a [u64],
+    /// What it stands for.
+    pub weight_ns: u64,
+}
+
+type OwnerKey = (u32, u64, Comm, u32, Comm);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Stacks {
+    owners: HashMap<OwnerKey, u32>,
+    /// Of each owner: itself, then container, pod, namespace and node.
+    described: Vec<(OwnerKey, [String; 4])>,
+    /// A stack is its owner, how it ends, how many frames are the kernel's, and the frames.
+    counts: HashMap<Box<[u64]>, Count>,
+    key: Vec<u64>,
+    full: Count,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    samples: u64,
+    weight_ns: u64,
+}
+
+impl Count {
+    fn add(&mut self, weight_ns: u64) {
+        self.samples += 1;
+        self.weight_ns = self.weight_ns.saturating_add(weight_ns);
+    }
+}
+
+const KERNEL_TRUNCATED: u64 = 1 << 8;
+
+impl Stacks {
+    /// The number of an owner.
+    pub fn owner(&mut self, owner: &OwnerOfSample<'_>) -> u32 {
+        let OwnerOfSample { pid, start_boottime_ns, process, tid, thread, .. } = *owner;
+        let key = (pid, start_boottime_ns, process, tid, thread);
+        let next = u32::try_from(self.described.len()).unwrap_or(u32::MAX);
+        *self.owners.entry(key).or_insert_with(|| {
+            let texts = [owner.container, owner.pod, owner.namespace, owner.node];
+            self.described.push((key, texts.map(str::to_owned)));
+            next
+        })
+    }
+
+    /// Counts a stack.
+    pub fn add(&mut self, sampled: &Sampled<'_>) {
+        let end = StackEnd::ALL.iter().position(|end| *end == sampled.end).unwrap_or(0) as u64;
+        let flags = if sampled.is_kernel_truncated { KERNEL_TRUNCATED } else { 0 };
+        self.key.clear();
+        self.key.extend([sampled.owner.into(), end | flags, sampled.kernel.len() as u64]);
+        self.key.extend(sampled.kernel);
+        self.key.extend(sampled.user);
+        let is_full = self.counts.len() >= MAX_STACKS;
+        match self.counts.get_mut(&*self.key) {
+            Some(count) => count.add(sampled.weight_ns),
+            None if is_full => self.full.add(sampled.weight_ns),
+            None => {
+                let mut count = Count::default();
+                count.add(sampled.weight_ns);
+                self.counts.insert(self.key.as_slice().into(), count);
+            }
+        }
+    }
+
+    /// Puts all of it into a profile of samples and nanoseconds.
+    pub fn write(&self, names: &mut Names<'_>, what: What, profile: &mut Profile) {
+        let owners: Vec<OwnerId> = self.described.iter().map(|it| owner(profile, it)).collect();
+        let mut frames: Vec<FrameId> = Vec::new();
+        for (key, count) in &self.counts {
+            let end_and_flags = key.get(1).copied().unwrap_or(0);
+            let end = StackEnd::ALL.get((end_and_flags & 0xff) as usize);
+            let end = end.copied().unwrap_or(StackEnd::Outermost);
+            let (kernel, user) = parts(key);
+            frames.clear();
+            if what != What::Kernel {
+                if end == StackEnd::Depth {
+                    frames.push(profile.marker(TRUNCATED));
+                } else if !end.is_whole() {
+                    frames.push(profile.marker(&format!("[stack ends: {}]", end.word())));
+                }
+                for word in user.iter().rev() {
+                    let name = names.user(UserFrame::unpack(*word));
+                    frames.push(frame(profile, &name, Kind::Native));
+                }
+            }
+            if what != What::User {
+                if end_and_flags & KERNEL_TRUNCATED != 0 {
+                    frames.push(profile.marker(TRUNCATED));
+                }
+                for address in kernel.iter().rev() {
+                    let name = names.kernel(*address);
+                    frames.push(frame(profile, &name, Kind::Kernel));
+                }
+            }
+            if frames.is_empty() {
+                frames.push(profile.marker("[not shown]"));
+            }
+            let owner = key.first().and_then(|owner| owners.get(*owner as usize)).copied();
+            let stack = profile.stack(&frames);
+            put(profile, stack, owner.unwrap_or(OwnerId::UNKNOWN), count);
+        }
+        if self.full.samples > 0 {
+            let marker = profile.marker("[not told apart: too many stacks]");
+            let stack = profile.stack(&[marker]);
+            put(profile, stack, OwnerId::UNKNOWN, &self.full);
+        }
+    }
+}
+
+fn put(
+    profile: &mut Profile,
+    stack: chandra_profile::profile::StackId,
+    owner: OwnerId,
+    count: &Count,
+) {
+    // The profile was made for these two values.
+    let added = profile.add(stack, owner, None, &[count.samples, count.weight_ns]);
+    debug_assert!(added.is_ok(), "{added:?}");
+}
+
+fn parts(key: &[u64]) -> (&[u64], &[u64]) {
+    let kernel = key.get(2).copied().unwrap_or(0) as usize;
+    key.get(3..).unwrap_or_default().split_at_checked(kernel).unwrap_or_default()
+}
+
+fn frame(profile: &mut Profile, name: &Name<'_>, kind: Kind) -> FrameId {
+    let (function, module) = (profile.text(name.function), profile.text(name.module));
+    profile.frame(Frame { function, module, kind, address: name.address, ..Frame::default() })
+}
+
+fn owner(profile: &mut Profile, (key, texts): &(OwnerKey, [String; 4])) -> OwnerId {
+    let (pid, start_boottime_ns, process, tid, thread) = key;
+    let mut text = |comm: &Comm| profile.text(&String::from_utf8_lossy(comm.as_bytes()));
+    let (process, thread) = (text(process), text(thread));
+    let [container, pod, namespace, node] = texts.each_ref().map(|it| profile.text(it));
+    let (pid, start_boottime_ns, tid) = (*pid, *start_boottime_ns, *tid);
+    profile.owner(Owner {
+        pid,
+        start_boottime_ns,
+        process,
+        tid,
+        thread,
+        container,
+        pod,
+        namespace,
+        node,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use chandra_profile::metadata::ValueType;
+
+    #[test]
+    fn samples_that_are_alike_are_one_and_their_ends_are_told() {
+        let mut stacks = Stacks::default();
+        let owner = stacks.owner(&OwnerOfSample { pid: 7, ..OwnerOfSample::default() });
+        assert_eq!(stacks.owner(&OwnerOfSample { pid: 7, ..OwnerOfSample::default() }), owner);
+        let kernel = [0xffff_ffff_8100_0000];
+        let (whole, cut) = (StackEnd::Outermost, StackEnd::Unreadable);
+        for (end, user) in [(whole, [0x10]), (whole, [0x10]), (cut, [0x10]), (whole, [0x20])] {
+            let sampled = Sampled {
+                owner,
+                end,
+                is_kernel_truncated: false,
+                kernel: &kernel,
+                user: &user,
+                weight_ns: 5,
+            };
+            stacks.add(&sampled);
+        }
+        let types = vec![ValueType::samples(), ValueType::cpu()];
+        let mut profile = Profile::new(types, Default::default());
+        stacks.write(&mut Names::unknown(), What::All, &mut profile);
+        assert_eq!((profile.totals(), profile.sample_count()), (vec![4, 20], 3));
+        let mut folded = Vec::new();
+        chandra_profile::folded::write(&profile, Default::default(), 0, &mut folded).unwrap();
+        let mut lines: Vec<_> = std::str::from_utf8(&folded).unwrap().lines().collect();
+        lines.sort_unstable();
+        let place = "[unknown] 0x10;[unknown] [kernel]+0xffffffff81000000_[k] ";
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[0].starts_with("[stack ends: unreadable];[unknown] 0x10"), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains(place) && line.ends_with(" 2")), "{lines:?}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The `cpu_profile` signal: what runs on each CPU when its clock ticks, with stacks.
+
+use chandra_event::cpu_sample::{CPU_SAMPLE, CpuSample, StackEnd, Words};
+use chandra_event::process::Comm;
+use chandra_event::record::{Kind, Record};
+use chandra_loader::load::Loaded;
+
+use crate::process::process;
+use crate::registry::{Context, DecodeError};
+
+#[allow(missing_docs, dead_code, clippy::indexing_slicing, reason = "generated from event.h")]
+mod wire {
+    use chandra_loader::abi::Process;
+    include!(concat!(env!("OUT_DIR"), "/cpu_profile.rs"));
+}
+use wire::{CpuSampleRecord, cpu_profile_kind, sample_end, sample_flag};
+pub use wire::{ProfileMapping, ProfiledProcess, TickCounts};
+
+/// Kinds of records of this signal.
+pub const KINDS: &[&Kind] = &[&CPU_SAMPLE];
+
+/// Decodes one record.
+pub fn decode(
+    bytes: &[u8],
+    context: &Context,
+    sink: &mut dyn FnMut(&dyn Record),
+) -> Result<(), DecodeError> {
+    let short = DecodeError::Short(bytes.len());
+    let record = CpuSampleRecord::read(bytes).ok_or(short)?;
+    if record.kind != cpu_profile_kind::KIND_CPU_SAMPLE {
+        return Err(DecodeError::Kind(record.kind));
+    }
+    let mut rest = bytes.get(CpuSampleRecord::BYTES..).ok_or(short)?;
+    let mut take = |bytes: usize| {
+        let (taken, behind) = rest.split_at_checked(bytes).ok_or(short)?;
+        rest = behind;
+        Ok(taken)
+    };
+    let counts = [record.kernel_frames, record.user_frames, record.register_count];
+    let [kernel, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
+    let (kernel, user, registers) = (take(kernel)?, take(user)?, take(registers)?);
+    let stack = take(usize::try_from(record.stack_bytes).unwrap_or(usize::MAX))?;
+    let has = |flag: u32| u32::from(record.flags) & flag != 0;
+    let clock = context.clock.get();
+    sink(&CpuSample {
+        time: clock.event_time(record.time_ns),
+        process: process(&record.process, &clock),
+        boottime_ns: record.time_ns,
+        exec_id: record.exec_id,
+        weight_ns: record.weight_ns,
+        thread_id: record.thread,
+        thread_comm: Comm(record.thread_comm),
+        cpu: record.cpu,
+        is_user_mode: has(sample_flag::SAMPLE_USER_MODE),
+        is_kernel_truncated: has(sample_flag::SAMPLE_KERNEL_TRUNCATED),
+        user_end: stack_end(record.user_end).ok_or(DecodeError::Value("user_end"))?,
+        kernel_frames: Words::new(kernel),
+        user_frames: Words::new(user),
+        registers: Words::new(registers),
+        stack,
+    });
+    Ok(())
+}
+
+/// What `enum unwind_end` and `enum sample_end` mean.
+fn stack_end(number: u8) -> Option<StackEnd> {
+    Some(match u32::from(number) {
+        sample_end::SAMPLE_END_NO_USER_STACK => StackEnd::NoUserStack,
+        sample_end::SAMPLE_END_UNKNOWN_PROCESS => StackEnd::UnknownProcess,
+        sample_end::SAMPLE_END_FOREIGN => StackEnd::Foreign,
+        0 => StackEnd::Outermost,
+        1 => StackEnd::EndOfChain,
+        2 => StackEnd::Depth,
+        3 => StackEnd::NoMapping,
+        4 => StackEnd::ReturnNotCode,
+        5 => StackEnd::Unreadable,
+        6 => StackEnd::BadFramePointer,
+        7 => StackEnd::Unsupported,
+        8 => StackEnd::UnknownRegister,
+        9 => StackEnd::NotRising,
+        10 => StackEnd::BrokenTable,
+        _ => return None,
+    })
+}
+
+/// Nothing is there before a clock ticks.
+pub fn seed(_loaded: &Loaded, _context: &Context, _sink: &mut dyn FnMut(&dyn Record)) -> usize {
+    0
+}
+
+/// This signal's groups have no code.
+pub fn code_text(_code: u32, _context: &Context) -> String {
+    "-".to_owned()
+}
