@@ -22,7 +22,8 @@ pub fn demangle(name: &[u8]) -> String {
     let text = if text.is_empty() { &*whole } else { text };
     let written = match text {
         _ if text.len() > MAX_MANGLED_BYTES => None,
-        _ if text.starts_with("_R") || text.starts_with("_ZN") && text.ends_with('E') => {
+        // Names of Rust's first scheme are those of C++, with a hash of 16 digits as the last part.
+        _ if text.starts_with("_R") || text.starts_with("_ZN") && text.contains("17h") => {
             rust(text).or_else(|| cpp(text))
         }
         _ if text.starts_with("_Z") || text.starts_with("___Z") => cpp(text),
@@ -86,6 +87,7 @@ mod tests {
         let told = |name: &str| demangle(name.as_bytes());
         let legacy = "_ZN4core3fmt9Formatter9write_str17h0123456789abcdefE";
         assert_eq!(told(legacy), "core::fmt::Formatter::write_str");
+        assert_eq!(told(&format!("{legacy}.llvm.123456789")), "core::fmt::Formatter::write_str");
         assert_eq!(told("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
         assert_eq!(told("_ZNSt6vectorIiSaIiEE9push_backERKi"), {
             "std::vector<int, std::allocator<int> >::push_back(int const&)"

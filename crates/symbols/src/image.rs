@@ -1,7 +1,8 @@
 //! All that one file says of names, and one answer from it.
 //!
 //! What it says more than once is told by who knows most: DWARF has lines and what was inlined; Go's line table
-//! has lines; symbol tables have names. The outermost function is always the one whose code it is.
+//! has lines. The outermost function, whose code it is, has its name from a symbol table if one has it: DWARF may
+//! have been made without full names (`debug = "line-tables-only"`), and does not know of aliases.
 
 use std::sync::Arc;
 
@@ -156,35 +157,32 @@ impl Image {
         deadline: &mut Deadline,
         is_whole: &mut bool,
     ) -> Vec<Frame> {
-        let symbol = self.functions.find(address).map(|(_, name)| name);
-        let mut name: Option<String> = None;
-        if described.last().is_none_or(|outermost| outermost.function.is_none()) {
-            let place = match self.go.as_ref().map(|go| go.find_by(address, deadline)) {
-                Some(Ok(place)) => place,
-                Some(Err(_)) => {
-                    *is_whole = false;
-                    None
+        let mut name = self.functions.find(address).map(|(_, name)| demangle(name));
+        let is_described = described.last().is_some_and(|outermost| outermost.function.is_some());
+        if let Some(go) = self.go.as_ref().filter(|_| !is_described) {
+            match go.find_by(address, deadline) {
+                Ok(Some(place)) => {
+                    // Go's names are not mangled.
+                    name = Some(tidy(&String::from_utf8_lossy(place.function)));
+                    if described.is_empty() {
+                        let file = tidy(&String::from_utf8_lossy(place.file));
+                        let file = (!file.is_empty()).then(|| file.into());
+                        described.push(Described { function: None, file, line: place.line });
+                    }
                 }
-                None => None,
-            };
-            if let (Some(place), true) = (place, described.is_empty()) {
-                let file = tidy(&String::from_utf8_lossy(place.file));
-                let file = (!file.is_empty()).then(|| file.into());
-                described.push(Described { function: None, file, line: place.line });
+                Ok(None) => {}
+                Err(_) => *is_whole = false,
             }
-            // Go's names are not mangled, and C++'s are none of Go's.
-            let in_go = place.map(|place| tidy(&String::from_utf8_lossy(place.function)));
-            name = in_go.or_else(|| symbol.map(demangle));
         }
         if described.is_empty() && name.is_some() {
             described.push(Described::default());
         }
         let outermost = described.len().saturating_sub(1);
         let frames = described.into_iter().enumerate().map(|(number, described)| {
-            let function = match (described.function, &name) {
-                (Some(name), _) => demangle(name.as_bytes()).into(),
-                (None, Some(name)) if number == outermost => name.as_str().into(),
-                (None, _) => "[unknown]".into(),
+            let function = match (&name, described.function) {
+                (Some(name), _) if number == outermost => name.as_str().into(),
+                (_, Some(name)) => demangle(name.as_bytes()).into(),
+                _ => "[unknown]".into(),
             };
             let Described { file, line, .. } = described;
             Frame { function, file, line, is_inlined: number < outermost }
