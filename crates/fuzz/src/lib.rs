@@ -13,6 +13,7 @@ pub mod hubble;
 pub mod metrics;
 pub mod profile;
 pub mod rules;
+pub mod symbols;
 pub mod unwind;
 
 use chandra::cli::config_file;
@@ -76,6 +77,10 @@ pub static TARGETS: &[Target] = &[
     ("profile_folded", profile::profile_folded),
     ("unwind_table", unwind::unwind_table),
     ("executable", executable),
+    ("symbols_elf", symbols::symbols_elf),
+    ("go_line_table", symbols::go_line_table),
+    ("perf_map", symbols::perf_map),
+    ("demangled_name", symbols::demangled_name),
 ];
 
 /// The beginning of an executable: its code, where there is any, lies behind its start and is not much.

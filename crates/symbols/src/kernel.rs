@@ -1,0 +1,223 @@
+//! Names of the kernel's addresses, from `/proc/kallsyms`: its own functions, those of modules, and BPF programs,
+//! which it lists as of a module `[bpf]`.
+//!
+//! The list says where a function begins, not where it ends: it ends with the next one, with the kernel's own
+//! code (`_etext`), or after a mebibyte. Modules and BPF programs come and go; who wants the new ones reads the
+//! list again.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+
+use crate::functions::{Builder, Functions, Symbol};
+
+/// Where the kernel lists its symbols.
+pub const LIST: &str = "/proc/kallsyms";
+
+/// A line is shorter: `KSYM_NAME_LEN` (`include/linux/kallsyms.h`), an address, a module.
+const MAX_LINE_BYTES: u64 = 1024;
+/// Several times those of a kernel with all its modules.
+const MAX_FUNCTIONS: usize = 1 << 20;
+/// No function is longer.
+const MAX_FUNCTION_BYTES: u64 = 1 << 20;
+
+/// Why there are no names.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// The list cannot be read.
+    #[error("{LIST}: {0}")]
+    Unreadable(#[from] io::Error),
+    /// All addresses in it are zero.
+    #[error(
+        "the kernel hides its addresses in {LIST}: it shows them to CAP_SYSLOG, \
+         and to nobody where kernel.kptr_restrict is 2"
+    )]
+    Hidden,
+}
+
+/// A place in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelPlace<'a> {
+    /// The function.
+    pub function: &'a str,
+    /// Its module, without brackets; `bpf` for BPF programs, empty for the kernel itself.
+    pub module: &'a str,
+    /// Where the function begins.
+    pub start: u64,
+}
+
+/// The kernel's functions, as they were listed.
+#[derive(Debug)]
+pub struct KernelSymbols {
+    functions: Functions,
+}
+
+impl KernelSymbols {
+    /// Those of the running kernel.
+    ///
+    /// # Errors
+    /// When the list cannot be read, or hides addresses.
+    pub fn read() -> Result<Self, KernelError> {
+        Self::parse(BufReader::with_capacity(64 << 10, File::open(LIST)?))
+    }
+
+    /// Those of a list as the kernel writes it. What is no line of it is passed over.
+    ///
+    /// # Errors
+    /// When it cannot be read, or hides addresses.
+    pub fn parse(mut list: impl BufRead) -> Result<Self, KernelError> {
+        let mut functions = Builder::new(MAX_FUNCTIONS);
+        let (mut listed, mut hidden, mut core_end) = (0_u64, 0_u64, 0);
+        let (mut line, mut name) = (Vec::new(), Vec::new());
+        loop {
+            line.clear();
+            if Read::take(&mut list, MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let Some((start, is_visible, function, module)) = function(&line) else { continue };
+            listed += 1;
+            if start == 0 {
+                hidden += 1;
+                continue;
+            }
+            if function == "_etext" && module.is_empty() {
+                core_end = start;
+                continue;
+            }
+            // The module stays with the name.
+            name.clear();
+            for part in [function.as_bytes(), b"\t", module.as_bytes()] {
+                name.extend(part);
+            }
+            let limit = start.saturating_add(MAX_FUNCTION_BYTES);
+            if functions.add(Symbol { start, size: 0, limit, name: &name, is_visible }).is_err() {
+                break;
+            }
+        }
+        if listed > 0 && listed == hidden {
+            return Err(KernelError::Hidden);
+        }
+        functions.end_at(core_end);
+        Ok(Self { functions: functions.build() })
+    }
+
+    /// The function that an address is in.
+    pub fn find(&self, address: u64) -> Option<KernelPlace<'_>> {
+        let (start, name) = self.functions.find(address)?;
+        let (function, module) = std::str::from_utf8(name).ok()?.split_once('\t')?;
+        Some(KernelPlace { function, module, start })
+    }
+
+    /// How many functions there are.
+    pub fn len(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        self.functions.bytes()
+    }
+}
+
+/// Address, visibility, name and module of a line's function: `ffffffff81000000 T _text`, perhaps `[module]`.
+fn function(line: &[u8]) -> Option<(u64, bool, &str, &str)> {
+    let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    let (address, kind, name) = (words.next()?, words.next()?, words.next()?);
+    let is_visible = matches!(kind, "T" | "W");
+    if !is_visible && !matches!(kind, "t" | "w") {
+        return None;
+    }
+    let start = u64::from_str_radix(address, 16).ok()?;
+    let module = words.next().unwrap_or_default();
+    let inner = module.strip_prefix('[').and_then(|module| module.strip_suffix(']'));
+    Some((start, is_visible, name, inner.unwrap_or_default()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "ffffffff81000000 T _stext\n\
+        ffffffff81000100 t before\n\
+        ffffffff81000200 D data\n\
+        ffffffff81000300 t __alias\n\
+        ffffffff81000300 W alias\n\
+        ffffffff81000400 T _etext\n\
+        ffffffffc0000040 t in_module\t[veth]\n\
+        ffffffffc0100040 t bpf_prog_6deef7357e7b4530_count\t[bpf]\n";
+
+    #[test]
+    fn places_are_told_with_their_module_up_to_the_end_of_the_code() {
+        let symbols = KernelSymbols::parse(TEXT.as_bytes()).unwrap();
+        let place = |address: u64| {
+            symbols.find(address).map(|it| (it.function, it.module, address - it.start))
+        };
+        assert_eq!(place(0xffff_ffff_8100_01ff), Some(("before", "", 0xff)));
+        assert_eq!(place(0xffff_ffff_8100_0310), Some(("alias", "", 0x10)));
+        assert_eq!(place(0xffff_ffff_8100_03ff), Some(("alias", "", 0xff)));
+        assert_eq!(place(0xffff_ffff_8100_0400), None);
+        assert_eq!(place(0xffff_ffff_c000_0041), Some(("in_module", "veth", 1)));
+        let program = Some(("bpf_prog_6deef7357e7b4530_count", "bpf", 2));
+        assert_eq!(place(0xffff_ffff_c010_0042), program);
+        assert_eq!(place(0xffff_ffff_c050_0042), None);
+        assert_eq!(place(0), None);
+    }
+
+    #[test]
+    fn a_list_that_hides_addresses_says_what_to_do() {
+        let hidden = "0000000000000000 T _text\n0000000000000000 t before\n";
+        let error = KernelSymbols::parse(hidden.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("CAP_SYSLOG"), "{error}");
+    }
+
+    #[test]
+    fn lines_of_any_kind_and_length_are_passed_over() {
+        let long = format!("ffffffff81000000 T {}\n{TEXT}", "x".repeat(5000));
+        let symbols = KernelSymbols::parse(long.as_bytes()).unwrap();
+        assert_eq!(symbols.find(0xffff_ffff_8100_0100).unwrap().function, "before");
+        for strange in [&b""[..], b"\n\n", b"zz T name\n", b"ffffffff81000000\n", b"\xff\xfe\n"] {
+            assert!(KernelSymbols::parse(strange).unwrap().is_empty());
+        }
+    }
+
+    /// Each function of the running kernel is found at its start, unless it has more names than one.
+    #[test]
+    fn every_function_that_the_kernel_lists_is_found() {
+        let list = std::fs::read_to_string(LIST).unwrap();
+        let symbols = match KernelSymbols::parse(list.as_bytes()) {
+            Ok(symbols) => symbols,
+            Err(error) => {
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        let mut names: std::collections::HashMap<u64, Vec<&str>> = std::collections::HashMap::new();
+        for line in list.lines() {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            if let [address, "t" | "T" | "w" | "W", name, ..] = words[..]
+                && name != "_etext"
+            {
+                names.entry(u64::from_str_radix(address, 16).unwrap()).or_default().push(name);
+            }
+        }
+        assert!(names.len() > 10_000, "{}", names.len());
+        let mut beyond = 0;
+        for (address, names) in &names {
+            match symbols.find(*address) {
+                Some(place) => {
+                    assert_eq!(place.start, *address);
+                    assert!(names.contains(&place.function), "{names:?} {place:?}");
+                }
+                // Marks of where code ends, which no code is at.
+                None => beyond += 1,
+            }
+        }
+        assert!(beyond < 10, "{beyond}");
+    }
+}

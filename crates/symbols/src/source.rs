@@ -1,0 +1,58 @@
+//! The bytes of a file, read where they are wanted: files of 150 MB have a few MB of symbols.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::limits::Why;
+
+/// Where the bytes of an ELF file come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file that is open for reading. It stays the same file when its path leads elsewhere, and can be read
+    /// when who ran it is gone.
+    File(File),
+    /// Its whole content.
+    Memory(Arc<[u8]>),
+}
+
+impl Source {
+    /// How long it is, in bytes.
+    pub(crate) fn length(&self) -> Result<u64, Why> {
+        match self {
+            Self::File(file) => {
+                let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+                if metadata.is_file() {
+                    Ok(metadata.len())
+                } else {
+                    Err(Why::Unreadable("no regular file".to_owned()))
+                }
+            }
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    /// So many bytes from an offset on, if they are all there. Who calls has bounded them.
+    pub(crate) fn read(&self, offset: u64, bytes: u64) -> Result<Vec<u8>, Why> {
+        let end =
+            offset.checked_add(bytes).filter(|end| self.length().is_ok_and(|all| *end <= all));
+        let missing = || Why::Damaged("it ends before what it says it has".to_owned());
+        let end = end.ok_or_else(missing)?;
+        match self {
+            Self::File(file) => {
+                let mut content = vec![0; usize::try_from(bytes).map_err(|_| missing())?];
+                file.read_exact_at(&mut content, offset).map_err(|error| unreadable(&error))?;
+                Ok(content)
+            }
+            Self::Memory(all) => {
+                let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
+                let content = range.and_then(|(start, end)| all.get(start..end));
+                Ok(content.ok_or_else(missing)?.to_vec())
+            }
+        }
+    }
+}
+
+pub(crate) fn unreadable(error: &std::io::Error) -> Why {
+    Why::Unreadable(error.to_string())
+}
