@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod load;
 pub mod memory;
 mod object;
+pub mod others;
 pub mod path_selection;
 pub mod ring;
 pub mod selection;
