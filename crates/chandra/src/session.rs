@@ -159,12 +159,17 @@ pub fn hook_problem(signal: &str, hook: &HookVerdict) -> Option<Problem> {
         return None;
     }
     let why = hook.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    Some(Problem::new(
-        Check::LADDER,
-        format!("hook {} of signal {signal} is {} on this kernel", hook.hook, hook.verdict.word()),
-        why,
-        "see docs/reference/kernels.md for the kernels it is proven on",
-    ))
+    let (check, next) = if why.contains("lacks CAP_") {
+        (
+            Check::CAPABILITIES,
+            "grant what is missing; chandra doctor --capabilities says what is needed",
+        )
+    } else {
+        (Check::LADDER, "see docs/reference/kernels.md for the kernels it is proven on")
+    };
+    let what =
+        format!("hook {} of signal {signal} is {} on this kernel", hook.hook, hook.verdict.word());
+    Some(Problem::new(check, what, why, next))
 }
 
 fn problem(signal: &str, error: &LoadError) -> Problem {

@@ -30,11 +30,8 @@ fn signal(trial: &Trial) -> Vec<Finding> {
     for hook in hooks {
         let subject = format!("{name}, hook {}", hook.hook);
         let refused = hook.refused.join("; ");
-        let check = if refused.contains("not permitted") && hook.verdict == "failed" {
-            Check::CAPABILITIES
-        } else {
-            Check::LADDER
-        };
+        let check =
+            if refused.contains("lacks CAP_") { Check::CAPABILITIES } else { Check::LADDER };
         findings.extend(match (hook.verdict, hook.refused.is_empty()) {
             ("active", false) => Some(Finding::fine(check, subject, refused).as_note()),
             ("failed", _) => Some(Finding::new(

@@ -13,7 +13,7 @@ pub fn examine(node: &Node) -> Vec<Finding> {
         let (grade, what) = match bad.danger {
             Danger::Everything => (Grade::Failed, "run nothing of this kind on it"),
             Danger::Profiling => (Grade::Warning, "take no profiles of it"),
-            Danger::UserProbes => (Grade::Note, "Chandra puts no probes into programs"),
+            Danger::UserProbes => (Grade::Note, "put no probes into programs (Chandra puts none)"),
         };
         let says = format!("known to be bad: {} ({})", bad.harm, bad.source);
         Finding::new(grade, Check::KERNEL, "kernel", says, format!("{what}, or use another kernel"))

@@ -31,7 +31,7 @@ fn cluster(cluster: &Cluster) -> Vec<Finding> {
     let (check, subject) = (Check::CLUSTER, "Kubernetes API");
     match cluster {
         Cluster::NotNamed => {
-            let says = "not asked: this is no pod, and no kubeconfig was named (--kubeconfig FILE)";
+            let says = "not asked: this is no pod, and no kubeconfig was named (--kubernetes FILE)";
             vec![Finding::fine(check, subject, says).as_note()]
         }
         Cluster::Unreachable { why, next } => {
