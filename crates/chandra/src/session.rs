@@ -190,12 +190,9 @@ fn problem(signal: &str, error: &LoadError) -> Problem {
             format!("{error}.\nThis process lacks {}", missing.join(" and ")),
             "run it as root (sudo chandra …), or grant CAP_BPF and CAP_PERFMON",
         ),
-        LoadError::Map { errno, .. } if *errno == EPERM => Problem::new(
-            Check::MEMLOCK,
-            what,
-            error,
-            "raise the limit on locked memory (ulimit -l unlimited), or use a smaller ring: --ring-size 256k",
-        ),
+        LoadError::Map { errno, .. } if *errno == EPERM => memlock(what, error),
+        // Of rights nothing is missing, so that it is the limit which libbpf's words name.
+        LoadError::Object { words, .. } if words.contains("RLIMIT_MEMLOCK") => memlock(what, error),
         LoadError::Map { .. } => {
             Problem::new(Check::RING, what, error, "use a smaller ring: --ring-size 256k")
         }
@@ -206,6 +203,15 @@ fn problem(signal: &str, error: &LoadError) -> Problem {
             "report this with the kernel's version (uname -r); other signals are not affected",
         ),
     }
+}
+
+fn memlock(what: String, error: &LoadError) -> Problem {
+    Problem::new(
+        Check::MEMLOCK,
+        what,
+        error,
+        "raise the limit on locked memory (ulimit -l unlimited), or use a smaller ring: --ring-size 256k",
+    )
 }
 
 const EPERM: i32 = 1;
