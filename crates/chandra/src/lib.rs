@@ -9,6 +9,7 @@ mod alerts;
 mod cgroup;
 pub mod cli;
 mod companions;
+mod doctor;
 mod flows;
 mod follow;
 mod here;
@@ -49,6 +50,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Profiling(options) => profiling::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Profile(options) => profile::run(&options)?,
+        cli::Verb::Doctor(options) => return doctor::run(&options),
         cli::Verb::Agent(options) => agent::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,

@@ -166,12 +166,17 @@ pub fn hook_problem(signal: &str, hook: &HookVerdict) -> Option<Problem> {
         return None;
     }
     let why = hook.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    Some(Problem::new(
-        Check::LADDER,
-        format!("hook {} of signal {signal} is {} on this kernel", hook.hook, hook.verdict.word()),
-        why,
-        "see docs/reference/kernels.md for the kernels it is proven on",
-    ))
+    let (check, next) = if why.contains("lacks CAP_") {
+        (
+            Check::CAPABILITIES,
+            "grant what is missing; chandra doctor --capabilities says what is needed",
+        )
+    } else {
+        (Check::LADDER, "see docs/reference/kernels.md for the kernels it is proven on")
+    };
+    let what =
+        format!("hook {} of signal {signal} is {} on this kernel", hook.hook, hook.verdict.word());
+    Some(Problem::new(check, what, why, next))
 }
 
 fn problem(signal: &str, error: &LoadError) -> Problem {
@@ -192,12 +197,9 @@ fn problem(signal: &str, error: &LoadError) -> Problem {
             format!("{error}.\nThis process lacks {}", missing.join(" and ")),
             "run it as root (sudo chandra …), or grant CAP_BPF and CAP_PERFMON",
         ),
-        LoadError::Map { errno, .. } if *errno == EPERM => Problem::new(
-            Check::MEMLOCK,
-            what,
-            error,
-            "raise the limit on locked memory (ulimit -l unlimited), or use a smaller ring: --ring-size 256k",
-        ),
+        LoadError::Map { errno, .. } if *errno == EPERM => memlock(what, error),
+        // Of rights nothing is missing, so that it is the limit which libbpf's words name.
+        LoadError::Object { words, .. } if words.contains("RLIMIT_MEMLOCK") => memlock(what, error),
         LoadError::Map { .. } => {
             Problem::new(Check::RING, what, error, "use a smaller ring: --ring-size 256k")
         }
@@ -208,6 +210,15 @@ fn problem(signal: &str, error: &LoadError) -> Problem {
             "report this with the kernel's version (uname -r); other signals are not affected",
         ),
     }
+}
+
+fn memlock(what: String, error: &LoadError) -> Problem {
+    Problem::new(
+        Check::MEMLOCK,
+        what,
+        error,
+        "raise the limit on locked memory (ulimit -l unlimited), or use a smaller ring: --ring-size 256k",
+    )
 }
 
 const EPERM: i32 = 1;

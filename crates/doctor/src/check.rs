@@ -36,4 +36,36 @@ checks! {
     PROFILE = "profile", "Profiles, and the files that they are read from and written to";
     HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
+    KERNEL = "kernel", "Kernels with defects that watching them sets off";
+    JIT = "bpf-jit", "Whether programs run as machine code or are interpreted";
+    STATISTICS = "bpf-statistics", "The kernel's measuring of what programs cost";
+    LOCKDOWN = "lockdown", "How far the kernel is locked against root";
+    LSM = "lsm", "The security modules that the kernel asks";
+    UNPRIVILEGED_BPF = "unprivileged-bpf", "Who may load programs without rights";
+    PERF_EVENT_PARANOID = "perf-event-paranoid", "Who may open perf events";
+    KPTR_RESTRICT = "kptr-restrict", "Who may see addresses of the kernel";
+    CGROUPS = "cgroups", "The hierarchies of cgroups, and where they are mounted";
+    MOUNTS = "mounts", "The kernel's own file systems: tracefs, bpffs, debugfs";
+    COMPLEXITY = "complexity", "How much the kernel's verifier has to go through for each program";
+    CLOCK = "clock", "The clock that times come from";
+    CLUSTER = "kubernetes", "The cluster's API, and what may be asked there";
+    OTHER_PROGRAMS = "other-programs", "BPF programs of others on this machine";
+    LOOPS = "loops", "A program that the verifier sees no end of";
+    UNREACHABLE_CODE = "unreachable-code", "A program with instructions that nothing leads to";
+    KPROBE = "kprobe", "A function that a probe cannot be put on";
+    PERF_EVENT = "perf-event", "A program that does not fit the perf event it is attached to";
+    HUBBLE_NOT_READY = "hubble-not-ready", "A server of Hubble's that answers but has nothing to serve";
+    HUBBLE_REFUSED = "hubble-refused", "Nothing listens where Hubble's relay is looked for";
+}
+
+impl Check {
+    /// The check with this id.
+    pub fn by_id(id: &str) -> Option<Self> {
+        CHECKS.iter().find(|check| check.id == id).copied()
+    }
+
+    /// Where the documents explain it.
+    pub fn page(self) -> String {
+        format!("docs/troubleshooting.md#{}", self.id)
+    }
 }

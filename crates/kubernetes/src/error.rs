@@ -45,6 +45,14 @@ pub enum Error {
     /// Only this node's pods are wanted, and it has no name that a node can have.
     #[error("{0:?} is not the name of a node")]
     Node(String),
+    /// The server does not answer; only what does not wait for it says so.
+    #[error("{server} does not answer: {reason}")]
+    Away {
+        /// Its address.
+        server: String,
+        /// Why.
+        reason: String,
+    },
     /// The threads or timers of this process are exhausted.
     #[error("no runtime for asynchronous calls: {0}")]
     Local(#[from] std::io::Error),
@@ -54,6 +62,7 @@ impl Error {
     /// What to do next.
     pub fn next(&self) -> &'static str {
         match self {
+            Self::Away { .. } => "see whether it is there: kubectl get --raw /readyz",
             Self::NotInCluster { .. } => "run it in a pod, or name a kubeconfig",
             Self::Server(_) => "look at KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT",
             Self::ServiceAccount { .. } => {

@@ -1,8 +1,13 @@
 //! The capabilities that BPF needs, and which of them this process lacks.
 
 /// Names by number, as far as loading and attaching asks for them.
-const NAMES: [(u32, &str); 4] =
-    [(21, "CAP_SYS_ADMIN"), (24, "CAP_SYS_RESOURCE"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+const NAMES: [(u32, &str); 5] = [
+    (12, "CAP_NET_ADMIN"),
+    (21, "CAP_SYS_ADMIN"),
+    (24, "CAP_SYS_RESOURCE"),
+    (38, "CAP_PERFMON"),
+    (39, "CAP_BPF"),
+];
 
 const SYS_ADMIN: u32 = 21;
 /// What CAP_SYS_ADMIN stands for.

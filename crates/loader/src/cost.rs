@@ -15,6 +15,9 @@ pub struct ProgramCost {
     pub run_time_ns: u64,
     /// Times the kernel skipped it because it was already running on that CPU (5.12 and later).
     pub recursion_misses: u64,
+    /// Instructions that the verifier went through when it was loaded; 0 where the kernel does not tell
+    /// (before 5.16).
+    pub verified_instructions: u32,
 }
 
 /// While this lives, the kernel measures every BPF program on the machine (20 to 30 ns a run).
@@ -59,6 +62,7 @@ pub fn read(object: &Object) -> Vec<ProgramCost> {
                 run_count: info.run_cnt,
                 run_time_ns: info.run_time_ns,
                 recursion_misses: info.recursion_misses,
+                verified_instructions: info.verified_insns,
             })
         })
         .collect()

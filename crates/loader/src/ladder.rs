@@ -36,6 +36,7 @@ impl<'a> Candidate<'a> {
 
     fn refuse(&mut self, step: Step, errno: i32, words: String) {
         if let Some(rung) = self.rung() {
+            let words = with_lack(rung, errno, words);
             self.refusals.push(Refusal { rung: rung.name, step, errno, words });
             self.rung += 1;
         }
@@ -71,6 +72,17 @@ impl<'a> Candidate<'a> {
             None => Verdict::of_refusals(&self.refusals),
         };
         HookVerdict { hook: self.hook.name, verdict, refusals: self.refusals.clone() }
+    }
+}
+
+/// The words, and which right is missing where it is one: programs on cgroups are the network's, so beside
+/// CAP_BPF they take CAP_NET_ADMIN.
+fn with_lack(rung: &Rung, errno: i32, words: String) -> String {
+    let missing = capability::missing(&["CAP_NET_ADMIN"], capability::effective());
+    let is_lack = NOT_PERMITTED.contains(&errno) && rung.name.starts_with("cgroup");
+    match missing.first().filter(|_| is_lack) {
+        Some(missing) => format!("{words}. This process lacks {missing}"),
+        None => words,
     }
 }
 

@@ -21,6 +21,7 @@ pub mod load;
 pub mod memory;
 pub mod memory_map;
 mod object;
+pub mod others;
 pub mod path_selection;
 pub mod ring;
 pub mod sampling;

@@ -42,6 +42,14 @@ pub enum RingChoice {
     Perf,
 }
 
+/// Whether the kernel has ring buffers, asked by making one.
+///
+/// # Errors
+/// The kernel's refusal where that cannot be asked.
+pub fn is_supported() -> Result<bool, libbpf_rs::Error> {
+    MapType::RingBuf.is_supported()
+}
+
 /// Reads one signal's records.
 #[derive(Debug)]
 pub struct Reader<'a> {

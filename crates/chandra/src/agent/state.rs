@@ -285,12 +285,16 @@ impl SignalState {
         match &self.loaded {
             Ok(_) => {
                 let ring = self.with_loaded(|loaded| loaded.ring_bytes).unwrap_or(0);
-                let hooks = session::hooks_text(&self.hooks());
-                format!(
-                    "{head} ({hooks}), ring {} KiB, {} ms",
-                    ring / 1024,
-                    self.load_time.as_millis()
-                )
+                let hooks = self.hooks();
+                let texts = session::hooks_text(&hooks);
+                let milliseconds = self.load_time.as_millis();
+                let head = format!("{head} ({texts}), ring {} KiB, {milliseconds} ms", ring / 1024);
+                let failed = hooks.iter().filter(|hook| hook.verdict.word() == "failed");
+                let problems = failed.filter_map(|hook| {
+                    let problem = session::hook_problem(self.signal.spec.name, hook)?;
+                    Some(format!("\n{problem}"))
+                });
+                head + &problems.collect::<String>()
             }
             Err(problem) => format!("{head}\n{problem}"),
         }

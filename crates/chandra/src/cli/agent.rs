@@ -235,7 +235,7 @@ fn dns_ports(ports: Option<Vec<u16>>) -> Result<Vec<u16>, Problem> {
     }
 }
 
-fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> {
+pub(crate) fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>, Problem> {
     let Some(names) = names else {
         return Ok(SIGNALS.iter().filter(|signal| signal.default).collect());
     };

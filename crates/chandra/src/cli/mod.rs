@@ -14,6 +14,7 @@ pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod doctor;
 pub(crate) mod evaluation;
 pub(crate) mod export;
 pub(crate) mod hubble;
@@ -53,6 +54,8 @@ pub(crate) enum Verb {
     Profiling(Box<profiling::ProfilingOptions>),
     /// `chandra profile convert …`, `chandra profile diff …`
     Profile(Box<profile::ProfileOptions>),
+    /// `chandra doctor …`
+    Doctor(Box<doctor::DoctorOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
     /// What the agent executes to see its own exec.
@@ -132,6 +135,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 .map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Profile)
         }
+        Some(("doctor", matches)) => {
+            let options = doctor::DoctorOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Doctor)
+        }
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -188,6 +196,7 @@ fn command() -> Command {
         .subcommand(record::command())
         .subcommand(rules::replay_command())
         .subcommand(profile::command())
+        .subcommand(doctor::command())
         .subcommand(agent)
         .subcommand(Command::new(CANARY).hide(true))
         .after_help(
@@ -218,6 +227,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("record") => "chandra record --help",
         Some("replay") => "chandra replay --help",
         Some("profile") => "chandra profile --help",
+        Some("doctor") => "chandra doctor --help",
         Some("agent") => "chandra agent --help",
         _ => "chandra --help",
     };

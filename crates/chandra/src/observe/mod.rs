@@ -62,7 +62,7 @@ pub fn run_other(options: &OtherOptions) -> Result<(), Problem> {
 }
 
 /// Waits for this.
-pub fn block_on(work: impl Future<Output = Result<(), Problem>>) -> Result<(), Problem> {
+pub fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         Problem::new(Check::HUBBLE, "cannot wait for a server", error, "start it again")
