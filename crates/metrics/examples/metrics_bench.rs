@@ -14,6 +14,11 @@ const SERIES: usize = 10_000;
 const OBSERVATIONS: usize = 400_000;
 const ROUNDS: usize = 20;
 const SCRAPES: u32 = 50;
+const FORMATS: [(&str, Format); 3] = [
+    ("text", Format::Text),
+    ("openmetrics", Format::OpenMetrics),
+    ("protobuf", Format::Protobuf),
+];
 
 fn main() {
     let resident = resident_bytes();
@@ -43,11 +48,11 @@ fn main() {
     });
     say("make_values_and_observe_hot", making, "ns");
 
-    for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics)] {
+    for (name, format) in FORMATS {
         let began = Instant::now();
         let mut bytes = 0;
         for _ in 0..SCRAPES {
-            let mut text = String::new();
+            let mut text = Vec::new();
             let mut writer = Writer::new(format, &mut text);
             registry.write(&mut writer);
             writer.finish();

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Counter, Gauge, Histogram};
+use crate::cell::{Cell, Counter, Gauge};
 use crate::family::{Expose, Family, Figures};
+use crate::histogram::Histogram;
 use crate::spec::{Kind, Spec, SpecError};
-use crate::text::Writer;
+use crate::writer::Writer;
 
 /// What holds for all families of a registry.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +95,11 @@ impl Registry {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All families, with or without series.
+    pub fn specs(&self) -> Vec<(Kind, Spec)> {
+        self.families().iter().map(|family| (family.kind(), family.spec().clone())).collect()
+    }
+
     /// Writes all families that have series, and how they stand to their budget.
     pub fn write(&self, out: &mut Writer<'_>) {
         let families = self.families().clone();
@@ -166,8 +172,9 @@ mod tests {
         }
         gauges.with(&Values::default()).set(-2.5);
         let written = |format| {
-            let mut text = String::new();
+            let mut text = Vec::new();
             registry.write(&mut Writer::new(format, &mut text));
+            let text = String::from_utf8(text).unwrap();
             let families = text.split("# HELP chandra_metrics_series").next();
             families.unwrap_or_default().to_owned()
         };

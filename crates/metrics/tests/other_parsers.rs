@@ -57,6 +57,7 @@ fn families(python: &str, format: Format, text: &str) -> Vec<Value> {
     let parser = match format {
         Format::Text => "prometheus_client.parser",
         Format::OpenMetrics => "prometheus_client.openmetrics.parser",
+        Format::Protobuf => unreachable!("no text"),
     };
     let output = run(python, &["-c", READ, parser], text);
     let error = String::from_utf8_lossy(&output.stderr);
@@ -93,11 +94,11 @@ fn registry(tells_created: bool) -> Registry {
 }
 
 fn written(registry: &Registry, format: Format) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     let mut writer = Writer::new(format, &mut text);
     registry.write(&mut writer);
     writer.finish();
-    text
+    String::from_utf8(text).unwrap()
 }
 
 /// The family of this name as a parser tells it.

@@ -6,16 +6,16 @@ use super::audit;
 use super::state::{AgentState, SignalState};
 
 /// The body of `/metrics`.
-pub fn render(state: &AgentState, format: Format) -> String {
-    let mut text = String::new();
-    let mut out = Writer::new(format, &mut text);
+pub fn render(state: &AgentState, format: Format) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut out = Writer::new(format, &mut body);
     books(&state.signals, &mut out);
     if let Some(audited) = state.audit.latest() {
         audit::write(&audited, &mut out);
     }
     state.registry.write(&mut out);
     out.finish();
-    text
+    body
 }
 
 fn books(signals: &[SignalState], out: &mut Writer<'_>) {
