@@ -38,6 +38,7 @@ pub mod needs;
 pub mod observe;
 pub mod patience;
 pub mod process;
+pub mod prometheus;
 pub mod record;
 pub mod scratch;
 pub mod socket;

@@ -30,7 +30,9 @@ pub fn metrics_accept(bytes: &[u8]) {
     writer.finish();
     if format == Format::Protobuf {
         // The text is in it twice, with its length before it.
-        assert!(out.windows(text.len().max(1)).any(|part| part == text.as_bytes()) || text.is_empty());
+        assert!(
+            out.windows(text.len().max(1)).any(|part| part == text.as_bytes()) || text.is_empty()
+        );
         return;
     }
     let out = String::from_utf8(out).expect("text");

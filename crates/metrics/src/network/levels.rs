@@ -1,4 +1,4 @@
-//! At which level each family is told: `tcp-connect=pod dns-lookup=namespace tcp-round-trip=off`.
+//! At which level each family is told: `node tcp-connect=pod dns-lookup=off` names two, and the others' at first.
 
 use chandra_hubble::flow::Endpoint;
 
@@ -41,18 +41,15 @@ impl Default for Levels {
 /// Levels that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LevelsError {
-    /// Not `FAMILY=LEVEL`.
-    #[error("{0:?} is no family with its level, as in tcp-connect=pod")]
-    Pair(String),
     /// No such family.
     #[error("there is no family {0:?}; there are tcp-connect, tcp-round-trip and dns-lookup")]
     Family(String),
     /// No such level.
     #[error("there is no level {0:?}; there are off, node, namespace, workload and pod")]
     Level(String),
-    /// A family twice.
+    /// A family twice, or two levels for all others.
     #[error("{0} comes twice")]
-    Twice(&'static str),
+    Twice(String),
 }
 
 impl Measure {
@@ -124,28 +121,28 @@ impl Levels {
     /// # Errors
     /// Where a word is not known or a family comes twice.
     pub fn parse(text: &str) -> Result<Self, LevelsError> {
-        let mut named = [None; 3];
+        let (mut named, mut others) = ([None; 3], None);
         for pair in text.split([' ', ',']).filter(|pair| !pair.is_empty()) {
-            let own = str::to_owned;
-            let (family, level) =
-                pair.split_once('=').ok_or_else(|| LevelsError::Pair(own(pair)))?;
-            let mut families = Measure::ALL.iter().zip(&mut named);
-            let (measure, place) = families
-                .find(|(measure, _)| measure.word() == family)
-                .ok_or_else(|| LevelsError::Family(own(family)))?;
+            let (place, level) = match pair.split_once('=') {
+                None => (&mut others, pair),
+                Some((family, level)) => {
+                    let mut families = Measure::ALL.iter().zip(&mut named);
+                    let (_, place) = families
+                        .find(|(measure, _)| measure.word() == family)
+                        .ok_or_else(|| LevelsError::Family(family.to_owned()))?;
+                    (place, level)
+                }
+            };
             let (_, level) = Level::ALL
                 .iter()
                 .find(|(word, _)| *word == level)
-                .ok_or_else(|| LevelsError::Level(own(level)))?;
+                .ok_or_else(|| LevelsError::Level(level.to_owned()))?;
             if place.replace(*level).is_some() {
-                return Err(LevelsError::Twice(measure.word()));
+                return Err(LevelsError::Twice(pair.to_owned()));
             }
         }
-        let Self(mut levels) = Self::default();
-        for (level, named) in levels.iter_mut().zip(named) {
-            *level = named.unwrap_or(*level);
-        }
-        Ok(Self(levels))
+        let others = others.unwrap_or(Some(Level::Workload));
+        Ok(Self(named.map(|level| level.unwrap_or(others))))
     }
 
     /// Families that are not off, with their levels.

@@ -92,7 +92,8 @@ fn measured(flow: &Flow) -> Option<(Measure, f64)> {
         "tcp_close" => (Measure::TcpRoundTrip, f64::from(details.rtt_us) / 1e6),
         _ => {
             let l7 = flow.l7.as_deref()?;
-            let is_answer = l7.kind == L7FlowType::Response && matches!(l7.record, L7Record::Dns(_));
+            let is_answer =
+                l7.kind == L7FlowType::Response && matches!(l7.record, L7Record::Dns(_));
             (is_answer.then_some(Measure::DnsLookup)?, l7.latency_ns as f64 / 1e9)
         }
     };

@@ -102,9 +102,7 @@ fn slow_ones_lead_to_their_trace_or_connection() {
     let bucket = "chandra_tcp_connect_duration_seconds_bucket";
     let trace = format!("{:032x}", 255);
     let expected = [
-        format!(
-            "{bucket}{{le=\"1.0\"}} 2 # {{connection_key=\"0000000000000abc\"}} 0.75 5.000"
-        ),
+        format!("{bucket}{{le=\"1.0\"}} 2 # {{connection_key=\"0000000000000abc\"}} 0.75 5.000"),
         format!("{bucket}{{le=\"+Inf\"}} 3 # {{trace_id=\"{trace}\"}} 60 5.000"),
     ];
     assert_eq!(lines(&registry, " # "), expected);
@@ -129,11 +127,16 @@ fn series_of_a_pod_go_with_it() {
 fn what_cannot_be_read_is_told() {
     let off = "tcp-connect=off,tcp-round-trip=off, dns-lookup=off";
     assert!(Levels::parse(off).unwrap().is_off() && !Levels::default().is_off());
+    assert_eq!(Levels::parse(""), Ok(Levels::default()));
+    assert_eq!(Levels::parse("off"), Levels::parse(off));
+    let one = Levels::parse("dns-lookup=pod off").unwrap();
+    assert_eq!(one.on().collect::<Vec<_>>(), [(Measure::DnsLookup, Level::Pod)]);
     for (text, told) in [
-        ("tcp-connect", "\"tcp-connect\" is no family with its level"),
+        ("tcp-connect", "there is no level \"tcp-connect\""),
+        ("pod node", "node comes twice"),
         ("tcp=pod", "there is no family \"tcp\""),
         ("dns-lookup=Pod", "there is no level \"Pod\""),
-        ("dns-lookup=pod dns-lookup=off", "dns-lookup comes twice"),
+        ("dns-lookup=pod dns-lookup=off", "dns-lookup=off comes twice"),
     ] {
         let error = Levels::parse(text).unwrap_err().to_string();
         assert!(error.contains(told), "{error}");

@@ -27,6 +27,8 @@ use chandra_doctor::{Check, Problem};
 use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
 pub use evaluator::Evaluator;
+#[cfg(test)]
+pub use figures::example;
 pub use figures::write;
 use timings::Timing;
 pub use watch::{Needs, Watch};
