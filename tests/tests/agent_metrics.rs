@@ -11,6 +11,8 @@ use chandra_tests::http::get_as;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
 use chandra_tests::prometheus::{self, Prometheus};
+use chandra_tests::record::Record;
+use chandra_tests::socket::{lose_nothing, lose_what_arrives};
 
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPEN: &str = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
@@ -170,21 +172,33 @@ fn times_are_scraped_as_native_histograms() {
 }
 
 #[test]
-fn slow_connections_lead_to_their_keys() {
+fn a_slow_connection_is_led_to_by_its_key() {
     needs!("root");
     let agent = Agent::start_printing(&["--metrics-levels", "node", "-o", "json"]);
     agent.wait_until_ready();
-    connect(1);
-    let of_round_trips = "chandra_tcp_round_trip_seconds_bucket";
-    // Only some are slow, and those lead to a connection that was printed with the same key.
-    let (_, text) = get_as(agent.address(), "/metrics", OPEN);
-    for line in text.lines().filter(|line| line.starts_with(of_round_trips)) {
-        let Some((_, key)) = line.split_once("connection_key=\"") else { continue };
-        let key = &key[..16];
-        agent.wait_for("the connection", |record| {
-            record.at("connection").is_some_and(|it| it.to_string().contains(key))
-        });
-    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    lose_what_arrives(&listener);
+    let opening = std::thread::spawn(move || TcpStream::connect(address).unwrap());
+    let is_of_it = |record: &Record, kind: &str| {
+        let port = record.number("connection.peer.port");
+        record.kind() == kind && port == Some(address.port().into())
+    };
+    agent.wait_for("the second SYN", |record| is_of_it(record, "tcp_connect_retry"));
+    lose_nothing(&listener);
+    let _opener = opening.join().unwrap();
+    let established = agent.wait_for("its end", |record| is_of_it(record, "tcp_established"));
+    let label = format!("connection_key=\"{}\"", established.text("connection.key").unwrap());
+    let bucket = wait_for("its exemplar", || {
+        let (_, text) = get_as(agent.address(), "/metrics", OPEN);
+        text.lines().find(|line| line.contains(&label)).map(str::to_owned)
+    });
+    assert!(bucket.starts_with(&format!("{CONNECTS}_bucket{{le=\"")), "{bucket}");
+    let (_, exemplar) = bucket.split_once("} ").unwrap().1.split_once("} ").unwrap();
+    let seconds: f64 = exemplar.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(seconds, established.number("latency_ns").unwrap() as f64 / 1e9);
+    // The first SYN waits one second for its answer (RFC 6298).
+    assert!(seconds > 0.9, "{bucket}");
 }
 
 #[test]
