@@ -184,7 +184,7 @@ fn a_slow_connection_is_led_to_by_its_key() {
         let port = record.number("connection.peer.port");
         record.kind() == kind && port == Some(address.port().into())
     };
-    agent.wait_for("the second SYN", |record| is_of_it(record, "tcp_connect_retry"));
+    agent.wait_for("the second SYN", |record| is_of_it(record, "tcp_retransmit"));
     lose_nothing(&listener);
     let _opener = opening.join().unwrap();
     let established = agent.wait_for("its end", |record| is_of_it(record, "tcp_established"));
