@@ -41,6 +41,7 @@ pub mod observe;
 pub mod patience;
 pub mod process;
 pub mod profiling;
+pub mod prometheus;
 pub mod record;
 pub mod scratch;
 pub mod socket;

@@ -231,6 +231,31 @@ fn hubble_metrics() {
 }
 
 #[test]
+fn metrics_levels() {
+    needs!("root");
+    in_three_places(
+        "metrics_levels = \"off tcp-connect=node\"",
+        ("CHANDRA_METRICS_LEVELS", "dns-lookup=off"),
+        &["--metrics-levels", "off"],
+        [
+            vec!["tcp_connect_duration_seconds"],
+            vec!["tcp_connect_duration_seconds", "tcp_round_trip_seconds"],
+            vec![],
+        ],
+        |agent| {
+            let (_, text) = get_as(agent.address(), "/metrics", "text/plain");
+            let of = |line: &str| {
+                let (name, _) = line
+                    .strip_prefix("chandra_metrics_series{family=\"chandra_")?
+                    .split_once('"')?;
+                name.ends_with("_seconds").then(|| name.to_owned())
+            };
+            text.lines().filter_map(of).collect::<Vec<_>>()
+        },
+    );
+}
+
+#[test]
 fn a_metric_that_there_is_not_is_told_with_its_place() {
     let scratch = Scratch::new();
     let options = Options { flags: &["--hubble-metrics", "drop flwo"], ..Options::default() };

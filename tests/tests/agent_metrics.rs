@@ -1,4 +1,5 @@
-//! What the agent tells Prometheus: in both formats, and as many flows as there were.
+//! What the agent tells Prometheus: in each format, as many flows as there were, and in words that its
+//! own tools take.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 use std::io::{Read, Write};
@@ -9,6 +10,9 @@ use chandra_tests::agent::Agent;
 use chandra_tests::http::get_as;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
+use chandra_tests::prometheus::{self, Prometheus};
+use chandra_tests::record::Record;
+use chandra_tests::socket::{lose_nothing, lose_what_arrives};
 
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPEN: &str = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
@@ -139,4 +143,93 @@ fn flows_are_counted_also_where_nobody_is_served() {
         let (_, text) = get_as(agent.address(), "/metrics", TEXT);
         (value(&text, &sample) == 6).then_some(())
     });
+}
+
+const CONNECTS: &str = "chandra_tcp_connect_duration_seconds";
+
+#[test]
+fn times_are_scraped_as_native_histograms() {
+    needs!("root");
+    let agent = Agent::start(&["--metrics-levels", "node"]);
+    agent.wait_until_ready();
+    connect(50);
+    let count = format!("{CONNECTS}_count");
+    wait_for("times of all connections", || (agent.metric(&count) >= 50).then_some(()));
+    let Some(prometheus) = Prometheus::scraping(agent.address()) else { return };
+    // What the server says is of between the two readings: others connect meanwhile, too.
+    let before = agent.metric(&count);
+    let told = wait_for("a scrape after that", || {
+        let told = prometheus.value(&format!("histogram_count({CONNECTS})"));
+        (told >= before as f64).then_some(told)
+    });
+    assert!(told <= agent.metric(&count) as f64, "{told} are more than there were");
+    let median = prometheus.value(&format!("histogram_quantile(0.5, {CONNECTS})"));
+    // Of whatever connected on this machine; but nothing waits for an answer less than a microsecond.
+    assert!(median > 1e-6 && median < 60.0, "{median}");
+    let classic = format!("{CONNECTS}_bucket");
+    assert_eq!(prometheus.query(&classic).len(), 0, "one series, and none for each bucket");
+    assert_eq!(prometheus.value("max(abs(chandra_ledger_imbalance))"), 0.0);
+}
+
+#[test]
+fn a_slow_connection_is_led_to_by_its_key() {
+    needs!("root");
+    let agent = Agent::start_printing(&["--metrics-levels", "node", "-o", "json"]);
+    agent.wait_until_ready();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    lose_what_arrives(&listener);
+    let opening = std::thread::spawn(move || TcpStream::connect(address).unwrap());
+    let is_of_it = |record: &Record, kind: &str| {
+        let port = record.number("connection.peer.port");
+        record.kind() == kind && port == Some(address.port().into())
+    };
+    agent.wait_for("the second SYN", |record| is_of_it(record, "tcp_retransmit"));
+    lose_nothing(&listener);
+    let _opener = opening.join().unwrap();
+    let established = agent.wait_for("its end", |record| is_of_it(record, "tcp_established"));
+    let label = format!("connection_key=\"{}\"", established.text("connection.key").unwrap());
+    let bucket = wait_for("its exemplar", || {
+        let (_, text) = get_as(agent.address(), "/metrics", OPEN);
+        text.lines().find(|line| line.contains(&label)).map(str::to_owned)
+    });
+    assert!(bucket.starts_with(&format!("{CONNECTS}_bucket{{le=\"")), "{bucket}");
+    let (_, exemplar) = bucket.split_once("} ").unwrap().1.split_once("} ").unwrap();
+    let seconds: f64 = exemplar.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(seconds, established.number("latency_ns").unwrap() as f64 / 1e9);
+    // The first SYN waits one second for its answer (RFC 6298).
+    assert!(seconds > 0.9, "{bucket}");
+}
+
+#[test]
+fn the_tools_of_prometheus_find_no_fault_and_the_reference_knows_all() {
+    needs!("root");
+    let agent = Agent::start(&["--metrics-levels", "pod"]);
+    agent.wait_until_ready();
+    connect(3);
+    let count = format!("{CONNECTS}_count");
+    let text = wait_for("times", || {
+        let (_, text) = get_as(agent.address(), "/metrics", TEXT);
+        text.lines().any(|line| line.starts_with(&count)).then_some(text)
+    });
+    let reference = include_str!("../../docs/reference/metrics.md");
+    let mut families = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        let row = format!("| `{name}` | {kind} |");
+        assert!(reference.contains(&row), "docs/reference/metrics.md lacks {row}");
+        families += 1;
+    }
+    assert!(families > 10, "{text}");
+    let Some(promtool) = prometheus::program("promtool") else {
+        eprintln!("skipped in part: needs promtool (tests/prometheus/fetch)");
+        return;
+    };
+    let mut command = Command::new(promtool);
+    command.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
 }

@@ -24,10 +24,16 @@ pub fn hubble_metrics_options(bytes: &[u8]) {
 pub fn metrics_accept(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let format = Format::negotiate(&text);
-    let mut out = String::new();
+    let mut out = Vec::new();
     let mut writer = Writer::new(format, &mut out);
     writer.family(Kind::Gauge, "g", "", &text).sample(&[("a", &text)], 1_u64);
     writer.finish();
+    if format == Format::Protobuf {
+        // As it is, with its length before it; to have asked for this it is not empty.
+        assert_eq!(out.windows(text.len()).filter(|part| *part == text.as_bytes()).count(), 2);
+        return;
+    }
+    let out = String::from_utf8(out).expect("text");
     let lines: Vec<_> = out.split('\n').collect();
     let [_help, "# TYPE g gauge", sample, rest @ ..] = lines.as_slice() else {
         panic!("other lines: {out}")

@@ -11,9 +11,12 @@ use std::time::Instant;
 use chandra_metrics::{Counter, Family, Format, Registry, Settings, Spec, Values, Writer};
 
 const SERIES: usize = 10_000;
+const MANY_SERIES: usize = 100_000;
 const OBSERVATIONS: usize = 400_000;
 const ROUNDS: usize = 20;
 const SCRAPES: u32 = 50;
+const FORMATS: [(&str, Format); 3] =
+    [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
 
 fn main() {
     let resident = resident_bytes();
@@ -43,11 +46,34 @@ fn main() {
     });
     say("make_values_and_observe_hot", making, "ns");
 
-    for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics)] {
+    let spec = Spec { name: "bench_seconds", help: "", unit: "seconds", labels: Vec::new() };
+    let mut histograms = registry.histogram(spec, &[0.001, 0.01, 0.1, 1.0]).unwrap();
+    let histogram = histograms.with(&Values::default());
+    say("observe_histogram", best(|number| histogram.observe((number % 997) as f64 * 1e-4)), "ns");
+
+    let many = Registry::new(Settings { max_series: MANY_SERIES, ..Settings::default() });
+    let labels = vec!["source", "destination", "protocol", "verdict"];
+    let spec = Spec { name: "bench_many", help: "Flows.", unit: "", labels };
+    let mut family = many.counter(spec).unwrap();
+    (0..MANY_SERIES).for_each(|number| family.with(&values(number)).increment());
+    for (name, format) in FORMATS {
+        let mut best = f64::INFINITY;
+        for _ in 0..SCRAPES {
+            let began = Instant::now();
+            let mut text = Vec::new();
+            let mut writer = Writer::new(format, &mut text);
+            many.write(&mut writer);
+            writer.finish();
+            black_box(text);
+            best = best.min(began.elapsed().as_secs_f64() * 1e3);
+        }
+        say(&format!("scrape_100000_series_{name}"), best, "ms");
+    }
+    for (name, format) in FORMATS {
         let began = Instant::now();
         let mut bytes = 0;
         for _ in 0..SCRAPES {
-            let mut text = String::new();
+            let mut text = Vec::new();
             let mut writer = Writer::new(format, &mut text);
             registry.write(&mut writer);
             writer.finish();

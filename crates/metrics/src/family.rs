@@ -21,8 +21,8 @@ use hashbrown::hash_table::Entry;
 use crate::cell::Cell;
 use crate::registry::Settings;
 use crate::spec::{Kind, Spec};
-use crate::text::Writer;
 use crate::values::{Values, split};
+use crate::writer::Writer;
 
 /// The value of all labels of the series that takes what there was no room for.
 pub const OVERFLOW: &str = "overflow";
@@ -182,6 +182,7 @@ impl<C: Cell> Shared<C> {
 /// What a registry knows of a family.
 pub(crate) trait Expose: fmt::Debug + Send + Sync {
     fn spec(&self) -> &Spec;
+    fn kind(&self) -> Kind;
     /// Writes it; nothing where it has no series.
     fn write(&self, out: &mut Writer<'_>);
     fn figures(&self) -> Figures;
@@ -200,20 +201,21 @@ impl<C: Cell> Expose for Shared<C> {
         &self.spec
     }
 
+    fn kind(&self) -> Kind {
+        C::KIND
+    }
+
     fn write(&self, out: &mut Writer<'_>) {
         let all = self.list().clone();
         if all.is_empty() {
             return;
         }
         let mut family = out.family_of(C::KIND, &self.spec);
+        let tells_created = self.settings.tells_created && C::KIND != Kind::Gauge;
         for series in all {
-            let labels = self.spec.labels.iter().copied().zip(split(&series.key));
-            family.series(labels, |samples| {
-                series.cell.write(samples);
-                if self.settings.tells_created && C::KIND != Kind::Gauge {
-                    samples.created(series.created_unix_ms);
-                }
-            });
+            let mut labels = self.spec.labels.iter().copied().zip(split(&series.key));
+            let created = tells_created.then_some(series.created_unix_ms);
+            family.series(&mut labels, &series.cell.read(), created);
         }
     }
 
@@ -227,6 +229,7 @@ impl<C: Cell> Expose for Shared<C> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::Duration;
 
@@ -250,10 +253,11 @@ mod tests {
 
     /// The samples of `f`, and of what the registry says of it.
     fn told(registry: &Registry) -> Vec<String> {
-        let mut text = String::new();
+        let mut text = Vec::new();
         let mut writer = Writer::new(Format::Text, &mut text);
         registry.write(&mut writer);
         writer.finish();
+        let text = String::from_utf8(text).unwrap();
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
     }
 

@@ -12,6 +12,8 @@ pub enum Format {
     Text,
     /// OpenMetrics, version 1.0.0.
     OpenMetrics,
+    /// Prometheus's messages, each after its length: the only one with native histograms.
+    Protobuf,
 }
 
 /// Longer lists of what is accepted are read no further.
@@ -23,6 +25,10 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                 encoding=delimited"
+            }
         }
     }
 
@@ -44,18 +50,23 @@ fn media_range(text: &str) -> Option<(u16, Format)> {
     let mut parts = text.split(';').map(str::trim);
     let kind = parts.next()?;
     let mut liking = 1000;
-    let mut version = None;
+    let (mut version, mut message, mut encoding) = (None, None, None);
     for parameter in parts {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         let value = value.trim().trim_matches('"');
         match name.trim() {
             name if name.eq_ignore_ascii_case("q") => liking = thousandths(value)?,
             name if name.eq_ignore_ascii_case("version") => version = Some(value),
+            name if name.eq_ignore_ascii_case("proto") => message = Some(value),
+            name if name.eq_ignore_ascii_case("encoding") => encoding = Some(value),
             _ => {}
         }
     }
     let is = |name: &str| kind.eq_ignore_ascii_case(name);
+    let is_delimited =
+        message == Some("io.prometheus.client.MetricFamily") && encoding == Some("delimited");
     let format = match version {
+        None if is("application/vnd.google.protobuf") && is_delimited => Format::Protobuf,
         None | Some("1.0.0") if is("application/openmetrics-text") => Format::OpenMetrics,
         None | Some("0.0.4") if is("text/plain") => Format::Text,
         None if is("text/*") || is("*/*") => Format::Text,
@@ -84,10 +95,16 @@ mod tests {
         application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;\
         escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
+    /// What Prometheus sends that is to have native histograms.
+    const NATIVE: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+        encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,\
+        application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
     #[test]
     fn a_scraper_gets_what_it_likes_best() {
         for (accept, expected) in [
             (PROMETHEUS, Format::OpenMetrics),
+            (NATIVE, Format::Protobuf),
             ("application/openmetrics-text; version=1.0.0; charset=utf-8", Format::OpenMetrics),
             ("Application/OpenMetrics-Text", Format::OpenMetrics),
             ("text/plain;version=0.0.4;q=0.9, application/openmetrics-text;q=0.3", Format::Text),
@@ -106,6 +123,9 @@ mod tests {
         for accept in [
             "",
             "application/json",
+            "application/vnd.google.protobuf",
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+            "application/vnd.google.protobuf;proto=another.Message;encoding=delimited",
             "application/openmetrics-text;version=0.0.1",
             "application/openmetrics-text;version=2.0.0",
             "application/openmetrics-text;q=0",

@@ -26,28 +26,36 @@
 //! values.push("no_socket");
 //! drops.with(&values).increment();
 //!
-//! let mut text = String::new();
+//! let mut text = Vec::new();
 //! let mut writer = Writer::new(Format::Text, &mut text);
 //! registry.write(&mut writer);
 //! writer.finish();
-//! assert!(text.contains("drops_total{reason=\"no_socket\"} 1\n"));
-//! # Ok::<(), chandra_metrics::SpecError>(())
+//! assert!(String::from_utf8(text)?.contains("drops_total{reason=\"no_socket\"} 1\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
+mod buckets;
 mod cell;
 mod family;
 mod format;
+mod histogram;
 pub mod hubble;
+pub mod network;
+mod protobuf;
+mod reading;
 mod registry;
 mod spec;
 mod text;
 mod values;
+mod writer;
 
-pub use cell::{Cell, Counter, Gauge, Histogram};
+pub use cell::{Cell, Counter, Gauge};
 pub use family::{Family, OVERFLOW};
 pub use format::Format;
+pub use histogram::Histogram;
+pub use reading::{Exemplar, ExemplarId, Exponential, HistogramReading, Reading, Value};
 pub use registry::{Registry, Settings};
 pub use spec::{Kind, Spec, SpecError};
-pub use text::{FamilyWriter, Number, SampleWriter, Writer};
 pub use values::{MAX_VALUE_BYTES, Mark, Values};
+pub use writer::{FamilyWriter, Heading, Sink, Writer};

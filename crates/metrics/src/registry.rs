@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Counter, Gauge, Histogram};
+use crate::cell::{Cell, Counter, Gauge};
 use crate::family::{Expose, Family, Figures};
+use crate::histogram::Histogram;
 use crate::spec::{Kind, Spec, SpecError};
-use crate::text::Writer;
+use crate::writer::Writer;
 
 /// What holds for all families of a registry.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +95,11 @@ impl Registry {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All families, with or without series.
+    pub fn specs(&self) -> Vec<(Kind, Spec)> {
+        self.families().iter().map(|family| (family.kind(), family.spec().clone())).collect()
+    }
+
     /// Writes all families that have series, and how they stand to their budget.
     pub fn write(&self, out: &mut Writer<'_>) {
         let families = self.families().clone();
@@ -129,8 +135,10 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
-    use crate::{Format, Values};
+    use crate::{Format, Heading, Reading, Sink, Values};
 
     fn spec(name: &'static str, labels: &[&'static str]) -> Spec {
         Spec { name, help: "Help.", unit: "", labels: labels.to_vec() }
@@ -143,6 +151,54 @@ mod tests {
         let twice = registry.gauge(spec("a", &["b"])).unwrap_err();
         assert_eq!(twice, SpecError::NameTwice("a"));
         assert_eq!(registry.gauge(spec("1", &[])).unwrap_err(), SpecError::Name("1"));
+    }
+
+    /// Asks another thread for something, and waits until that is done, in the middle of a scrape.
+    #[derive(Debug)]
+    struct Middle {
+        ask: mpsc::Sender<()>,
+        done: mpsc::Receiver<()>,
+        asked: bool,
+    }
+
+    impl Sink for &mut Middle {
+        fn family(&mut self, _: &Heading<'_>) {}
+
+        fn series<'v>(
+            &mut self,
+            _: &mut dyn Iterator<Item = (&'v str, &'v str)>,
+            _: &Reading,
+            _: Option<u64>,
+        ) {
+            if !std::mem::replace(&mut self.asked, true) {
+                self.ask.send(()).unwrap();
+                self.done.recv_timeout(Duration::from_secs(60)).expect("it waits for the scrape");
+            }
+        }
+
+        fn finish(&mut self) {}
+    }
+
+    #[test]
+    fn a_scrape_holds_back_nobody() {
+        let registry = Registry::new(Settings { max_series: 100_001, ..Settings::default() });
+        let mut family = registry.counter(spec("f", &["number"])).unwrap();
+        let values = |number: u32| [number.to_string().as_str()].into_iter().collect::<Values>();
+        (0..100_000).for_each(|number| family.with(&values(number)).increment());
+        let ((ask, asked), (tell, done)) = (mpsc::channel(), mpsc::channel());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                asked.recv().unwrap();
+                // What is known is counted, what is new is made, and what is old is forgotten.
+                family.with(&values(7)).increment();
+                family.with(&values(100_000)).increment();
+                assert_eq!(family.remove_where(|values| values.next() == Some("8")), 1);
+                tell.send(()).unwrap();
+            });
+            let mut middle = Middle { ask, done, asked: false };
+            registry.write(&mut Writer::to(&mut middle));
+            assert!(middle.asked);
+        });
     }
 
     #[test]
@@ -166,8 +222,9 @@ mod tests {
         }
         gauges.with(&Values::default()).set(-2.5);
         let written = |format| {
-            let mut text = String::new();
+            let mut text = Vec::new();
             registry.write(&mut Writer::new(format, &mut text));
+            let text = String::from_utf8(text).unwrap();
             let families = text.split("# HELP chandra_metrics_series").next();
             families.unwrap_or_default().to_owned()
         };

@@ -2,145 +2,145 @@
 //!
 //! The two differ in little, and a parser of one refuses the other for it: OpenMetrics names a counter's
 //! family without `_total`, tells its unit, escapes quotes in help, writes numbers of `le` as floats,
-//! may say when a series began (`_created`), and ends with `# EOF`.
+//! may say when a series began (`_created`) and what a bucket holds for example, and ends with `# EOF`.
 
 use std::fmt::{self, Display, Write};
 
-use crate::format::Format;
-use crate::spec::{Kind, Spec};
+use crate::reading::{Exemplar, HistogramReading, Reading, Value};
+use crate::spec::Kind;
+use crate::writer::{Heading, Sink};
 
-/// Writes one answer to a scrape, family by family.
+/// Writes lines.
 #[derive(Debug)]
-pub struct Writer<'a> {
-    out: &'a mut String,
-    format: Format,
-}
-
-impl<'a> Writer<'a> {
-    /// Appends to `out`.
-    pub fn new(format: Format, out: &'a mut String) -> Self {
-        Self { out, format }
-    }
-
-    /// Begins a family; its series follow. The caller sees to it that no name comes twice.
-    pub fn family(&mut self, kind: Kind, name: &str, unit: &str, help: &str) -> FamilyWriter<'_> {
-        let Self { out, format } = self;
-        let is_open = *format == Format::OpenMetrics;
-        let end = if kind == Kind::Counter && !is_open { "_total" } else { "" };
-        let _ = write!(out, "# HELP {name}{end} ");
-        escape(out, help, is_open);
-        let _ = write!(out, "\n# TYPE {name}{end} {kind}\n");
-        if is_open && !unit.is_empty() {
-            let _ = writeln!(out, "# UNIT {name} {unit}");
-        }
-        FamilyWriter { out, format: *format, name: name.to_owned(), kind }
-    }
-
-    /// The same, of a spec.
-    pub(crate) fn family_of(&mut self, kind: Kind, spec: &Spec) -> FamilyWriter<'_> {
-        self.family(kind, spec.name, spec.unit, spec.help)
-    }
-
-    /// Ends the answer.
-    pub fn finish(self) {
-        if self.format == Format::OpenMetrics {
-            self.out.push_str("# EOF\n");
-        }
-    }
-}
-
-/// Writes the series of a family.
-#[derive(Debug)]
-pub struct FamilyWriter<'a> {
-    out: &'a mut String,
-    format: Format,
+pub struct Text<'a> {
+    is_open: bool,
+    out: Out<'a>,
     name: String,
     kind: Kind,
+    /// Of one series, as they are written between braces.
+    labels: String,
 }
 
-impl FamilyWriter<'_> {
-    /// The sample of a counter or gauge.
-    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Number) {
-        let suffix = if self.kind == Kind::Counter { "_total" } else { "" };
-        self.series(labels.iter().copied(), |samples| samples.sample(suffix, None, value));
+impl<'a> Text<'a> {
+    /// Appends to `out`, as OpenMetrics or in the older format.
+    pub fn new(is_open: bool, out: &'a mut Vec<u8>) -> Self {
+        let (name, labels) = (String::new(), String::new());
+        Self { is_open, out: Out(out), name, kind: Kind::Gauge, labels }
     }
 
-    /// The samples of one series.
-    pub(crate) fn series<'v>(
-        &mut self,
-        labels: impl Iterator<Item = (&'v str, &'v str)>,
-        write: impl FnOnce(&mut SampleWriter<'_>),
-    ) {
-        let mut text = String::new();
-        for (name, value) in labels {
-            let _ = write!(text, "{}{name}=\"", if text.is_empty() { "" } else { "," });
-            escape(&mut text, value, true);
-            text.push('"');
-        }
-        let Self { out, format, name, .. } = self;
-        write(&mut SampleWriter { out, format: *format, name, labels: &text });
-    }
-}
-
-/// Writes the samples of a series.
-#[derive(Debug)]
-pub struct SampleWriter<'a> {
-    out: &'a mut String,
-    format: Format,
-    name: &'a str,
-    labels: &'a str,
-}
-
-impl SampleWriter<'_> {
     /// A line; `bound` is the upper end of a histogram's bucket.
-    pub(crate) fn sample(&mut self, suffix: &str, bound: Option<f64>, value: impl Number) {
-        let Self { out, format, name, labels } = self;
-        out.push_str(name);
-        out.push_str(suffix);
+    fn sample(
+        &mut self,
+        suffix: &str,
+        bound: Option<f64>,
+        value: Value,
+        exemplar: Option<&Exemplar>,
+    ) {
+        let Self { is_open, out, name, labels, .. } = self;
+        let _ = write!(out, "{name}{suffix}");
         let comma = if labels.is_empty() { "" } else { "," };
         let _ = match bound {
             Some(bound) => {
-                let bound = Float { value: bound, has_point: *format == Format::OpenMetrics };
+                let bound = Float { value: bound, has_point: *is_open };
                 write!(out, "{{{labels}{comma}le=\"{bound}\"}}")
             }
             None if labels.is_empty() => Ok(()),
             None => write!(out, "{{{labels}}}"),
         };
-        let _ = writeln!(out, " {}", value.shown());
+        let _ = write!(out, " {value}");
+        if let Some(Exemplar { id, value, unix_ms }) = exemplar.filter(|_| *is_open) {
+            let ((name, id), value) = (id.label(), Value::Float(*value));
+            let _ = write!(out, " # {{{name}=\"{id}\"}} {value} {}", Seconds(*unix_ms));
+        }
+        out.0.push(b'\n');
     }
 
-    /// When the series began, where the format has a place for it.
-    pub(crate) fn created(&mut self, unix_ms: u64) {
-        if self.format == Format::OpenMetrics {
-            let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
+    fn histogram(&mut self, reading: &HistogramReading) {
+        let ends = reading.bounds.iter().copied().chain([f64::INFINITY]);
+        let counts = reading.up_to.iter().copied().chain([reading.count]);
+        for (index, (end, count)) in ends.zip(counts).enumerate() {
+            self.sample("_bucket", Some(end), count.into(), reading.exemplar(index));
+        }
+        self.sample("_sum", None, reading.sum.into(), None);
+        self.sample("_count", None, reading.count.into(), None);
+    }
+}
+
+impl Sink for Text<'_> {
+    fn family(&mut self, heading: &Heading<'_>) {
+        let Heading { kind, name, unit, help } = *heading;
+        let Self { out, is_open, .. } = self;
+        let end = if kind == Kind::Counter && !*is_open { "_total" } else { "" };
+        let _ = write!(out, "# HELP {name}{end} ");
+        escape(out, help, *is_open);
+        let _ = write!(out, "\n# TYPE {name}{end} {kind}\n");
+        if *is_open && !unit.is_empty() {
+            let _ = writeln!(out, "# UNIT {name} {unit}");
+        }
+        (self.name, self.kind) = (name.to_owned(), kind);
+    }
+
+    fn series<'v>(
+        &mut self,
+        labels: &mut dyn Iterator<Item = (&'v str, &'v str)>,
+        reading: &Reading,
+        created_unix_ms: Option<u64>,
+    ) {
+        self.labels.clear();
+        for (name, value) in labels {
+            let comma = if self.labels.is_empty() { "" } else { "," };
+            let _ = write!(self.labels, "{comma}{name}=\"");
+            escape(&mut self.labels, value, true);
+            self.labels.push('"');
+        }
+        match reading {
+            Reading::Number(value) => {
+                let suffix = if self.kind == Kind::Counter { "_total" } else { "" };
+                self.sample(suffix, None, *value, None);
+            }
+            Reading::Histogram(reading) => self.histogram(reading),
+        }
+        if let Some(created) = created_unix_ms.filter(|_| self.is_open) {
             let Self { out, name, labels, .. } = self;
             let (open, close) = if labels.is_empty() { ("", "") } else { ("{", "}") };
-            let _ = writeln!(out, "{name}_created{open}{labels}{close} {seconds}.{ms:03}");
+            let _ = writeln!(out, "{name}_created{open}{labels}{close} {}", Seconds(created));
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.is_open {
+            let _ = self.out.write_str("# EOF\n");
         }
     }
 }
 
-/// A value of a sample.
-pub trait Number: Copy {
-    /// As both formats write it.
-    fn shown(self) -> impl Display;
-}
+/// Text goes to bytes as it is.
+#[derive(Debug)]
+struct Out<'a>(&'a mut Vec<u8>);
 
-impl Number for u64 {
-    fn shown(self) -> impl Display {
-        self
+impl Write for Out<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
-impl Number for i64 {
-    fn shown(self) -> impl Display {
-        self
+/// Milliseconds since 1970, told as seconds.
+struct Seconds(u64);
+
+impl Display for Seconds {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{:03}", self.0 / 1000, self.0 % 1000)
     }
 }
 
-impl Number for f64 {
-    fn shown(self) -> impl Display {
-        Float { value: self, has_point: false }
+impl Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Unsigned(value) => value.fmt(out),
+            Self::Signed(value) => value.fmt(out),
+            Self::Float(value) => Float { value, has_point: false }.fmt(out),
+        }
     }
 }
 
@@ -163,27 +163,36 @@ impl Display for Float {
 }
 
 /// Nothing in a text can end the line or, where there are quotes around it, the quotes.
-fn escape(out: &mut String, text: &str, quotes: bool) {
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '"' if quotes => out.push_str("\\\""),
-            c => out.push(c),
-        }
+fn escape(out: &mut impl Write, text: &str, quotes: bool) {
+    let is_special = |c: char| matches!(c, '\\' | '\n') || quotes && c == '"';
+    let mut rest = text;
+    while let Some(at) = rest.find(is_special) {
+        let (plain, from) = rest.split_at(at);
+        let mut after = from.chars();
+        let _ = out.write_str(plain);
+        let _ = out.write_str(match after.next() {
+            Some('\n') => "\\n",
+            Some('"') => "\\\"",
+            _ => "\\\\",
+        });
+        rest = after.as_str();
     }
+    let _ = out.write_str(rest);
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::reading::ExemplarId;
+    use crate::{Format, Writer};
 
     fn written(format: Format, write: impl FnOnce(&mut Writer<'_>)) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         let mut writer = Writer::new(format, &mut out);
         write(&mut writer);
         writer.finish();
-        out
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -222,21 +231,28 @@ mod tests {
     }
 
     #[test]
-    fn bounds_have_a_point_in_openmetrics() {
+    fn openmetrics_has_points_in_bounds_and_exemplars_and_when_a_series_began() {
+        let exemplar = Exemplar { id: ExemplarId::Connection(0xff), value: 7.5, unix_ms: 1042 };
+        let reading = Reading::Histogram(HistogramReading {
+            bounds: [1.0].into(),
+            up_to: vec![2],
+            count: 3,
+            sum: 9.0,
+            exponential: None,
+            exemplars: vec![(1, exemplar)],
+        });
         let write = |writer: &mut Writer<'_>| {
             let mut family = writer.family(Kind::Histogram, "h", "", "");
-            family.series([("a", "b")].into_iter(), |samples| {
-                samples.sample("_bucket", Some(1.0), 2_u64);
-                samples.sample("_bucket", Some(f64::INFINITY), 2_u64);
-                samples.created(1_700_000_000_042);
-            });
+            family.series(&mut [("a", "b")].into_iter(), &reading, Some(1_700_000_000_042));
         };
         let text = written(Format::Text, write);
-        let series = "h_bucket{a=\"b\",le=\"1\"} 2\nh_bucket{a=\"b\",le=\"+Inf\"} 2\n";
+        let series = "h_bucket{a=\"b\",le=\"1\"} 2\nh_bucket{a=\"b\",le=\"+Inf\"} 3\n\
+            h_sum{a=\"b\"} 9\nh_count{a=\"b\"} 3\n";
         assert_eq!(text, format!("# HELP h \n# TYPE h histogram\n{series}"));
         let open = written(Format::OpenMetrics, write);
-        let series = "h_bucket{a=\"b\",le=\"1.0\"} 2\nh_bucket{a=\"b\",le=\"+Inf\"} 2\n\
-            h_created{a=\"b\"} 1700000000.042\n";
+        let series = "h_bucket{a=\"b\",le=\"1.0\"} 2\nh_bucket{a=\"b\",le=\"+Inf\"} 3 \
+            # {connection_key=\"00000000000000ff\"} 7.5 1.042\n\
+            h_sum{a=\"b\"} 9\nh_count{a=\"b\"} 3\nh_created{a=\"b\"} 1700000000.042\n";
         assert_eq!(open, format!("# HELP h \n# TYPE h histogram\n{series}# EOF\n"));
     }
 }

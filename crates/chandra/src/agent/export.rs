@@ -73,6 +73,16 @@ fn say(log: &str, error: &io::Error) {
     eprintln!("warning: flow log {log:?} cannot be written: {error}");
 }
 
+/// The family of metrics of flow logs.
+pub fn spec() -> Spec {
+    Spec {
+        name: "chandra_flow_log_flows",
+        help: "Flows that the filters of a flow log let pass, by what became of them.",
+        unit: "",
+        labels: vec!["log", "outcome"],
+    }
+}
+
 /// What became of flows, as metrics: figures of a log are those since it began.
 #[derive(Debug)]
 struct Told {
@@ -82,13 +92,7 @@ struct Told {
 
 impl Told {
     fn new(registry: &Registry) -> Result<Self, SpecError> {
-        let family = registry.counter(Spec {
-            name: "chandra_flow_log_flows",
-            help: "Flows that the filters of a flow log let pass, by what became of them.",
-            unit: "",
-            labels: vec!["log", "outcome"],
-        })?;
-        Ok(Self { family, values: Values::default() })
+        Ok(Self { family: registry.counter(spec())?, values: Values::default() })
     }
 
     fn tell(&mut self, exporter: &Exporter) {

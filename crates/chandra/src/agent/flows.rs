@@ -12,6 +12,7 @@ use chandra_hubble::ring::Ring;
 use chandra_hubble_grpc::server::{Bound, PeerNode, State};
 use chandra_identity::Identity;
 use chandra_metrics::hubble::HubbleMetrics;
+use chandra_metrics::network::NetworkMetrics;
 
 use super::export::Exporting;
 use super::losses::Losses;
@@ -65,6 +66,7 @@ pub struct Flowing {
     state: Arc<State>,
     maker: Maker,
     metrics: HubbleMetrics,
+    network: NetworkMetrics,
     /// Pods that metrics name, where they name any.
     pods: Option<Pods>,
     losses: Losses,
@@ -88,7 +90,7 @@ impl Flowing {
         state: Arc<State>,
         options: &AgentOptions,
         bound: &Bound,
-        (metrics, exporting): (HubbleMetrics, Option<Exporting>),
+        (metrics, network, exporting): (HubbleMetrics, NetworkMetrics, Option<Exporting>),
     ) -> Self {
         let (options, node, linger) =
             (&options.hubble, &options.identity.node, options.metrics.pods_expire_after);
@@ -106,8 +108,9 @@ impl Flowing {
         Self {
             state,
             maker: Maker::default(),
-            pods: metrics.name_pods().then(|| Pods::new(linger)),
+            pods: (metrics.name_pods() || network.name_pods()).then(|| Pods::new(linger)),
             metrics,
+            network,
             losses: Losses::default(),
             exporting,
             is_served: !options.is_off(),
@@ -124,11 +127,22 @@ impl Flowing {
     pub fn take(&mut self, told: &Told<'_>) -> bool {
         let mut tells = false;
         let Self {
-            state, maker, metrics, pods, exporting, is_served, cluster, seen, has_new, ..
+            state,
+            maker,
+            metrics,
+            network,
+            pods,
+            exporting,
+            is_served,
+            cluster,
+            seen,
+            has_new,
+            ..
         } = self;
         maker.make(told, &mut |flow| {
             tells = true;
             metrics.observe(&flow);
+            network.observe(&flow);
             let ends = [&flow.source, &flow.destination].into_iter().flatten();
             if let Some(pods) = pods {
                 ends.clone().for_each(|end| pods.saw(&end.namespace, &end.pod_name));
@@ -165,14 +179,16 @@ impl Flowing {
     /// About once a second. Says how many records were lost in the kernel, of which flows would have been
     /// made.
     pub fn look(&mut self, identity: &Identity, lost_in_kernel: u64) {
-        let Self { state, metrics, pods, losses, .. } = self;
+        let Self { state, metrics, network, pods, losses, .. } = self;
         let now = Instant::now();
         metrics.tick(now);
+        network.tick(now);
         self.has_new |= losses.tell(lost_in_kernel, now_ns(), &state.ring, metrics);
         if let Some(pods) = pods {
             let is_known = |namespace: &str, name: &str| identity.knows_pod(namespace, name);
             pods.look(now, is_known, |namespace, name| {
                 metrics.forget_pod(namespace, name);
+                network.forget_pod(namespace, name);
             });
         }
         if let Some(exporting) = &mut self.exporting {

@@ -63,7 +63,7 @@ async fn ready(State(state): State<Arc<AgentState>>) -> (StatusCode, Json<Value>
 async fn metrics(
     State(state): State<Arc<AgentState>>,
     headers: HeaderMap,
-) -> ([(HeaderName, &'static str); 1], String) {
+) -> ([(HeaderName, &'static str); 1], Vec<u8>) {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::negotiate(accept);
     ([(CONTENT_TYPE, format.content_type())], metrics::render(&state, format))

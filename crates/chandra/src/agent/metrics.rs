@@ -3,34 +3,38 @@
 use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
-use super::state::{AgentState, SignalState};
+use super::state::{AgentState, Books};
+
+/// A signal: its name, whether it works, and its books.
+pub type SignalBooks = (&'static str, bool, Books);
 
 /// The body of `/metrics`.
-pub fn render(state: &AgentState, format: Format) -> String {
-    let mut text = String::new();
-    let mut out = Writer::new(format, &mut text);
-    books(&state.signals, &mut out);
+pub fn render(state: &AgentState, format: Format) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut out = Writer::new(format, &mut body);
+    // Read once, so that the families agree.
+    let signals = state.signals.iter();
+    let signals = signals
+        .map(|signal| (signal.signal.spec.name, signal.verdict().is_active(), signal.books()));
+    books(&signals.collect::<Vec<_>>(), &mut out);
     if let Some(audited) = state.audit.latest() {
         audit::write(&audited, &mut out);
     }
     state.registry.write(&mut out);
     out.finish();
-    text
+    body
 }
 
-fn books(signals: &[SignalState], out: &mut Writer<'_>) {
+/// Writes the families of the books.
+pub fn books(signals: &[SignalBooks], out: &mut Writer<'_>) {
     let help = "Whether the signal works on this kernel.";
     let mut active = out.family(Kind::Gauge, "chandra_signal_active", "", help);
-    for signal in signals {
-        let is_active = u64::from(signal.verdict().is_active());
-        active.sample(&[("signal", signal.signal.spec.name)], is_active);
+    for (signal, is_active, _) in signals {
+        active.sample(&[("signal", signal)], u64::from(*is_active));
     }
-    // Read once, so that the families agree.
-    let books: Vec<_> =
-        signals.iter().map(|signal| (signal.signal.spec.name, signal.books())).collect();
     let help = "Facts by what became of them, from the kernel to the output.";
     let mut facts = out.family(Kind::Counter, "chandra_ledger_facts", "", help);
-    for (signal, books) in &books {
+    for (signal, _, books) in signals {
         let outcomes = [
             ("seen", books.kernel.seen),
             ("filtered", books.kernel.filtered),
@@ -50,7 +54,7 @@ fn books(signals: &[SignalState], out: &mut Writer<'_>) {
     }
     let help = "Facts that no book accounts for; 0 when they balance.";
     let mut imbalance = out.family(Kind::Gauge, "chandra_ledger_imbalance", "", help);
-    for (signal, books) in &books {
+    for (signal, _, books) in signals {
         imbalance.sample(&[("signal", signal)], books.imbalance());
     }
 }

@@ -13,6 +13,9 @@ mod losses;
 mod metrics;
 mod pods;
 mod printer;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod reference;
 mod sink;
 mod state;
 mod verdicts;
@@ -29,6 +32,7 @@ use chandra_hubble_grpc::server::Bound;
 use chandra_loader::load::Loaded;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
+use chandra_metrics::network::NetworkMetrics;
 use chandra_signals::{Context, SIGNALS, Signal};
 
 use crate::cli::agent::AgentOptions;
@@ -127,7 +131,7 @@ fn serve(
     let recent = auditing.as_ref().and_then(Auditing::recent);
     let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node, recent));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
-    let outlets = (count(options, state)?, export(options, state)?);
+    let outlets = (count(options, state)?, measure(options, state)?, export(options, state)?);
     let flowing =
         options.makes_flows().then(|| Flowing::new(Arc::clone(&hubble), options, &bound, outlets));
     std::thread::scope(|scope| {
@@ -187,6 +191,14 @@ fn count(options: &AgentOptions, state: &AgentState) -> Result<HubbleMetrics, Pr
     HubbleMetrics::new(&options.metrics.hubble, &state.registry).map_err(|error| {
         let next = "take it out of --hubble-metrics";
         Problem::new(Check::USAGE, "cannot count flows", error, next)
+    })
+}
+
+/// What measures times on the network.
+fn measure(options: &AgentOptions, state: &AgentState) -> Result<NetworkMetrics, Problem> {
+    NetworkMetrics::new(&options.metrics.levels, &state.registry).map_err(|error| {
+        let next = "switch it off: --metrics-levels";
+        Problem::new(Check::USAGE, "cannot measure flows", error, next)
     })
 }
 

@@ -108,7 +108,8 @@ pub struct AgentOptions {
 impl AgentOptions {
     /// Somebody wants flows: to ask for them, or to have them counted or written.
     pub fn makes_flows(&self) -> bool {
-        !self.hubble.is_off() || !self.metrics.hubble.is_empty() || !self.export.is_off()
+        let counts = !self.metrics.hubble.is_empty() || !self.metrics.levels.is_off();
+        counts || !self.hubble.is_off() || !self.export.is_off()
     }
 
     /// Merges flags, environment, file and defaults.
@@ -164,6 +165,7 @@ impl AgentOptions {
         });
         let metrics = arguments.metrics.or(MetricsArguments {
             hubble_metrics: file.hubble_metrics,
+            metrics_levels: file.metrics_levels,
             metrics_max_series: file.metrics_max_series,
             metrics_expire_after: file.metrics_expire_after,
             metrics_pods_expire_after: file.metrics_pods_expire_after,

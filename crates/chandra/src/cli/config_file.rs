@@ -124,6 +124,8 @@ pub struct File {
     pub export_config_path: Option<PathBuf>,
     /// Hubble's metrics.
     pub hubble_metrics: Option<String>,
+    /// How fine times on the network are told.
+    pub metrics_levels: Option<String>,
     /// Series that a metric may have.
     pub metrics_max_series: Option<usize>,
     /// How long series stay that do not change.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use chandra_doctor::{Check, Problem};
 use chandra_metrics::Settings;
 use chandra_metrics::hubble::{self, Options};
+use chandra_metrics::network::Levels;
 use clap::Args;
 
 use super::common::{bad_value, duration};
@@ -24,6 +25,10 @@ pub struct MetricsArguments {
     /// [default: "dns drop tcp flow icmp port-distribution"]
     #[arg(long, env = "CHANDRA_HUBBLE_METRICS", value_name = "METRICS")]
     pub hubble_metrics: Option<String>,
+    /// Level at which times (tcp-connect, tcp-round-trip, dns-lookup) are told: off, node, namespace,
+    /// workload or pod; for all, or for one as in "node tcp-connect=pod" [default: workload]
+    #[arg(long, env = "CHANDRA_METRICS_LEVELS", value_name = "LEVELS")]
+    pub metrics_levels: Option<String>,
     /// Series that a metric may have; what comes beyond is counted in one more [default: 5000]
     #[arg(long, env = "CHANDRA_METRICS_MAX_SERIES", value_name = "NUMBER")]
     pub metrics_max_series: Option<usize>,
@@ -40,6 +45,8 @@ pub struct MetricsArguments {
 pub struct MetricsOptions {
     /// Hubble's metrics.
     pub hubble: Options,
+    /// How fine times on the network are told.
+    pub levels: Levels,
     /// What holds for all families.
     pub settings: Settings,
     /// How long series of pods stay that are gone.
@@ -52,6 +59,7 @@ impl MetricsArguments {
     pub fn or(self, other: Self) -> Self {
         Self {
             hubble_metrics: self.hubble_metrics.or(other.hubble_metrics),
+            metrics_levels: self.metrics_levels.or(other.metrics_levels),
             metrics_max_series: self.metrics_max_series.or(other.metrics_max_series),
             metrics_expire_after: self.metrics_expire_after.or(other.metrics_expire_after),
             metrics_pods_expire_after: self
@@ -68,6 +76,11 @@ impl MetricsArguments {
             let what = format!("cannot use --hubble-metrics {text:?}");
             let next = "for example: --hubble-metrics \"drop flow:sourceContext=pod|ip\"";
             Problem::usage(Check::FILTERS, what, error, next)
+        })?;
+        let text = self.metrics_levels.as_deref().unwrap_or_default();
+        let levels = Levels::parse(text).map_err(|error| {
+            let example = "--metrics-levels \"tcp-connect=pod dns-lookup=namespace\"";
+            bad_value("--metrics-levels", text, &error.to_string(), example)
         })?;
         let max_series = self.metrics_max_series.unwrap_or(default.max_series);
         if !(LEAST_SERIES..=MOST_SERIES).contains(&max_series) {
@@ -92,7 +105,7 @@ impl MetricsArguments {
             None => PODS_EXPIRE_AFTER,
             Some(text) => duration("--metrics-pods-expire-after", text)?,
         };
-        Ok(MetricsOptions { hubble, settings, pods_expire_after })
+        Ok(MetricsOptions { hubble, levels, settings, pods_expire_after })
     }
 }
 
@@ -103,6 +116,7 @@ mod tests {
     fn options(metrics: &str, series: usize, expiry: &str) -> Result<MetricsOptions, String> {
         let arguments = MetricsArguments {
             hubble_metrics: Some(metrics.into()),
+            metrics_levels: None,
             metrics_max_series: Some(series),
             metrics_expire_after: Some(expiry.into()),
             metrics_pods_expire_after: None,

@@ -21,8 +21,9 @@ fn counted<'a>(options: &str, flows: impl IntoIterator<Item = &'a Flow>) -> Vec<
 }
 
 fn told(registry: &Registry) -> Vec<String> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     registry.write(&mut Writer::new(Format::Text, &mut text));
+    let text = String::from_utf8(text).unwrap();
     let samples = text.lines().filter(|line| line.starts_with("hubble_"));
     samples.filter(|line| !line.contains("_bucket{")).map(str::to_owned).collect()
 }

@@ -101,3 +101,27 @@ fn timings(timings: &[Timing], out: &mut Writer<'_>) {
         counts.sample(&[("rule", rule)], *count);
     }
 }
+
+/// Figures of which every family has a series.
+#[cfg(test)]
+pub fn example() -> Audited {
+    use chandra_alerts::figures::{Cause, SinkFigures};
+    use chandra_alerts::redact::Kind as Secret;
+    use chandra_alerts::{Figures, Priority, recent, spool};
+
+    let sink = SinkFigures {
+        name: "http".into(),
+        drops: vec![(Cause::QueueFull, 0)],
+        spool: Some(spool::Figures::default()),
+        ..SinkFigures::default()
+    };
+    let alerts = Figures {
+        taken: vec![("rule".into(), Priority::Notice, 0)],
+        redacted: Secret::ALL.iter().map(|kind| (*kind, 0)).collect(),
+        sinks: vec![sink],
+        ..Figures::default()
+    };
+    let timing = Timing { rule: "rule".into(), count: 0, time: std::time::Duration::ZERO };
+    let recent = Some(recent::Figures::default());
+    Audited { timings: vec![timing], alerts, recent, ..Audited::default() }
+}

@@ -31,6 +31,8 @@ use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
 pub use copies::Copies;
 pub use evaluator::Evaluator;
+#[cfg(test)]
+pub use figures::example;
 pub use figures::write;
 use timings::Timing;
 pub use watch::{Needs, Watch};
