@@ -18,6 +18,7 @@ pub mod certificates;
 pub mod cgroup;
 pub mod comparison;
 pub mod containerd;
+pub mod contest;
 pub mod conversation;
 pub mod datagrams;
 pub mod dns;

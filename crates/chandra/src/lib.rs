@@ -9,6 +9,7 @@ mod alerts;
 mod cgroup;
 pub mod cli;
 mod companions;
+mod counts;
 mod flows;
 mod follow;
 mod here;

@@ -281,6 +281,13 @@ struct task_struct {
 	kuid_t loginuid;
 	struct css_set *cgroups;
 };
+/* Its state, under its name of today and that of before 5.14. */
+struct task_struct___state {
+	unsigned int __state;
+};
+struct task_struct___state_before_5_14 {
+	volatile long state;
+};
 struct linux_binprm {
 	const char *filename;
 	const char *interp;

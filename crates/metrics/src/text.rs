@@ -65,6 +65,24 @@ impl FamilyWriter<'_> {
         self.series(labels.iter().copied(), |samples| samples.sample(suffix, None, value));
     }
 
+    /// The samples of a histogram: how many values were up to each bound, the bounds growing, then how
+    /// many there were in all, and their sum.
+    pub fn histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        buckets: impl IntoIterator<Item = (f64, u64)>,
+        (count, sum): (u64, f64),
+    ) {
+        self.series(labels.iter().copied(), |samples| {
+            for (bound, count) in buckets {
+                samples.sample("_bucket", Some(bound), count);
+            }
+            samples.sample("_bucket", Some(f64::INFINITY), count);
+            samples.sample("_sum", None, sum);
+            samples.sample("_count", None, count);
+        });
+    }
+
     /// The samples of one series.
     pub(crate) fn series<'v>(
         &mut self,
@@ -218,6 +236,20 @@ mod tests {
         };
         let expected = "# HELP g h\\\\\\n\n# TYPE g gauge\n\
             g 0\ng -1.5\ng 1000000000000000000000\ng +Inf\ng -Inf\ng NaN\ng -3\n";
+        assert_eq!(written(Format::Text, write), expected);
+    }
+
+    #[test]
+    fn a_histogram_that_was_kept_elsewhere_is_told_like_any_other() {
+        let write = |writer: &mut Writer<'_>| {
+            let mut family = writer.family(Kind::Histogram, "wait_seconds", "seconds", "Waits.");
+            family.histogram(&[("on", "cpu")], [(0.5, 1), (1.0, 3)], (4, 7.25));
+        };
+        let expected = "# HELP wait_seconds Waits.\n# TYPE wait_seconds histogram\n\
+            wait_seconds_bucket{on=\"cpu\",le=\"0.5\"} 1\n\
+            wait_seconds_bucket{on=\"cpu\",le=\"1\"} 3\n\
+            wait_seconds_bucket{on=\"cpu\",le=\"+Inf\"} 4\n\
+            wait_seconds_sum{on=\"cpu\"} 7.25\nwait_seconds_count{on=\"cpu\"} 4\n";
         assert_eq!(written(Format::Text, write), expected);
     }
 

@@ -3,6 +3,7 @@
 use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
+use super::kernel_metrics;
 use super::state::{AgentState, SignalState};
 
 /// The body of `/metrics`.
@@ -10,6 +11,7 @@ pub fn render(state: &AgentState, format: Format) -> String {
     let mut text = String::new();
     let mut out = Writer::new(format, &mut text);
     books(&state.signals, &mut out);
+    kernel_metrics::write(&state.signals, &mut out);
     if let Some(audited) = state.audit.latest() {
         audit::write(&audited, &mut out);
     }

@@ -39,6 +39,7 @@ const ALL: &[(&str, &str)] = &[
     ("icmp", "message_received, packet hooks"),
     ("file_io", "read"),
     ("file_io", "write"),
+    ("run_queue", "sched_switch"),
 ];
 
 /// One hook.

@@ -28,6 +28,7 @@ mod file_open;
 mod hooks;
 mod icmp;
 mod process;
+mod run_queue;
 mod system_call;
 mod tcp;
 mod tcp_losses;
@@ -68,6 +69,7 @@ const PROOFS: &[Proof] = &[
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
+    ("run-queue-latency", run_queue::latency),
 ];
 
 fn main() -> ExitCode {
