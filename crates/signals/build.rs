@@ -127,6 +127,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("location", "GROUP_LOCATION"),
     ("net_namespace", "GROUP_NET_NAMESPACE"),
     ("protocol", "GROUP_PROTOCOL"),
+    ("device", "GROUP_DEVICE"),
     ("source_address", "GROUP_LOCAL_ADDRESS"),
     ("source_port", "GROUP_LOCAL_PORT"),
     ("destination_address", "GROUP_PEER_ADDRESS"),

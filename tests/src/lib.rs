@@ -21,6 +21,7 @@ pub mod containerd;
 pub mod contest;
 pub mod conversation;
 pub mod datagrams;
+pub mod disk;
 pub mod dns;
 pub mod drops;
 pub mod endpoint;

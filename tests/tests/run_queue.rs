@@ -48,7 +48,8 @@ fn waits_of_a_cgroup_are_those_of_its_processes() {
     };
     for (cgroup, truth) in [(&cgroup, truth), (&other_cgroup, other_truth)] {
         let path = cgroup.path();
-        let is_its = |record: &&_| chandra_tests::record::Record::text(record, "cgroup") == Some(&*path);
+        let is_its =
+            |record: &&_| chandra_tests::record::Record::text(record, "cgroup") == Some(&*path);
         let found: Vec<_> = outcome.records.iter().filter(is_its).collect();
         let [record] = found[..] else { panic!("{} histograms of {path}", found.len()) };
         let number = |field: &str| record.number(&format!("histogram.{field}")).unwrap();
@@ -63,8 +64,7 @@ fn an_agent_that_is_asked_to_tells_prometheus_of_waits() {
     let agent = Agent::start(&["--signals", "process,run_queue"]);
     let family = "chandra_run_queue_latency_seconds";
     let before = metrics(&agent);
-    let (mut first, mut second) =
-        (Actor::start(&mut command()), Actor::start(&mut command()));
+    let (mut first, mut second) = (Actor::start(&mut command()), Actor::start(&mut command()));
     let truth = contend(&mut first, &mut second);
     let text = metrics(&agent);
     let grown = |end: &str| {
@@ -75,7 +75,10 @@ fn an_agent_that_is_asked_to_tells_prometheus_of_waits() {
     let seconds = truth.nanoseconds as f64 / 1e9;
     assert!(grown("_count") >= truth.count as f64, "{truth:?}, but {text}");
     assert!(grown("_sum") >= 0.9 * seconds, "{truth:?}, but {text}");
-    assert_eq!(value(&text, &format!("{family}_bucket{{le=\"+Inf\"}}")), value(&text, &format!("{family}_count")));
+    assert_eq!(
+        value(&text, &format!("{family}_bucket{{le=\"+Inf\"}}")),
+        value(&text, &format!("{family}_count"))
+    );
     let mut buckets: Vec<f64> = Vec::new();
     for line in text.lines().filter(|line| line.starts_with(&format!("{family}_bucket"))) {
         buckets.push(line.rsplit_once(' ').unwrap().1.parse().unwrap());

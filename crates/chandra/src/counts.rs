@@ -14,6 +14,7 @@ use chandra_signals::{Context, Signal};
 use serde_json::Value;
 
 use crate::cgroup;
+use crate::device;
 use crate::session;
 
 /// The count of each group.
@@ -84,6 +85,7 @@ fn field(signal: &Signal, bit: u32, key: &GroupKey, context: &Context) -> Value 
             let protocol = Some(key.protocol).filter(|protocol| *protocol != 0);
             protocol_word(key.ethertype, protocol).map_or(Value::Null, Value::from)
         }
+        group_field::GROUP_DEVICE => device::name(key.device).into(),
         _ => (signal.code_text)(key.code, context).into(),
     }
 }

@@ -10,6 +10,7 @@ mod cgroup;
 pub mod cli;
 mod companions;
 mod counts;
+mod device;
 mod flows;
 mod follow;
 mod here;

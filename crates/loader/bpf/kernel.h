@@ -288,6 +288,22 @@ struct task_struct___state {
 struct task_struct___state_before_5_14 {
 	volatile long state;
 };
+struct gendisk {
+	int major;
+	int first_minor;
+};
+struct request_queue {
+	struct gendisk *disk; /* since 5.14 */
+};
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+};
+/* Before 5.17. */
+struct request___with_disk {
+	struct gendisk *rq_disk;
+};
 struct linux_binprm {
 	const char *filename;
 	const char *interp;

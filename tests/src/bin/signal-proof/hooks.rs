@@ -40,6 +40,7 @@ const ALL: &[(&str, &str)] = &[
     ("file_io", "read"),
     ("file_io", "write"),
     ("run_queue", "sched_switch"),
+    ("block_io", "block_rq_complete"),
 ];
 
 /// One hook.

@@ -20,6 +20,7 @@ use std::process::{Command, ExitCode};
 use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
+mod block_io;
 mod cgroup;
 mod dns;
 mod drops;
@@ -70,6 +71,7 @@ const PROOFS: &[Proof] = &[
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
+    ("block-latency", block_io::latency),
 ];
 
 fn main() -> ExitCode {

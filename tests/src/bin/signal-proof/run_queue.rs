@@ -23,7 +23,8 @@ pub fn latency(chandra: &Path, hooks: &mut Hooks) {
             let number = |path: &str| record.number(path).unwrap_or_default();
             let (count, sum) = (number("histogram.count"), number("histogram.sum_ns"));
             let counted = Waits { count, nanoseconds: sum };
-            let is_its = record.text("operation") == Some("wait") && number("pid").to_string() == pid;
+            let is_its =
+                record.text("operation") == Some("wait") && number("pid").to_string() == pid;
             truth.compare(counted).and_then(|()| match is_its {
                 true => Ok(()),
                 false => Err(format!("of {pid}: {}", record.0)),
