@@ -132,10 +132,12 @@ impl Disk {
             line.split_whitespace().map(|number| number.parse().unwrap()).collect();
         let of = |first: usize| (numbers[first], numbers[first + 2] * 512);
         let [read, write, discard] = [of(0), of(4), of(11)];
+        let flushes = numbers[15];
         let operations = [
             ("read", read.0, read.1),
-            ("write", write.0, write.1),
-            ("flush", numbers[15], 0),
+            // That account has a flush twice: as itself, and as the write of nothing that asked for it.
+            ("write", write.0 - flushes, write.1),
+            ("flush", flushes, 0),
             ("discard", discard.0, discard.1),
         ];
         Done { operations }
