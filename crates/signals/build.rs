@@ -38,6 +38,9 @@ struct SignalToml {
     hook: Vec<HookToml>,
     #[serde(default)]
     trace: Vec<TraceToml>,
+    /// What an agent tells Prometheus of it.
+    #[serde(default)]
+    metric: Vec<MetricToml>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +92,31 @@ struct HistogramToml {
     operations: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricToml {
+    name: String,
+    help: String,
+    unit: String,
+    kind: MetricKindToml,
+    /// Names of the codes, where they are told apart; then `operation` is a label.
+    #[serde(default)]
+    operations: Vec<String>,
+    /// Other labels: of what can be counted by.
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+enum MetricKindToml {
+    /// Sums in the map `groups`.
+    #[serde(rename = "counter")]
+    Counter,
+    /// Those in the maps `histograms` and `ungrouped`.
+    #[serde(rename = "histogram")]
+    Histogram,
+}
+
 /// Names in signal.toml and their bit in the probes' `enum group_field`. A packet that is nobody's has
 /// a source and a destination; the last ones are what a signal may call its `code`.
 const GROUP_FIELDS: &[(&str, &str)] = &[
@@ -105,6 +133,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("location", "GROUP_LOCATION"),
     ("net_namespace", "GROUP_NET_NAMESPACE"),
     ("protocol", "GROUP_PROTOCOL"),
+    ("device", "GROUP_DEVICE"),
     ("source_address", "GROUP_LOCAL_ADDRESS"),
     ("source_port", "GROUP_LOCAL_PORT"),
     ("destination_address", "GROUP_PEER_ADDRESS"),
@@ -247,13 +276,7 @@ fn write_entry(
         "        capabilities: &{:?}, filters: &{:?},",
         signal.capabilities, signal.filters
     )?;
-    let group_by = signal.group_by.iter().map(|field| {
-        let known = GROUP_FIELDS.iter().find(|(name, _)| name == field);
-        known
-            .map(|(_, bit)| format!("({field:?}, group_field::{bit})"))
-            .ok_or_else(|| format!("group_by: no field {field}"))
-    });
-    writeln!(out, "        group_by: &[{}],", group_by.collect::<Result<Vec<_>, _>>()?.join(", "))?;
+    writeln!(out, "        group_by: &[{}],", group_fields(&signal.group_by)?)?;
     writeln!(out, "        kinds: &{kinds:?},\n        traces: &[")?;
     let mask_of = |names: &[String]| {
         names.iter().map(kind_of).try_fold(0_u32, |mask, kind| kind.map(|kind| mask | 1 << kind))
@@ -274,6 +297,18 @@ fn write_entry(
             None => writeln!(out, "                histogram: None }},")?,
         }
     }
+    writeln!(out, "        ],\n        metrics: &[")?;
+    for metric in &signal.metric {
+        if let Some(label) = metric.labels.iter().find(|label| !signal.group_by.contains(label)) {
+            return Err(format!("{}: nothing is counted by {label}", metric.name).into());
+        }
+        let MetricToml { name, help, unit, kind, operations, labels } = metric;
+        writeln!(
+            out,
+            "            Metric {{ name: {name:?}, help: {help:?}, unit: {unit:?}, kind: MetricKind::{kind:?},\n                operations: &{operations:?}, labels: &[{}] }},",
+            group_fields(labels)?
+        )?;
+    }
     let mut rungs = signal.hook.iter().flat_map(|hook| &hook.ladder);
     let names_tracepoints = rungs.any(|rung| rung.on_named);
     let identity = signal.identity.iter().map(|source| {
@@ -291,4 +326,15 @@ fn write_entry(
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())
+}
+
+/// Fields with their bits, as items of a slice.
+fn group_fields(names: &[String]) -> Result<String, String> {
+    let fields = names.iter().map(|field| {
+        let known = GROUP_FIELDS.iter().find(|(name, _)| name == field);
+        known
+            .map(|(_, bit)| format!("({field:?}, group_field::{bit})"))
+            .ok_or_else(|| format!("group_by: no field {field}"))
+    });
+    Ok(fields.collect::<Result<Vec<_>, _>>()?.join(", "))
 }

@@ -9,6 +9,8 @@ mod alerts;
 mod cgroup;
 pub mod cli;
 mod companions;
+mod counts;
+mod device;
 mod doctor;
 mod flows;
 mod follow;

@@ -76,6 +76,7 @@ enum group_field {
 	GROUP_LOCATION = 1 << 11,
 	GROUP_NET_NAMESPACE = 1 << 12,
 	GROUP_PROTOCOL = 1 << 13,
+	GROUP_DEVICE = 1 << 14,
 };
 
 /* Fields that are not grouped by stay zero. */
@@ -97,7 +98,8 @@ struct group_key {
 	__u8 protocol; /* of IP */
 	__u8 family;
 	__u8 state;
-	__u8 padding[7];
+	__u8 padding[3];
+	__u32 device; /* of blocks: its major number above the 20 bits of its minor one */
 };
 
 /* Bucket n counts values v with 2^n <= v < 2^(n+1); bucket 0 also counts 0. */

@@ -343,6 +343,29 @@ struct task_struct {
 	kuid_t loginuid;
 	struct css_set *cgroups;
 };
+/* Its state, under its name of today and that of before 5.14. */
+struct task_struct___state {
+	unsigned int __state;
+};
+struct task_struct___state_before_5_14 {
+	volatile long state;
+};
+struct gendisk {
+	int major;
+	int first_minor;
+};
+struct request_queue {
+	struct gendisk *disk; /* since 5.14 */
+};
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+};
+/* Before 5.17. */
+struct request___with_disk {
+	struct gendisk *rq_disk;
+};
 struct linux_binprm {
 	struct file *executable; /* of binfmt_misc, where `execfd_creds` it decides on rights */
 	unsigned int execfd_creds : 1;

@@ -88,8 +88,8 @@ pub fn configure(
                     map.set_max_entries(u32::try_from(memory::machine().0).unwrap_or(1))
                 }),
             "events" => map.set_max_entries(u32::try_from(ring_bytes).unwrap_or(1 << 31)),
-            // Not grouped by anything: the table of groups shrinks to nothing.
-            "groups" if config.group_by == 0 => map.set_max_entries(1),
+            // Not grouped by anything: the tables of groups shrink to nothing.
+            "groups" | "histograms" if config.group_by == 0 => map.set_max_entries(1),
             selection::MAP if config.selects_cgroups == 0 => map.set_max_entries(1),
             _ if name.ends_with(".rodata") => {
                 let bytes = config.to_array();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::format::Format;
 use crate::protobuf::Protobuf;
-use crate::reading::{Reading, Value};
+use crate::reading::{HistogramReading, Reading, Value};
 use crate::spec::{Kind, Spec};
 use crate::text::Text;
 
@@ -83,6 +83,20 @@ impl FamilyWriter<'_> {
     /// The sample of a counter or gauge.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Into<Value>) {
         self.series(&mut labels.iter().copied(), &Reading::Number(value.into()), None);
+    }
+
+    /// A histogram that was kept elsewhere: how many values were up to each bound, the bounds growing, then how
+    /// many there were in all, and their sum.
+    pub fn histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        buckets: impl IntoIterator<Item = (f64, u64)>,
+        (count, sum): (u64, f64),
+    ) {
+        let (bounds, up_to): (Vec<f64>, Vec<u64>) = buckets.into_iter().unzip();
+        let (bounds, exemplars) = (bounds.into(), Vec::new());
+        let reading = HistogramReading { bounds, up_to, count, sum, exponential: None, exemplars };
+        self.series(&mut labels.iter().copied(), &Reading::Histogram(reading), None);
     }
 
     /// A series.

@@ -10,6 +10,6 @@ pub mod filter;
 pub mod hierarchies;
 pub mod registry;
 
-pub use registry::{Context, DecodeError, HistogramSpec, Signal, Trace};
+pub use registry::{Context, DecodeError, HistogramSpec, Metric, MetricKind, Signal, Trace};
 
 include!(concat!(env!("OUT_DIR"), "/registry.rs"));

@@ -37,6 +37,8 @@ pub struct Signal {
     pub kinds: &'static [(&'static str, u32)],
     /// Its verbs under `chandra trace`.
     pub traces: &'static [Trace],
+    /// What an agent tells Prometheus of it; most signals have nothing that the kernel counts.
+    pub metrics: &'static [Metric],
     /// Decodes one record and hands it on; see [`Decode`].
     pub decode: Decode,
     /// Tells of what is there already; see [`Seed`].
@@ -96,6 +98,32 @@ pub struct HistogramSpec {
     pub unit: &'static str,
     /// Names of the operations by their code.
     pub operations: &'static [&'static str],
+}
+
+/// A family of metrics, of numbers that the kernel keeps.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name; that of a counter without `_total`.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub help: &'static str,
+    /// Its unit: `seconds` (the kernel's values are nanoseconds then) or `bytes`.
+    pub unit: &'static str,
+    /// Where its numbers are.
+    pub kind: MetricKind,
+    /// Names of the codes, where they are told apart; then `operation` is a label.
+    pub operations: &'static [&'static str],
+    /// Its other labels: fields that the probe counts by, each with its bit.
+    pub labels: &'static [(&'static str, u32)],
+}
+
+/// Where the numbers of a family are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Sums in the probe's map `groups`.
+    Counter,
+    /// Histograms in its maps `histograms` and `ungrouped`.
+    Histogram,
 }
 
 /// What decoding needs besides the bytes; made once per run.

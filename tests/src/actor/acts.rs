@@ -94,6 +94,7 @@ impl Stage {
             ("read", [_]) => read_zeros(count()),
             ("write", [_]) => write_nothing(count()),
             ("read-slowly", [_]) => read_timer(count()),
+            ("spin", [_]) => spin(count()),
             ("listen", [address]) => {
                 let listener = TcpListener::bind(address).unwrap();
                 let address = listener.local_addr().unwrap().to_string();
@@ -279,6 +280,21 @@ fn write_nothing(count: usize) {
     let mut nothing = std::fs::File::create("/dev/null").unwrap();
     for _ in 0..count {
         assert_eq!(nothing.write(&[0; 64]).unwrap(), 64);
+    }
+}
+
+/// Computes for so many milliseconds on a processor, waits for one not counted.
+fn spin(milliseconds: usize) {
+    let spent = || {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `time` is written during the call.
+        checked(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) })
+            .unwrap();
+        time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    };
+    let end = spent() + i64::try_from(milliseconds).unwrap();
+    while spent() < end {
+        std::hint::spin_loop();
     }
 }
 

@@ -3,6 +3,7 @@
 use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
+use super::kernel_metrics;
 use super::state::{AgentState, Books};
 
 /// A signal: its name, whether it works, and its books.
@@ -17,6 +18,7 @@ pub fn render(state: &AgentState, format: Format) -> Vec<u8> {
     let signals = signals
         .map(|signal| (signal.signal.spec.name, signal.verdict().is_active(), signal.books()));
     books(&signals.collect::<Vec<_>>(), &mut out);
+    kernel_metrics::write(&state.signals, &mut out);
     if let Some(audited) = state.audit.latest() {
         audit::write(&audited, &mut out);
     }

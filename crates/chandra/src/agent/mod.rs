@@ -9,6 +9,7 @@ mod canary;
 mod export;
 mod flows;
 mod http;
+mod kernel_metrics;
 mod losses;
 mod metrics;
 mod pods;

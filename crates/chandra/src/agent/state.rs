@@ -217,7 +217,9 @@ impl SignalState {
         let asks = signal.filters.contains(&"path") && !is_on;
         let paths = if asks { needs.opens().to_vec() } else { Vec::new() };
         let filter = Filter { ports, calls, paths, selects_cgroups: selects, ..Filter::default() };
-        let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };
+        let labels = signal.metrics.iter().flat_map(|metric| metric.labels);
+        let group_by = labels.fold(0, |bits, (_, bit)| bits | bit);
+        let watch = Watch { signal, hooks: &hooks, kinds, group_by, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         Self {
             signal,

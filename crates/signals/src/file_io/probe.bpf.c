@@ -4,6 +4,7 @@
  * vfs_read and vfs_write where functions can be hooked, else that of the syscalls.
  */
 #include "event.h"
+#include "histogram.h"
 
 EXPORT(enum, file_io_operation);
 
@@ -14,22 +15,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } started SEC(".maps");
-
-/* By operation (the key's code) and what is grouped by. Bytes: max_entries x (80 + 528 x CPUs). */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct group_key);
-	__type(value, struct histogram);
-} histograms SEC(".maps");
-
-/* A new histogram must not lie on the stack: it is larger than the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct histogram);
-} empty SEC(".maps");
 
 static __always_inline int begin(void)
 {
@@ -43,28 +28,12 @@ static __always_inline int begin(void)
 	return 0;
 }
 
-static __always_inline struct histogram *histogram_of(const struct group_key *key)
-{
-	struct histogram *histogram = bpf_map_lookup_elem(&histograms, key);
-	__u32 zero = 0;
-	void *nothing;
-
-	if (histogram)
-		return histogram;
-	nothing = bpf_map_lookup_elem(&empty, &zero);
-	if (!nothing)
-		return NULL;
-	bpf_map_update_elem(&histograms, key, nothing, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&histograms, key);
-}
-
 static __always_inline int end(enum file_io_operation operation)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	__u64 thread = bpf_get_current_pid_tgid();
 	__u64 *start = bpf_map_lookup_elem(&started, &thread), elapsed;
 	struct group_key key = { .code = operation };
-	struct histogram *histogram;
 	struct process process;
 
 	if (!start)
@@ -78,16 +47,7 @@ static __always_inline int end(enum file_io_operation operation)
 		return 0;
 	}
 	group_by_process(&key, &process);
-	histogram = histogram_of(&key);
-	if (!histogram) {
-		COUNT(lost);
-		return 0;
-	}
-	__sync_fetch_and_add(&histogram->buckets[log2_bucket(elapsed) & (HISTOGRAM_BUCKETS - 1)],
-			     1);
-	__sync_fetch_and_add(&histogram->sum, elapsed);
-	__sync_fetch_and_add(&histogram->count, 1);
-	COUNT(aggregated);
+	count_value(&key, elapsed);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ struct request_key {
 	__u32 family;
 };
 
-struct request {
+struct echo_request {
 	struct process process;
 	struct claim claim;
 	__u64 time_ns;
@@ -33,7 +33,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, struct request_key);
-	__type(value, struct request);
+	__type(value, struct echo_request);
 } requests SEC(".maps");
 
 /* The kernel's own sockets have no file. */
@@ -65,11 +65,11 @@ static __noinline void remember(struct icmp_record *record, struct claim *claim)
 		.net_namespace = record->net_namespace,
 		.family = record->family,
 	};
-	const struct request *asked;
+	const struct echo_request *asked;
 
 	__builtin_memcpy(key.id_and_sequence, record->word, 4);
 	if (record->flags & ICMP_SENT && is_echo_request(record) && claim->is_known) {
-		struct request request = {
+		struct echo_request request = {
 			.process = record->process,
 			.claim = *claim,
 			.time_ns = record->time_ns,

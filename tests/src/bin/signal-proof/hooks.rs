@@ -41,6 +41,8 @@ const ALL: &[(&str, &str)] = &[
     ("file_io", "read"),
     ("file_io", "write"),
     ("cpu_profile", "tick"),
+    ("run_queue", "sched_switch"),
+    ("block_io", "block_rq_complete"),
 ];
 
 /// One hook.

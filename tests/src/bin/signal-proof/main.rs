@@ -20,6 +20,7 @@ use std::process::{Command, ExitCode};
 use chandra_tests::actor::{self, Actor};
 use serde_json::json;
 
+mod block_io;
 mod cgroup;
 mod cpu_profile;
 mod dns;
@@ -29,6 +30,7 @@ mod file_open;
 mod hooks;
 mod icmp;
 mod process;
+mod run_queue;
 mod system_call;
 mod tcp;
 mod tcp_losses;
@@ -71,6 +73,8 @@ const PROOFS: &[Proof] = &[
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
     ("cpu", cpu_profile::ticks),
+    ("run-queue-latency", run_queue::latency),
+    ("block-latency", block_io::latency),
 ];
 
 fn main() -> ExitCode {

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How long block devices take for requests, from their being handed to the driver to their end, and
+ * how many bytes, by operation and device. Counted in the kernel.
+ *
+ * Most requests end in an interrupt, of whatever process: they are nobody's. One may end piece by
+ * piece; its bytes count as they come, its time when nothing is left.
+ */
+#include "event.h"
+#include "histogram.h"
+
+EXPORT(enum, block_io_operation);
+
+/* include/linux/blk_types.h: the operation is in the lowest bits of a request's flags. */
+#define REQ_OP_MASK    0xff
+#define REQ_OP_READ    0
+#define REQ_OP_WRITE   1
+#define REQ_OP_FLUSH   2
+#define REQ_OP_DISCARD 3
+
+#define MINOR_BITS 20
+
+/* When each request that is under way was handed over. Bytes: about 80 x max_entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u64);
+} issued SEC(".maps");
+
+static __always_inline enum block_io_operation operation_of(struct request *request)
+{
+	switch (BPF_CORE_READ(request, cmd_flags) & REQ_OP_MASK) {
+	case REQ_OP_READ:
+		return OPERATION_READ;
+	case REQ_OP_WRITE:
+		return OPERATION_WRITE;
+	case REQ_OP_FLUSH:
+		return OPERATION_FLUSH;
+	case REQ_OP_DISCARD:
+		return OPERATION_DISCARD;
+	default:
+		return OPERATION_OTHER;
+	}
+}
+
+/* 0 for what has no disk: a command to a drive without one. */
+static __always_inline __u32 device_of(struct request *request)
+{
+	struct request___with_disk *older = (void *)request;
+	struct gendisk *disk;
+
+	if (bpf_core_field_exists(older->rq_disk))
+		disk = BPF_CORE_READ(older, rq_disk);
+	else
+		disk = BPF_CORE_READ(request, q, disk);
+	return BPF_CORE_READ(disk, major) << MINOR_BITS | BPF_CORE_READ(disk, first_minor);
+}
+
+static __always_inline int issue(struct request *request)
+{
+	__u64 key = (__u64)request, now;
+
+	if (!listens())
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&issued, &key, &now, BPF_ANY)) {
+		COUNT(seen);
+		COUNT(lost);
+	}
+	return 0;
+}
+
+/* Bytes have a family of their own, which only is there where groups are counted. */
+static __always_inline void count_bytes(const struct group_key *key, __u64 bytes)
+{
+	__u64 *sum;
+
+	if (!config.group_by || !bytes)
+		return;
+	sum = bpf_map_lookup_elem(&groups, key);
+	if (!sum) {
+		__u64 nothing = 0;
+
+		bpf_map_update_elem(&groups, key, &nothing, BPF_NOEXIST);
+		sum = bpf_map_lookup_elem(&groups, key);
+	}
+	/* As many groups as histograms, and more room: what is lost here is lost there, too. */
+	if (sum)
+		__sync_fetch_and_add(sum, bytes);
+}
+
+static __always_inline int complete(struct request *request, __u32 bytes)
+{
+	__u64 pointer = (__u64)request, *start = bpf_map_lookup_elem(&issued, &pointer), elapsed;
+	struct group_key key = {};
+
+	/* A request with data and a flush ends a second time, when it has nothing left. */
+	if (!start)
+		return 0;
+	key.code = operation_of(request);
+	if (config.group_by & GROUP_DEVICE)
+		key.device = device_of(request);
+	if (nobody_passes())
+		count_bytes(&key, bytes);
+	if (bytes < BPF_CORE_READ(request, __data_len))
+		return 0;
+	elapsed = bpf_ktime_get_ns() - *start;
+	bpf_map_delete_elem(&issued, &pointer);
+	COUNT(seen);
+	if (nobody_passes())
+		count_value(&key, elapsed);
+	else
+		COUNT(filtered);
+	return 0;
+}
+
+/*
+ * Before 5.11 the queue comes before the request. A kernel without that argument refuses a program that
+ * reads a second one, by tp_btf at load and by raw_tp at attachment; so that way is tried first.
+ */
+#define HOOKS(section, way)                                               \
+	SEC(section "/block_rq_issue")                                    \
+	int issue_queue_##way(__u64 *ctx)                                 \
+	{                                                                 \
+		return issue((struct request *)ctx[1]);                   \
+	}                                                                 \
+	SEC(section "/block_rq_issue")                                    \
+	int issue_##way(__u64 *ctx)                                       \
+	{                                                                 \
+		return issue((struct request *)ctx[0]);                   \
+	}                                                                 \
+	SEC(section "/block_rq_complete")                                 \
+	int complete_##way(__u64 *ctx)                                    \
+	{                                                                 \
+		return complete((struct request *)ctx[0], (__u32)ctx[2]); \
+	}
+
+HOOKS("tp_btf", btf)
+HOOKS("raw_tp", raw)
