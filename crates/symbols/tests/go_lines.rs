@@ -68,9 +68,9 @@ fn compare(mode: &str, is_stripped: bool) {
     let mut sized = BTreeMap::new();
     for line in functions.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let [address, size, "T" | "t", name, ..] = words[..] {
+        if let [address, size, "T" | "t", name @ ..] = &words[..] {
             let start = u64::from_str_radix(address, 16).expect("an address");
-            let name = name.trim_end_matches(".abi0").to_owned();
+            let name = name.join(" ").trim_end_matches(".abi0").to_owned();
             sized.insert(start, (size.parse::<u64>().expect("a size"), name));
         }
     }
