@@ -116,8 +116,9 @@ static __always_inline int complete(struct request *request, __u32 bytes)
 }
 
 /*
- * Before 5.11 the queue comes before the request. A kernel without that argument refuses a program that
- * reads a second one, by tp_btf at load and by raw_tp at attachment; so that way is tried first.
+ * Before 5.11, and early in 5.10, the queue comes before the request. A kernel without that argument
+ * refuses a program that reads a second one, by tp_btf at load and by raw_tp at attachment; so that
+ * way is tried first.
  */
 #define HOOKS(section, way)                                               \
 	SEC(section "/block_rq_issue")                                    \
