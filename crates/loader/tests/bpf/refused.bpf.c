@@ -9,8 +9,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("raw_tp/sys_enter")
 int endless(void *context)
 {
+	long same = bpf_get_prandom_u32();
+
 	(void)context;
-	asm volatile("1: goto 1b");
+	asm volatile("1: if %0 != 0 goto 1b" : : "r"(same));
 	return 0;
 }
 
