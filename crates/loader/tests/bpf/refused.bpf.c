@@ -16,18 +16,6 @@ int endless(void *context)
 	return 0;
 }
 
-/* It ends, but not within a million instructions. */
-SEC("raw_tp/sys_enter")
-int too_long(void *context)
-{
-	long turn;
-
-	(void)context;
-	for (turn = 0; turn < 10000000; turn++)
-		asm volatile("" : "+r"(turn));
-	return 0;
-}
-
 SEC("raw_tp/sys_enter")
 int unreachable(void *context)
 {
