@@ -1,5 +1,5 @@
 //! `chandra doctor`: what it says of this node is compared with the node; what it is to find is really made.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

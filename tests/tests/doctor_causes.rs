@@ -1,9 +1,10 @@
 //! Causes are really made, and what is said then is given to `chandra doctor --explain`, without the line that
 //! names the check: it is recognised by its words. What the verifier refuses is made in the loader's tests.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use chandra_tests::agent::without_variables;
 use chandra_tests::hubble::{Answers, HubbleServer};
@@ -12,7 +13,7 @@ use chandra_tests::needs;
 use chandra_tests::observe::asking;
 use chandra_tests::scratch::Scratch;
 use chandra_tests::storm;
-use chandra_tests::trace::{Trace, chandra};
+use chandra_tests::trace::chandra;
 use serde_json::Value;
 
 /// Bits of capabilities(7).
@@ -65,13 +66,26 @@ fn no_rights() {
 fn a_ring_that_is_full() {
     needs!("root");
     let user = storm::user();
-    let trace = Trace::start(&["exec", "--ring-size", "4k", "--uid", &user.to_string()]);
+    let mut command = Command::new(chandra());
+    command.args(["trace", "exec", "--ring-size", "4k", "--uid", &user.to_string()]);
+    without_variables(&mut command);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut messages = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first = messages.next().unwrap();
+    assert!(first.starts_with("tracing "), "{first}");
+    let pid = child.id().cast_signed();
+    // SAFETY: signals to a child that was not waited for.
+    let send = |signal| launch::checked(unsafe { libc::kill(pid, signal) }).unwrap();
     // Nobody reads, so that the ring fills.
-    trace.signal(libc::SIGSTOP);
+    send(libc::SIGSTOP);
     storm::execute_many("/bin/true".as_ref(), 100, user);
-    trace.signal(libc::SIGCONT);
-    let outcome = trace.stop();
-    let last = outcome.messages.iter().rev().find(|line| line.contains(" seen")).unwrap();
+    send(libc::SIGCONT);
+    send(libc::SIGTERM);
+    let messages: Vec<_> = messages.collect();
+    child.wait().unwrap();
+    let last = messages.iter().find(|line| line.contains(" seen, "));
+    let last = last.unwrap_or_else(|| panic!("{messages:?}"));
     assert!(!last.contains(" 0 lost"), "{last}");
     assert_means(last, "ring");
 }

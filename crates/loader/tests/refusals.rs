@@ -37,14 +37,12 @@ fn assert_means(check: &str) {
 }
 
 #[test]
-fn loops_without_an_end_in_sight() {
+fn a_loop_without_an_end() {
     if !is_root() {
         return;
     }
-    for program in ["endless", "too_long"] {
-        load(program).expect_err("no kernel takes it");
-        assert_means("loops");
-    }
+    load("endless").expect_err("no kernel takes it");
+    assert_means("loops");
 }
 
 #[test]
