@@ -131,7 +131,7 @@ fn what_is_wrong_is_shown_where_it_is_written() {
         ),
         ("  s:\n    proc.nmae: x\n  condition: s", 5, 5, Code::UnknownField, "no field proc.nmae"),
         (
-            "  s:\n    proc.vpid: 5\n  condition: s",
+            "  s:\n    proc.vmsize: 5\n  condition: s",
             5,
             5,
             Code::UnansweredField,

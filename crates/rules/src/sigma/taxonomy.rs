@@ -33,7 +33,7 @@ pub(super) static CATEGORIES: [Category; 3] = [
     },
     Category {
         name: NETWORK_CONNECTION,
-        condition: "evt.type in (connect, accept)",
+        condition: "evt.type in (connect, accept) and fd.l4proto = tcp",
         searched: &["Image", "SourceIp", "DestinationIp", "DestinationHostname", "User"],
         output: "connection=%fd.name",
         summary: "A connection over TCP is opened, or accepted",

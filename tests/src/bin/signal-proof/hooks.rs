@@ -40,7 +40,6 @@ const ALL: &[(&str, &str)] = &[
     ("icmp", "message_received, packet hooks"),
     ("file_io", "read"),
     ("file_io", "write"),
-    ("cpu_profile", "tick"),
     ("run_queue", "sched_switch"),
     ("block_io", "block_rq_complete"),
 ];

@@ -22,7 +22,6 @@ use serde_json::json;
 
 mod block_io;
 mod cgroup;
-mod cpu_profile;
 mod dns;
 mod drops;
 mod file_io;
@@ -72,7 +71,6 @@ const PROOFS: &[Proof] = &[
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
-    ("cpu", cpu_profile::ticks),
     ("run-queue-latency", run_queue::latency),
     ("block-latency", block_io::latency),
 ];
