@@ -76,7 +76,7 @@ pub enum What {
     /// What these signals need.
     Capabilities(Vec<&'static Signal>),
     /// How a running agent is.
-    Agent(ServerOptions),
+    Agent(Box<ServerOptions>),
     /// How this node is.
     Node(Box<NodeOptions>),
 }
@@ -112,7 +112,7 @@ impl Arguments {
         } else if self.capabilities {
             What::Capabilities(signals)
         } else if asks_server {
-            What::Agent(self.server.options(&self.server.config()?)?)
+            What::Agent(Box::new(self.server.options(&self.server.config()?)?))
         } else {
             let cluster = match self.kubernetes.as_deref().and_then(|path| path.to_str()) {
                 Some("off") => None,
