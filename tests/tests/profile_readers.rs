@@ -234,8 +234,6 @@ fn what_is_wrong_is_told_with_its_place() {
     let (code, error) = told(&["convert", "-o", "x.svg", "--value", "cpu"], &[&input]);
     assert_eq!(code, 2);
     assert!(error.contains("it has: samples"), "{error}");
-    let (code, _) = told(&[], &[]);
-    assert_eq!(code, 2);
     let absent = scratch.at("absent.pb.gz");
     let (code, error) = told(&["convert", "-o", "x.svg"], &[&absent]);
     assert_eq!(code, 1);
