@@ -73,7 +73,7 @@ pub struct Figures {
 
 type Names = Cache<(Arc<Key>, u64), Option<Arc<[Frame]>>>;
 
-/// See the [module](self).
+/// Finds names, and keeps what it found within the budgets of its [`Limits`].
 #[derive(Debug)]
 pub struct Symbolizer {
     limits: Limits,

@@ -187,8 +187,8 @@ fn table(magic: u32) -> Vec<u8> {
         let files_at = strings_at + files.len();
         let descriptions = files_at + 12;
         let mut all = header;
-        for number in 0..2_usize {
-            all.extend(entry(starts[number]));
+        for (number, start) in starts.into_iter().take(2).enumerate() {
+            all.extend(entry(start));
             all.extend(((descriptions + number * 40) as u64).to_le_bytes());
         }
         all.extend(entry(starts[2]));
@@ -215,8 +215,8 @@ fn table(magic: u32) -> Vec<u8> {
     let first = 5 * entry_bytes;
     let mut functions = Vec::new();
     let description_bytes = entry_bytes + 32;
-    for number in 0..2 {
-        functions.extend(entry(starts[number]));
+    for (number, start) in starts.into_iter().take(2).enumerate() {
+        functions.extend(entry(start));
         functions.extend(entry((first + number * description_bytes) as u64));
     }
     functions.extend(entry(starts[2]));
