@@ -61,6 +61,19 @@ pub struct Namespaces {
     pub cgroup: u32,
 }
 
+impl Namespaces {
+    /// By their names in `/proc/PID/ns`; none, if one of them is not known.
+    pub fn by_name(inode: impl Fn(&str) -> Option<u32>) -> Option<Self> {
+        Some(Self {
+            pid: inode("pid")?,
+            mnt: inode("mnt")?,
+            net: inode("net")?,
+            user: inode("user")?,
+            cgroup: inode("cgroup")?,
+        })
+    }
+}
+
 /// The executed file as the kernel maps it (`mm->exe_file`), which no name can disguise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Executable<'a> {

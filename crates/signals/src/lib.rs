@@ -6,6 +6,7 @@ use chandra_loader::abi::group_field;
 use chandra_loader::spec::{Hook, Rung, SignalSpec};
 
 mod asked;
+mod counting;
 pub mod filter;
 pub mod hierarchies;
 pub mod registry;

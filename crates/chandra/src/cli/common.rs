@@ -149,6 +149,21 @@ pub fn duration(option: &str, text: &str) -> Result<Duration, Problem> {
         .ok_or_else(|| bad_value(option, text, "not a span of time", &format!("{option} 10s")))
 }
 
+/// Numbers in a range, each as it was typed.
+pub fn numbers<T: std::str::FromStr + PartialOrd>(
+    option: &str,
+    texts: &[String],
+    range: std::ops::RangeInclusive<T>,
+    why: &str,
+    example: &str,
+) -> Result<Vec<T>, Problem> {
+    let parse = |text: &String| {
+        let number = text.trim().parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| bad_value(option, text, why, example))
+    };
+    texts.iter().map(parse).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,9 +15,9 @@ use clap::Args;
 
 use super::common::{LoadArguments, bad_value, duration};
 use super::identity::{IdentityArguments, IdentityOptions};
+use super::owner::OwnerArguments;
 use super::profile::{By, unknown_format};
 use super::selection::{SelectionArguments, checked};
-use super::trace::owner_filter;
 
 /// The arguments as typed.
 #[derive(Debug, Args)]
@@ -43,18 +43,8 @@ pub struct ProfilingArguments {
     /// Only frames of programs
     #[arg(long)]
     user: bool,
-    /// Only these processes
-    #[arg(short, long, value_name = "PID", value_delimiter = ',')]
-    pid: Vec<String>,
-    /// Only processes of this name (15 bytes, as in /proc/PID/comm)
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    comm: Vec<String>,
-    /// Only processes of these users
-    #[arg(long, value_name = "UID", value_delimiter = ',')]
-    uid: Vec<String>,
-    /// Only processes of this cgroup and those below it (path or id)
-    #[arg(long, value_name = "CGROUP", value_delimiter = ',')]
-    cgroup: Vec<String>,
+    #[command(flatten)]
+    owner: OwnerArguments,
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
@@ -89,7 +79,6 @@ pub struct ProfilingOptions {
 impl ProfilingOptions {
     /// Checks the arguments.
     pub fn new(arguments: &ProfilingArguments) -> Result<Self, Problem> {
-        let ProfilingArguments { pid, comm, uid, cgroup, .. } = arguments;
         let selector = checked(arguments.selection.selector()?, arguments.identity.identity)?;
         let mut load = arguments.load.options(false)?;
         load.sample_hertz = arguments.frequency.as_deref().map(hertz).transpose()?;
@@ -113,7 +102,7 @@ impl ProfilingOptions {
             },
             filter: Filter {
                 selects_cgroups: selector.asks_for_container(),
-                ..owner_filter(pid, comm, uid, cgroup)?
+                ..arguments.owner.filter()?
             },
             selector,
             identity: arguments.identity.options(),

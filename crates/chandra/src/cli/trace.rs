@@ -9,15 +9,15 @@ use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
 use chandra_loader::path_selection::{PREFIX_BYTES, Prefix, path_access};
 use chandra_signals::Signal;
-use chandra_signals::filter::{COMM_BYTES, Filter};
+use chandra_signals::filter::Filter;
 use chandra_signals::registry::{Trace, trace};
 use chandra_signals::system_call::calls::{self, Call};
 use clap::{Args, Command};
 
-use super::common::{Format, LoadArguments, bad_value, duration};
+use super::common::{Format, LoadArguments, bad_value, duration, numbers};
 use super::identity::{IdentityArguments, IdentityOptions};
+use super::owner::OwnerArguments;
 use super::selection::{SelectionArguments, checked};
-use crate::cgroup;
 
 /// Shown below the help of `chandra trace`.
 pub const EXAMPLES: &str = "\
@@ -41,18 +41,8 @@ pub struct TraceArguments {
     /// End after this many records
     #[arg(short, long, value_name = "N")]
     count: Option<String>,
-    /// Only these processes
-    #[arg(short, long, value_name = "PID", value_delimiter = ',')]
-    pid: Vec<String>,
-    /// Only processes of this name (15 bytes, as in /proc/PID/comm)
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    comm: Vec<String>,
-    /// Only processes of these users
-    #[arg(long, value_name = "UID", value_delimiter = ',')]
-    uid: Vec<String>,
-    /// Only processes of this cgroup and those below it (path or id)
-    #[arg(long, value_name = "CGROUP", value_delimiter = ',')]
-    cgroup: Vec<String>,
+    #[command(flatten)]
+    owner: OwnerArguments,
     /// Only connections with this port at either end
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
     port: Vec<String>,
@@ -135,17 +125,13 @@ impl TraceOptions {
                 "chandra trace --help",
             )
         })?;
-        let given = [
-            ("pid", arguments.pid.is_empty()),
-            ("comm", arguments.comm.is_empty()),
-            ("uid", arguments.uid.is_empty()),
-            ("cgroup", arguments.cgroup.is_empty()),
+        let others = [
             ("port", arguments.port.is_empty()),
             ("path", arguments.path.is_empty()),
             ("call", arguments.call.is_empty()),
         ];
-        let foreign =
-            given.iter().find(|(name, is_empty)| !is_empty && !signal.filters.contains(name));
+        let mut given = arguments.owner.are_empty().into_iter().chain(others);
+        let foreign = given.find(|(name, is_empty)| !is_empty && !signal.filters.contains(name));
         if let Some((filter, _)) = foreign {
             return Err(Problem::usage(
                 Check::FILTERS,
@@ -207,7 +193,6 @@ fn count(text: &str) -> Result<u64, Problem> {
 }
 
 fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
-    let TraceArguments { pid, comm, uid, cgroup, .. } = arguments;
     Ok(Filter {
         ports: numbers(
             "--port",
@@ -218,40 +203,7 @@ fn filter(arguments: &TraceArguments) -> Result<Filter, Problem> {
         )?,
         paths: arguments.path.iter().map(|path| prefix(path)).collect::<Result<_, _>>()?,
         calls: arguments.call.iter().map(|name| call(name)).collect::<Result<_, _>>()?,
-        ..owner_filter(pid, comm, uid, cgroup)?
-    })
-}
-
-/// Of these processes.
-pub fn owner_filter(
-    pids: &[String],
-    comms: &[String],
-    uids: &[String],
-    cgroups: &[String],
-) -> Result<Filter, Problem> {
-    let comms = comms.iter().map(|comm| {
-        let fits = (1..=COMM_BYTES).contains(&comm.len());
-        let why = "no process name: the kernel keeps 1 to 15 bytes of one";
-        fits.then(|| comm.clone()).ok_or_else(|| bad_value("--comm", comm, why, "--comm nginx"))
-    });
-    let cgroups = cgroups.iter().map(|text| {
-        cgroup::find(text).map_err(|error| {
-            let why = format!("no cgroup: {error}");
-            bad_value(
-                "--cgroup",
-                text,
-                &why,
-                "--cgroup /system.slice/cron.service (see /proc/PID/cgroup)",
-            )
-        })
-    });
-    let pid_why = "no process id: a number from 1 to 4194304";
-    Ok(Filter {
-        pids: numbers("--pid", pids, 1..=4_194_304, pid_why, "--pid 1234")?,
-        comms: comms.collect::<Result<_, _>>()?,
-        uids: numbers("--uid", uids, 0..=u32::MAX, "no user id: a number", "--uid 1000")?,
-        cgroups: cgroups.collect::<Result<_, _>>()?,
-        ..Filter::default()
+        ..arguments.owner.filter()?
     })
 }
 
@@ -276,20 +228,6 @@ fn prefix(path: &Path) -> Result<Prefix, Problem> {
         _ => "no absolute path",
     };
     Err(bad_value("--path", &path.to_string_lossy(), why, "--path /etc/"))
-}
-
-fn numbers<T: std::str::FromStr + PartialOrd>(
-    option: &str,
-    texts: &[String],
-    range: std::ops::RangeInclusive<T>,
-    why: &str,
-    example: &str,
-) -> Result<Vec<T>, Problem> {
-    let parse = |text: &String| {
-        let number = text.trim().parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| bad_value(option, text, why, example))
-    };
-    texts.iter().map(parse).collect()
 }
 
 fn group_by(signal: &Signal, names: &[String]) -> Result<Vec<(&'static str, u32)>, Problem> {

@@ -83,21 +83,12 @@ impl Heading {
             let inode = object.get("namespaces")?.get(name)?.as_u64()?;
             u32::try_from(inode).ok()
         };
-        let namespaces = || {
-            Some(Namespaces {
-                pid: inode("pid")?,
-                mnt: inode("mnt")?,
-                net: inode("net")?,
-                user: inode("user")?,
-                cgroup: inode("cgroup")?,
-            })
-        };
         let hostname = object.get("node").and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Self {
             node: Node {
                 hostname,
                 names: Names { users: names("users"), groups: names("groups") },
-                namespaces: namespaces(),
+                namespaces: Namespaces::by_name(inode),
                 by_name_only: false,
             },
             clock: Clock {

@@ -33,6 +33,10 @@ pub struct Program<'a> {
 }
 
 /// What is known of an ancestor.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack, and nothing is allocated for an event"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ancestor<'a> {
     /// This.

@@ -50,11 +50,5 @@ fn namespaces_of(process: &str) -> Option<Namespaces> {
         let metadata = fs::metadata(format!("/proc/{process}/ns/{kind}")).ok()?;
         u32::try_from(metadata.ino()).ok()
     };
-    Some(Namespaces {
-        pid: inode("pid")?,
-        mnt: inode("mnt")?,
-        net: inode("net")?,
-        user: inode("user")?,
-        cgroup: inode("cgroup")?,
-    })
+    Namespaces::by_name(inode)
 }
