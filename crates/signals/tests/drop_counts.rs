@@ -11,6 +11,7 @@ use chandra_signals::filter::Filter;
 use chandra_signals::registry::signal;
 use chandra_tests::loopback;
 use chandra_tests::needs;
+use chandra_tests::patience::wait_for;
 
 const PACKETS: u64 = 20_000;
 const BYTES: u64 = 8 + 3;
@@ -45,8 +46,9 @@ fn send(port: u16) {
 }
 
 fn books_balance(loaded: &Loaded, truth: u64) {
-    let books = ledger::read(loaded.object());
-    assert_eq!(books.imbalance(), 0, "{books:?}");
+    let books = wait_for("books that balance", || {
+        Some(ledger::read(loaded.object())).filter(|books| books.imbalance() == 0)
+    });
     assert_eq!(books.seen - books.filtered, truth, "{books:?}");
     // No record was lost for want of a reader: the ring has room for the few that are sent.
     assert_eq!((books.lost, books.rate_limited + books.submitted), (0, truth), "{books:?}");
