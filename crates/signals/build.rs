@@ -31,7 +31,7 @@ struct SignalToml {
     #[serde(default)]
     prepares: bool,
     /// The hook that goes through what the probe remembers, now and then.
-    sweep: Option<String>,
+    sweep: Option<SweepToml>,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -49,6 +49,14 @@ struct IdentityToml {
     hook: String,
     /// The kind that the hook emits; none for one that is only looked at at start.
     kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SweepToml {
+    hook: String,
+    /// Unless it is the interval of reports that says how often.
+    seconds_apart: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -237,7 +245,7 @@ fn write_entry(
     };
     let identity = signal.identity.iter().map(|source| &source.hook);
     let named = signal.trace.iter().flat_map(|trace| &trace.hooks);
-    for hook in named.chain(identity).chain(&signal.sweep) {
+    for hook in named.chain(identity).chain(signal.sweep.iter().map(|sweep| &sweep.hook)) {
         if !signal.hook.iter().any(|known| known.name == *hook) {
             return Err(format!("no hook {hook}").into());
         }
@@ -318,11 +326,16 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}], names_peers: {}, tracepoints: {}, prepare: {}, sweep: {:?},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {}, tracepoints: {}, prepare: {}, sweep: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         signal.names_peers,
         if names_tracepoints { format!("Some({name}::tracepoints)") } else { "None".to_owned() },
         if signal.prepares { format!("Some({name}::prepare)") } else { "None".to_owned() },
-        signal.sweep,
+        signal.sweep.as_ref().map_or("None".to_owned(), |SweepToml { hook, seconds_apart }| {
+            let apart = seconds_apart.map_or("None".to_owned(), |seconds| {
+                format!("Some(std::time::Duration::from_secs({seconds}))")
+            });
+            format!("Some(registry::Sweep {{ hook: {hook:?}, apart: {apart} }})")
+        }),
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

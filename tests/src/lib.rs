@@ -45,6 +45,7 @@ pub mod process;
 pub mod profiling;
 pub mod prometheus;
 pub mod record;
+pub mod replay;
 pub mod scratch;
 pub mod socket;
 pub mod storm;

@@ -13,9 +13,12 @@ use std::time::Duration;
 use chandra_tests::credentials::{HELD_BEFORE, HELD_BY_NOBODY, OVERWRITTEN, overwrite};
 use chandra_tests::needs;
 use chandra_tests::record::Record;
+use chandra_tests::replay::default_alerts;
 use chandra_tests::scratch::{Scratch, unique};
 use chandra_tests::trace::{Trace, chandra};
 use serde_json::{Value, json};
+
+const RULE: &str = "Rights gained without a lawful way";
 
 /// Where `./dev kernels` keeps this kernel, if it has fetched it.
 fn kernel(name: &str) -> Option<PathBuf> {
@@ -75,6 +78,13 @@ fn prove_jumps(name: &str) {
     let lawful = of(&records, "lawful");
     assert_eq!(lawful.number("process.uid"), Some(u64::from(HELD_BY_NOBODY)));
     assert_eq!(lawful.at("process.cred_jump"), Some(&json!(false)));
+
+    let alerts = default_alerts(&records);
+    let of_jumps = alerts.iter().filter(|alert| alert.text("rule") == Some(RULE));
+    let mut commands: Vec<_> =
+        of_jumps.map(|alert| alert.0["output_fields"]["proc.cmdline"].as_str().unwrap()).collect();
+    commands.sort_unstable();
+    assert_eq!(commands, ["busybox true executed", "busybox true forked"], "{alerts:?}");
 }
 
 #[test]

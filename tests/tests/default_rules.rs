@@ -3,36 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use chandra_tests::containerd::{Container, Containerd, Pod};
 use chandra_tests::needs_containerd;
 use chandra_tests::record::Record;
-use chandra_tests::scratch::Scratch;
-use chandra_tests::trace::{Trace, chandra};
-
-/// The alerts that recorded events make.
-fn alerts(records: &[Record]) -> Vec<Record> {
-    let scratch = Scratch::new();
-    let lines = records.iter().fold(String::new(), |mut lines, record| {
-        writeln!(lines, "{}", record.0).unwrap();
-        lines
-    });
-    let events = scratch.at("events.jsonl");
-    fs::write(&events, lines).unwrap();
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/rules/rules");
-    let mut command = Command::new(chandra());
-    command.arg("replay").arg(events).args(["--all-matching", "-o", "json"]);
-    for file in ["default.yaml", "default-files.yaml"] {
-        command.arg("--rules").arg(rules.join(file));
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().lines().map(Record::parse).collect()
-}
+use chandra_tests::replay::default_alerts;
+use chandra_tests::trace::Trace;
 
 /// The rules that fired of a container.
 fn rules_of<'a>(alerts: &'a [Record], container: &str) -> BTreeSet<&'a str> {
@@ -74,7 +50,7 @@ fn ordinary_containers_make_no_alert_and_odd_ones_do() {
         outcome.records.iter().filter(|it| it.text("container.name") == Some(name)).count()
     };
     assert!(of("ordinary") >= 4 && of("odd") >= 5, "{} and {}", of("ordinary"), of("odd"));
-    let alerts = alerts(&outcome.records);
+    let alerts = default_alerts(&outcome.records);
     let of = |name| rules_of(&alerts, name);
     assert_eq!(of("ordinary"), BTreeSet::new(), "{alerts:#?}");
     let expected = BTreeSet::from([
@@ -115,7 +91,7 @@ fn system_calls_of_ordinary_containers_make_no_alert_and_odd_ones_do() {
             .is_some_and(|id| [&sandbox, &ordinary, &odd].iter().any(|own| *own == id))
     };
     let records: Vec<Record> = trace.stop().records.iter().filter(is_own).cloned().collect();
-    let alerts = alerts(&records);
+    let alerts = default_alerts(&records);
     // What the runtime does in a container's cgroup before it is the container is nobody's alert either.
     let setns = records.iter().filter(|it| it.text("system_call.name") == Some("setns"));
     assert!(setns.count() > 0, "the runtime entered no namespace that was seen");

@@ -2,9 +2,7 @@
 //! alert of the rules that Chandra comes with.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -13,9 +11,9 @@ use std::process::{Command, Stdio};
 
 use chandra_tests::launch;
 use chandra_tests::needs;
-use chandra_tests::record::Record;
+use chandra_tests::replay::default_alerts;
 use chandra_tests::scratch::Scratch;
-use chandra_tests::trace::{Trace, chandra};
+use chandra_tests::trace::Trace;
 
 /// One end of a connection to this machine itself, and the other.
 fn connection(address: SocketAddr) -> (TcpStream, TcpStream) {
@@ -78,24 +76,6 @@ fn every_kind_of_stream_has_its_word() {
     trace.stop().summary_without_loss();
 }
 
-/// Names of the rules that fire of these records, all files of default rules taken together.
-fn alerts(records: &[Record]) -> BTreeSet<String> {
-    let scratch = Scratch::new();
-    let lines = records.iter().fold(String::new(), |mut lines, record| {
-        writeln!(lines, "{}", record.0).unwrap();
-        lines
-    });
-    let events = scratch.at("events.jsonl");
-    fs::write(&events, lines).unwrap();
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/rules/rules/default.yaml");
-    let mut command = Command::new(chandra());
-    command.arg("replay").arg(events).args(["--all-matching", "-o", "json", "--rules"]).arg(rules);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| Record::parse(line).text("rule").unwrap().to_owned()).collect()
-}
-
 #[test]
 fn a_shell_on_a_connection_is_an_alert_and_one_on_a_pair_of_sockets_is_none() {
     needs!("root", "bash");
@@ -103,7 +83,8 @@ fn a_shell_on_a_connection_is_an_alert_and_one_on_a_pair_of_sockets_is_none() {
     let mut of = |what: &str, command: &mut Command, stream: OwnedFd| {
         let pid = run(command, stream);
         let record = trace.wait_for(what, |record| record.is("exec", pid));
-        alerts(&[record]).contains("Shell on a network connection")
+        let alerts = default_alerts(&[record]);
+        alerts.iter().any(|alert| alert.text("rule") == Some("Shell on a network connection"))
     };
     let shell = || {
         let mut command = Command::new("bash");

@@ -55,12 +55,21 @@ pub struct Signal {
     pub prepare: Option<Prepare>,
     /// Bits of the kinds that the agent watches.
     pub agent_kinds: u32,
-    /// The hook that goes through what its probe remembers, now and then, and sends what is due.
-    pub sweep: Option<&'static str>,
+    /// Goes through what its probe remembers, now and then.
+    pub sweep: Option<Sweep>,
     /// Says what the `code` of a group means.
     pub code_text: fn(u32, &Context) -> String,
     /// The kinds of records it decodes to.
     pub event_kinds: &'static [&'static Kind],
+}
+
+/// How what a probe remembers is gone through.
+#[derive(Debug)]
+pub struct Sweep {
+    /// An iterator, which writes nothing: what it has to say goes through the ring.
+    pub hook: &'static str,
+    /// How long after the last time; none where the interval of reports says how often.
+    pub apart: Option<Duration>,
 }
 
 /// Decodes a record's bytes and calls the sink with it, without copying what it can borrow.

@@ -64,7 +64,12 @@ fn main() -> ExitCode {
             arguments == ["/bin/busybox", "true", word]
         });
     }
-    for record in trace.stop().records {
+    let outcome = trace.stop();
+    let summary = outcome.summary();
+    let mut hooks = summary.at("hooks").and_then(|hooks| hooks.as_array()).unwrap().iter();
+    let looks = hooks.any(|hook| hook["hook"] == "rights" && hook["verdict"] == "active");
+    assert!(looks, "nobody looks for what processes give up: {summary:?}");
+    for record in outcome.records {
         println!("{}", record.0);
     }
     ExitCode::SUCCESS

@@ -102,6 +102,8 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
             })
         })
         .collect();
+    let tells_at_intervals =
+        signal.signal.sweep.as_ref().is_some_and(|sweep| sweep.apart.is_none());
     json!({
         "signal": spec.name,
         "summary": signal.signal.summary,
@@ -112,7 +114,7 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "hooks": signal.hooks().iter().map(describe_hook).collect::<Vec<_>>(),
         "load_ms": u64::try_from(signal.load_time.as_millis()).unwrap_or(u64::MAX),
         "ring_bytes": signal.with_loaded(|loaded| loaded.ring_bytes),
-        "interval_ns": signal.signal.sweep.and(signal.with_loaded(interval_ns)),
+        "interval_ns": signal.with_loaded(interval_ns).filter(|_| tells_at_intervals),
         "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
         "ledger": ledger(signal),
         "programs": programs,

@@ -90,7 +90,7 @@ struct ExplainArguments {
     event: PathBuf,
     /// Files of rules, or folders of them, read one after the other; default and default-files are
     /// chandra's own
-    #[arg(long, required = true, value_name = "FILE")]
+    #[arg(long, required = true, value_name = "FILE", value_delimiter = ',')]
     rules: Vec<PathBuf>,
     /// Only the rule of this name
     #[arg(long, value_name = "NAME")]
@@ -106,7 +106,7 @@ struct ReplayArguments {
     events: PathBuf,
     /// Files of rules, or folders of them, read one after the other; default and default-files are
     /// chandra's own
-    #[arg(long, required = true, value_name = "FILE")]
+    #[arg(long, required = true, value_name = "FILE", value_delimiter = ',')]
     rules: Vec<PathBuf>,
     /// The same as --rule-matching all
     #[arg(long)]

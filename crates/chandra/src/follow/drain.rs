@@ -162,7 +162,7 @@ pub fn run(
     rings.take_the_rest(plan.parts, &hand_over)
 }
 
-/// Lets a probe send what is due of what it remembers.
+/// Lets a probe go through what it remembers.
 struct Sweep<'a> {
     loaded: &'a RwLock<Loaded>,
     hook: &'static str,
@@ -173,9 +173,10 @@ struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     /// Of a part that has something to go through.
     fn of(part: &Part<'a>) -> Option<Self> {
-        let (hook, loaded) = (part.signal.sweep?, part.loaded);
-        let every = SWEEP.max(loaded.read().ok()?.interval / SWEEPS);
-        Some(Self { loaded, hook, every, last: Instant::now() })
+        let (sweep, loaded) = (part.signal.sweep.as_ref()?, part.loaded);
+        let by_interval = SWEEP.max(loaded.read().ok()?.interval / SWEEPS);
+        let every = sweep.apart.unwrap_or(by_interval);
+        Some(Self { loaded, hook: sweep.hook, every, last: Instant::now() })
     }
 
     /// Makes it, when it is time.
@@ -185,8 +186,7 @@ impl<'a> Sweep<'a> {
         }
         self.last = Instant::now();
         if let Ok(loaded) = self.loaded.read() {
-            // It writes nothing: what it has to say goes through the ring. Where the kernel has no way to it,
-            // what is over is told when its place is needed.
+            // Where the kernel has no way to it, what is over is told when its place is needed.
             let _ = loaded.iterate(self.hook, &mut Vec::new());
         }
     }

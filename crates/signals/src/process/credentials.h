@@ -15,6 +15,8 @@
  *   permitted before.
  * - User namespaces are entered downwards only, and whoever enters one has all capabilities in it.
  *
+ * What a process gave up by itself is looked for now and then: from then on it is held against what it kept.
+ *
  * Credentials are a thread's own, but those of every thread come from the ones that its process had at its
  * last exec, so those of any thread can be held against these.
  */
@@ -248,6 +250,36 @@ static __always_inline void note_exit(struct task_struct *task)
 	struct process_key key = key_of(task);
 
 	bpf_map_delete_elem(&remembered_credentials, &key);
+}
+
+/*
+ * A process that has less than is remembered of it, and can have come to that, is remembered with what it has:
+ * the worker that its server forked as root and that became another user. Not one of several threads, of which
+ * another may have kept more.
+ *
+ * An exec meanwhile has its say behind this, or is seen by the second look: then nothing is known of the process. It
+ * reads what was remembered before or what is now, never a mixture: hence an update, and not a store.
+ */
+static __always_inline void note_given_up(struct task_struct *task)
+{
+	struct process_key key = key_of(task);
+	struct credentials now = {}, *before;
+	struct grant nothing = {};
+	const struct cred *cred;
+
+	if (BPF_CORE_READ(task, signal, nr_threads) != 1)
+		return;
+	before = bpf_map_lookup_elem(&remembered_credentials, &key);
+	if (!before || before->has_jumped)
+		return;
+	/* Credentials are replaced, never changed (Documentation/security/credentials.rst). */
+	cred = BPF_CORE_READ(task, real_cred);
+	read_credentials(&now, task);
+	if (now.user_namespace != before->user_namespace || is_jump(before, &now, &nothing, false))
+		return;
+	bpf_map_update_elem(&remembered_credentials, &key, &now, BPF_EXIST);
+	if (BPF_CORE_READ(task, real_cred) != cred)
+		bpf_map_delete_elem(&remembered_credentials, &key);
 }
 
 /* Those that already run have what they have, as far as can be known. */

@@ -446,6 +446,16 @@ int BPF_PROG(exit_raw, struct task_struct *task)
 	return on_exit(ctx, task);
 }
 
+SEC("iter/task")
+int rights_iter(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid))
+		note_given_up(task);
+	return 0;
+}
+
 /* Processes that run at start. Their arguments are in memory that only they map: /proc has them. */
 SEC("iter/task")
 int running_iter(struct bpf_iter__task *ctx)
