@@ -112,6 +112,7 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "hooks": signal.hooks().iter().map(describe_hook).collect::<Vec<_>>(),
         "load_ms": u64::try_from(signal.load_time.as_millis()).unwrap_or(u64::MAX),
         "ring_bytes": signal.with_loaded(|loaded| loaded.ring_bytes),
+        "records_per_second": signal.records_per_second,
         "interval_ns": signal.signal.sweep.and(signal.with_loaded(interval_ns)),
         "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
         "ledger": ledger(signal),

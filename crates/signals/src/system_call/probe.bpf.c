@@ -3,6 +3,7 @@
  * System calls when they are done, those of them that user space wants: what is wanted, and where a call
  * has its paths, is data in a map, so that the probe knows no call by name. See README.md.
  */
+#include "budget.h"
 #include "event.h"
 #include "path.h"
 
@@ -304,6 +305,8 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 		COUNT(filtered);
 		return 0;
 	}
+	if (!is_within_budget(&record->process, record->time_ns))
+		return 0;
 	offset += record->descriptor_path_length;
 	if (record->descriptor_family == AF_UNIX && !record->descriptor_path_length &&
 	    has_argument(shape->address))
