@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ struct SignalToml {
     /// Kinds that the agent watches.
     #[serde(default)]
     agent_kinds: Vec<String>,
+    /// Records that an agent takes of a cgroup, where nobody says otherwise; its probe keeps budgets.
+    records_per_second: Option<NonZeroU32>,
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
@@ -257,9 +260,10 @@ fn write_entry(
     )?;
     writeln!(
         out,
-        "            config_offset: {}, sends_records: {},",
+        "            config_offset: {}, sends_records: {}, records_per_second: {},",
         exports.config_offset,
-        !kinds.is_empty()
+        !kinds.is_empty(),
+        records_per_second(signal.records_per_second)
     )?;
     writeln!(out, "            hooks: &[")?;
     for hook in &signal.hook {
@@ -339,6 +343,10 @@ fn write_entry(
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())
+}
+
+fn records_per_second(rate: Option<NonZeroU32>) -> String {
+    rate.map_or_else(|| "None".to_owned(), |rate| format!("std::num::NonZeroU32::new({rate})"))
 }
 
 /// Fields with their bits, as items of a slice.

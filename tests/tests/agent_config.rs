@@ -192,6 +192,18 @@ fn interval() {
 }
 
 #[test]
+fn event_budget() {
+    needs!("root");
+    in_three_places(
+        "signals = [\"process\"]\nevent_budget = [\"2000\"]",
+        ("CHANDRA_EVENT_BUDGET", "9,process=3000"),
+        &["--event-budget", "off"],
+        [Some(2000), Some(3000), None],
+        |agent| agent.signal("process").number("records_per_second"),
+    );
+}
+
+#[test]
 fn packet_hooks() {
     needs!("root");
     in_three_places(

@@ -1,8 +1,9 @@
 //! Rules about sockets and descriptors, from the system call to the alert.
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -168,4 +169,115 @@ fn the_first_datagram_to_somebody_is_told_and_not_those_behind_it() {
     let alert = alert(agent);
     assert_eq!(field(&alert, "fd.name"), format!("{}->{address}", sender.local_addr().unwrap()));
     assert_eq!(alert.at("output_fields").unwrap()["evt.rawres"], 4);
+}
+
+/// Sends `data` through each of the calls to this address, and returns what each returned.
+fn sent_each_way(socket: &UdpSocket, to: SocketAddr, data: &[u8]) -> [i64; 3] {
+    let SocketAddr::V4(to) = to else { panic!("an address of IPv4") };
+    let mut address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: to.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(to.ip().octets()) },
+        sin_zero: [0; 8],
+    };
+    let bytes = size_of_val(&address) as u32;
+    let mut piece = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+    // SAFETY: numbers and null pointers are a message of nothing.
+    let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    message.msg_hdr.msg_name = (&raw mut address).cast();
+    message.msg_hdr.msg_namelen = bytes;
+    message.msg_hdr.msg_iov = &raw mut piece;
+    message.msg_hdr.msg_iovlen = 1;
+    let socket = socket.as_raw_fd();
+    // SAFETY: address, piece and data outlive the calls.
+    unsafe {
+        let (name, flags) = ((&raw const address).cast(), 0);
+        let by_sendto = libc::sendto(socket, data.as_ptr().cast(), data.len(), flags, name, bytes);
+        let by_sendmsg = libc::sendmsg(socket, &raw const message.msg_hdr, flags);
+        let by_sendmmsg = libc::sendmmsg(socket, &raw mut message, 1, flags);
+        [by_sendto as i64, by_sendmsg as i64, by_sendmmsg.into()]
+    }
+}
+
+#[test]
+fn every_datagram_is_told_by_its_call_with_where_it_went_and_what_came_of_it() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let (receiver, other) =
+        (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let (to, elsewhere) = (receiver.local_addr().unwrap(), other.local_addr().unwrap());
+    let condition = format!(
+        "evt.type in (sendto, sendmsg, sendmmsg) and fd.l4proto = udp and fd.sip = 127.0.0.1 and fd.sport = {}",
+        to.port()
+    );
+    let agent = auditing(&scratch, &condition, "%evt.type %evt.res %evt.rawres %fd.name %fd.cport");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let from = socket.local_addr().unwrap();
+    // Near misses: another port, and a connection over TCP, which the kernel sends by the same call.
+    sent_each_way(&socket, elsewhere, b"elsewhere");
+    let listener = TcpListener::bind(to).unwrap();
+    let mut connection = TcpStream::connect(to).unwrap();
+    connection.write_all(b"by TCP").unwrap();
+    let results = sent_each_way(&socket, to, b"datagram");
+    assert_eq!(results, [8, 8, 1]);
+    // Too large for a datagram.
+    let refused = socket.send_to(&vec![0; 70_000], to).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EMSGSIZE));
+    let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+    connected.connect(to).unwrap();
+    connected.send(b"connected").unwrap();
+    let connected_from = connected.local_addr().unwrap();
+    // In truth they came, and no others did.
+    let mut came = Vec::new();
+    for _ in 0..4 {
+        let mut data = [0; 16];
+        let (bytes, from) = receiver.recv_from(&mut data).unwrap();
+        came.push((bytes, from));
+    }
+    assert_eq!(came, [(8, from), (8, from), (8, from), (9, connected_from)]);
+    let told = |from: SocketAddr, name: &str, res: &str, rawres: i64| {
+        (name.to_owned(), res.to_owned(), rawres, format!("{from}->{to}"))
+    };
+    let expected = [
+        told(from, "sendto", "SUCCESS", 8),
+        told(from, "sendmsg", "SUCCESS", 8),
+        told(from, "sendmmsg", "SUCCESS", 1),
+        told(from, "sendto", "EMSGSIZE", -90),
+        told(connected_from, "sendto", "SUCCESS", 9),
+    ];
+    agent.wait_for("the last one", |record| {
+        record.at("rule").is_some() && field(record, "fd.name") == expected[4].3
+    });
+    drop((connection, listener));
+    let alerts = agent.stop().records();
+    let alerts: Vec<_> = alerts
+        .iter()
+        .map(|alert| {
+            assert_eq!(alert.at("process").unwrap()["pid"], std::process::id(), "{alert:?}");
+            let text = |name: &str| field(alert, name).to_owned();
+            let rawres = alert.at("output_fields").unwrap()["evt.rawres"].as_i64().unwrap();
+            (text("evt.type"), text("evt.res"), rawres, text("fd.name"))
+        })
+        .collect();
+    assert_eq!(alerts, expected);
+}
+
+#[test]
+fn calls_that_send_are_attached_only_where_a_rule_asks_for_them() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = receiver.local_addr().unwrap();
+    let new = "fd.l4proto != tcp and fd.connected = false and fd.name_changed = true";
+    let condition = format!("evt.type in (sendto, sendmsg) and {new} and fd.sport = {}", to.port());
+    let agent = auditing(&scratch, &condition, "%evt.type %fd.name");
+    let signals = agent.get("/signals").body;
+    let signals = signals.at("signals").unwrap().as_array().unwrap();
+    assert!(signals.iter().all(|signal| signal["signal"] != "system_call"), "{signals:#?}");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..3 {
+        sent_each_way(&socket, to, b"datagram");
+    }
+    // The first of nine.
+    assert_eq!(field(&alert(agent), "evt.type"), "sendto");
 }

@@ -27,7 +27,7 @@ pub struct Socket {
     pub protocol: u16,
     /// Where it is bound; port 0 for nowhere.
     pub local: SocketAddr,
-    /// Whom it is connected to.
+    /// Whom it is connected to; of a call that sends somewhere, where.
     pub peer: Option<SocketAddr>,
     /// It listens, or was accepted.
     pub is_server: bool,

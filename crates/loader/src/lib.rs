@@ -8,6 +8,7 @@
 pub mod abi;
 pub mod batch;
 pub mod btf;
+pub mod budget;
 pub mod capability;
 mod cgroup_root;
 pub mod clock;

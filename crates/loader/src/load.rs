@@ -17,6 +17,7 @@ use libbpf_rs::{Iter, Map, MapCore, MapType, Object};
 
 use crate::abi::Config;
 use crate::btf::{self, NoBtf};
+use crate::budget::Budgets;
 use crate::kernel_log;
 use crate::ladder::{self, Candidate};
 use crate::memory;
@@ -42,6 +43,8 @@ pub struct Options {
     pub packet_hooks: bool,
     /// How often a second each CPU is sampled, by signals that do; [`SAMPLE_HERTZ`] when absent.
     pub sample_hertz: Option<u32>,
+    /// What each cgroup may send.
+    pub budgets: Budgets,
 }
 
 /// How often probes tell of what goes on.

@@ -9,6 +9,7 @@ use libbpf_rs::{
     AsRawLibbpf, Link, MapCore, MapType, Object, ObjectBuilder, OpenObject, ProgramMut,
 };
 
+use crate::budget;
 use crate::cgroup_root;
 use crate::kernel_log;
 use crate::ladder::Candidate;
@@ -67,6 +68,7 @@ pub fn configure(
     config.wake_bytes = (ring_bytes / 4) as u64;
     config.interval_ns = u64::try_from(request.options.interval().as_nanos()).unwrap_or(u64::MAX);
     config.sends_records = u32::from(spec.sends_records);
+    request.options.budgets.configure(spec, &mut config);
     if spec.sends_records && !open.maps().any(|map| map.name() == "events") {
         return Err(refused("its probes send records but it has no map `events`".to_owned()));
     }
@@ -75,6 +77,12 @@ pub fn configure(
             "it is to select cgroups but has no map `{}`",
             selection::MAP
         )));
+    }
+    if spec.records_per_second.is_some()
+        && let Some(missing) =
+            budget::MAPS.iter().find(|name| !open.maps().any(|map| map.name() == **name))
+    {
+        return Err(refused(format!("it is to keep budgets but has no map `{missing}`")));
     }
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
@@ -91,6 +99,9 @@ pub fn configure(
             // Not grouped by anything: the tables of groups shrink to nothing.
             "groups" | "histograms" if config.group_by == 0 => map.set_max_entries(1),
             selection::MAP if config.selects_cgroups == 0 => map.set_max_entries(1),
+            name if budget::MAPS.contains(&name) && config.budget_record_ns == 0 => {
+                map.set_max_entries(1)
+            }
             _ if name.ends_with(".rodata") => {
                 let bytes = config.to_array();
                 let place = map.initial_value_mut().and_then(|data| {

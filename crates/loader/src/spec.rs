@@ -1,5 +1,7 @@
 //! What a signal asks of the kernel, as static data: the registry of `chandra-signals` is made of it.
 
+use std::num::NonZeroU32;
+
 /// A signal's object and its hooks.
 #[derive(Debug)]
 pub struct SignalSpec {
@@ -11,6 +13,8 @@ pub struct SignalSpec {
     pub config_offset: usize,
     /// Its probes send records (else they only count).
     pub sends_records: bool,
+    /// What a cgroup may send where nobody says otherwise; none for a signal that keeps no budgets.
+    pub records_per_second: Option<NonZeroU32>,
     /// Hooks in the order of signal.toml.
     pub hooks: &'static [Hook],
 }

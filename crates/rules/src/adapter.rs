@@ -121,7 +121,7 @@ impl<'r> RecordFacts<'r> {
             // Which call it was is not told.
             Event::Udp(udp) if udp.happened == udp::Happened::Open => match udp.received_first {
                 true => (EventType::Recvfrom, Happening::Udp(udp)),
-                false => (EventType::Sendto, Happening::Udp(udp)),
+                false => (EventType::FirstSent, Happening::Udp(udp)),
             },
             // Which call it was is not told; most are openat, which the C libraries make of the others.
             Event::FileOpen(open) => (EventType::Openat, Happening::Open(open)),

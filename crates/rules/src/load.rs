@@ -171,7 +171,9 @@ impl Loading<'_> {
             source,
             place: reporter.sources.spell(&definition.name.place()),
             state,
-            event_types: may.intersection(EventTypes::CAPTURED),
+            event_types: may
+                .intersection(EventTypes::CAPTURED)
+                .told_once(by_type != EventTypes::ALL),
             not_captured: by_type.intersection(EventTypes::CAPTURED.complement()),
             by_type,
             fields: built.fields,

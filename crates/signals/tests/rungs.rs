@@ -55,12 +55,14 @@ fn lone(hook: &'static Hook, rung: &'static Rung) -> Hook {
 }
 
 fn with_hooks(signal: &Signal, hooks: Vec<Hook>) -> &'static SignalSpec {
-    let SignalSpec { name, object, config_offset, sends_records, .. } = signal.spec;
+    let SignalSpec { name, object, config_offset, sends_records, records_per_second, .. } =
+        signal.spec;
     Box::leak(Box::new(SignalSpec {
         name,
         object,
         config_offset,
         sends_records,
+        records_per_second,
         hooks: hooks.leak(),
     }))
 }

@@ -115,6 +115,7 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "load_ms": u64::try_from(signal.load_time.as_millis()).unwrap_or(u64::MAX),
         "ring_bytes": signal.with_loaded(|loaded| loaded.ring_bytes),
         "interval_ns": signal.with_loaded(interval_ns).filter(|_| tells_at_intervals),
+        "records_per_second": signal.records_per_second,
         "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
         "ledger": ledger(signal),
         "programs": programs,

@@ -5,6 +5,7 @@
 //! never records in the kernel.
 
 pub mod audit;
+mod budgets;
 mod canary;
 mod export;
 mod flows;
@@ -40,6 +41,7 @@ use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
 use audit::{Auditing, Needs, Watch};
+use budgets::Budgets;
 use export::Exporting;
 use flows::Flowing;
 use printer::Queue;
@@ -203,6 +205,14 @@ fn measure(options: &AgentOptions, state: &AgentState) -> Result<NetworkMetrics,
     })
 }
 
+/// What tells who is over its budget of records.
+fn budgets(state: &AgentState) -> Result<Budgets, Problem> {
+    Budgets::new(&state.registry).map_err(|error| {
+        let next = "report this";
+        Problem::new(Check::USAGE, "cannot count what is over its budget", error, next)
+    })
+}
+
 /// What writes flows to files, where that is asked for.
 fn export(options: &AgentOptions, state: &AgentState) -> Result<Option<Exporting>, Problem> {
     if options.export.is_off() {
@@ -245,7 +255,8 @@ fn follow_all(
     });
     let parts: Vec<_> = parts.collect();
     let signals = live.iter().map(|(signal, _)| *signal).collect();
-    let mut sink = Delivering::new(state, signals, queue, (flows, auditing), options);
+    let budgets = budgets(state)?;
+    let mut sink = Delivering::new(state, signals, queue, (flows, auditing), budgets, options);
     let plan = Plan {
         parts: &parts,
         sources: &options.identity.sources,

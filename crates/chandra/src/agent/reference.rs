@@ -13,7 +13,7 @@ use chandra_metrics::network::{Levels, NetworkMetrics};
 use chandra_metrics::{Heading, Kind, Reading, Registry, Sink, Writer};
 
 use super::state::Books;
-use super::{audit, export, metrics};
+use super::{audit, budgets, export, metrics};
 
 const HEAD: &str = "\
 # Metrics
@@ -85,6 +85,7 @@ fn catalogue() -> Catalogue {
     let all = "dns drop flow flows-to-world http icmp policy port-distribution sctp tcp";
     let hubble = HubbleMetrics::new(&Options::parse(all).unwrap(), &registry).unwrap();
     let network = NetworkMetrics::new(&Levels::parse("pod").unwrap(), &registry).unwrap();
+    let limited = registry.counter(budgets::spec()).unwrap();
     let exported = registry.counter(export::spec()).unwrap();
     // Its own families, and none of the others, which have no series.
     registry.write(&mut out);
@@ -94,7 +95,7 @@ fn catalogue() -> Catalogue {
         family.series(&mut labels, &Reading::Number(0_u64.into()), None);
     }
     out.finish();
-    drop((hubble, network, exported));
+    drop((hubble, network, exported, limited));
     catalogue
 }
 

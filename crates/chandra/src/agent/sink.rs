@@ -10,6 +10,7 @@ use chandra_event::who::CONTAINER_DESCRIBED;
 use chandra_identity::Identity;
 
 use super::audit::Auditing;
+use super::budgets::Budgets;
 use super::flows::Flowing;
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
@@ -31,6 +32,7 @@ pub struct Delivering<'a> {
     node: &'a str,
     flows: Option<Flowing>,
     audit: Option<Auditing>,
+    budgets: Budgets,
     lines: Lines,
     /// Lines of each signal that are not handed over yet.
     counts: Vec<u64>,
@@ -45,6 +47,7 @@ impl<'a> Delivering<'a> {
         signals: Vec<&'a SignalState>,
         queue: Queue,
         (flows, audit): (Option<Flowing>, Option<Auditing>),
+        budgets: Budgets,
         options: &'a AgentOptions,
     ) -> Self {
         Self {
@@ -54,6 +57,7 @@ impl<'a> Delivering<'a> {
             node: &options.identity.node,
             flows,
             audit,
+            budgets,
             lines: Lines::default(),
             counts: vec![0; signals.len()],
             signals,
@@ -101,6 +105,7 @@ impl Sink for Delivering<'_> {
 
     fn look(&mut self, identity: &Identity, tally: &Tally) {
         self.state.note_identity(identity, tally);
+        self.budgets.look(identity, &self.signals);
         if let Some(flows) = &mut self.flows {
             let signals = self.signals.iter().filter(|signal| signal.tells_of_flows());
             flows.look(identity, signals.map(|signal| signal.lost_in_kernel()).sum());

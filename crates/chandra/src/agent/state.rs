@@ -1,6 +1,7 @@
 //! What the agent knows of itself: verdicts, books and cost of each signal, and the canary.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -131,6 +132,8 @@ pub struct SignalState {
     pub told_kinds: u32,
     /// Its probe asks whose records are wanted.
     pub selects: bool,
+    /// What a cgroup may send, where it has a budget.
+    pub records_per_second: Option<NonZeroU32>,
     /// Its object, or why there is none.
     pub loaded: Result<RwLock<Loaded>, Problem>,
     /// How long loading and attaching took.
@@ -227,6 +230,7 @@ impl SignalState {
             printed_kinds,
             told_kinds,
             selects,
+            records_per_second: options.load.budgets.rate(&signal.spec),
             loaded,
             load_time: started.elapsed(),
             received: Received::default(),

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::audit::{AuditArguments, AuditOptions};
+use super::budget::budgets;
 use super::common::{Format, LoadArguments, bad_value};
 use super::config_file::File;
 use super::evaluation::EvaluationArguments;
@@ -16,6 +17,7 @@ use super::metrics::{MetricsArguments, MetricsOptions};
 use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
+use chandra_loader::budget::Budget;
 use chandra_loader::load::Options;
 use chandra_signals::filter::FILTER_VALUES;
 use chandra_signals::{SIGNALS, Signal};
@@ -60,6 +62,10 @@ pub struct AgentArguments {
     /// Ports that DNS is spoken on [default: 53]
     #[arg(long, env = "CHANDRA_DNS_PORTS", value_name = "PORT", value_delimiter = ',')]
     dns_ports: Option<Vec<u16>>,
+    /// Records a second that a cgroup may send of a signal, for all signals or for one as in
+    /// file_open=5000, or off; what is beyond is counted [default: what each signal says]
+    #[arg(long, env = "CHANDRA_EVENT_BUDGET", value_name = "RATE", value_delimiter = ',')]
+    event_budget: Option<Vec<String>>,
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
@@ -191,6 +197,8 @@ impl AgentOptions {
         });
         let http = arguments.http.or(file.http);
         let print = arguments.print.or(file.print).unwrap_or(false);
+        let event_budget = arguments.event_budget.or(file.event_budget).unwrap_or_default();
+        let budgets = budgets(&event_budget, Budget::Own)?;
         let format = arguments.output.or(file.output).unwrap_or_default();
         let export = export.options()?;
         let prints_json = print && format == Format::Json || export.writes_to_stdout();
@@ -206,7 +214,7 @@ impl AgentOptions {
             export,
             audit: audit.options(prints_json)?,
             metrics: metrics.options()?,
-            load: load.options(false)?,
+            load: Options { budgets, ..load.options(false)? },
         })
     }
 }

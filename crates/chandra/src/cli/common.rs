@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
+use chandra_loader::budget::Budgets;
 use chandra_loader::load::Options;
 use chandra_loader::ring::RingChoice;
 use clap::builder::BoolishValueParser;
@@ -85,6 +86,7 @@ impl LoadArguments {
             ring_bytes: ring_bytes.transpose()?,
             packet_hooks: self.packet_hooks.unwrap_or(packet_hooks),
             sample_hertz: None,
+            budgets: Budgets::default(),
         })
     }
 }

@@ -24,6 +24,8 @@ pub struct File {
     pub signals: Option<Vec<String>>,
     /// Ports that DNS is spoken on.
     pub dns_ports: Option<Vec<u16>>,
+    /// Records a second that a cgroup may send of a signal.
+    pub event_budget: Option<Vec<String>>,
     /// What happens to records whose container is not described yet.
     pub identity: Option<IdentityKind>,
     /// Socket of the container runtime.
@@ -160,6 +162,7 @@ const KEYS: &[&str] = &[
     "output",
     "signals",
     "dns_ports",
+    "event_budget",
     "rules",
     "rule_matching",
     "rules_disable",

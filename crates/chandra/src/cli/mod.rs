@@ -12,6 +12,7 @@ use clap::{Args, Command, FromArgMatches};
 pub(crate) mod agent;
 pub(crate) mod alerts;
 pub(crate) mod audit;
+mod budget;
 pub(crate) mod common;
 pub mod config_file;
 pub(crate) mod doctor;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
+use chandra_loader::budget::Budget;
 use chandra_loader::load::Options;
 use chandra_loader::path_selection::{PREFIX_BYTES, Prefix, path_access};
 use chandra_signals::Signal;
@@ -14,6 +15,7 @@ use chandra_signals::registry::{Trace, trace};
 use chandra_signals::system_call::calls::{self, Call};
 use clap::{Args, Command};
 
+use super::budget::budgets;
 use super::common::{Format, LoadArguments, bad_value, duration, numbers};
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::owner::OwnerArguments;
@@ -58,6 +60,10 @@ pub struct TraceArguments {
     /// Show these kinds of records instead of the verb's own
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     types: Vec<String>,
+    /// Records a second that a cgroup may send, or default, which is what an agent takes; what is beyond
+    /// is counted [default: off]
+    #[arg(long, env = "CHANDRA_EVENT_BUDGET", value_name = "RATE", value_delimiter = ',')]
+    event_budget: Vec<String>,
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
@@ -77,6 +83,9 @@ pub fn fit_help(command: Command, signal: &Signal, verb: &Trace) -> Command {
         command.mut_arg("by", |arg| arg.help(by)).mut_arg("types", |arg| arg.help(types));
     for filter in filters.filter(|filter| !signal.filters.contains(filter)) {
         command = command.mut_arg(filter, |arg| arg.hide(true));
+    }
+    if signal.spec.records_per_second.is_none() {
+        command = command.mut_arg("event_budget", |arg| arg.hide(true));
     }
     if verb.histogram.is_some() {
         command =
@@ -166,7 +175,10 @@ impl TraceOptions {
                 .transpose()?,
             count: arguments.count.as_deref().map(count).transpose()?,
             identity: arguments.identity.options(),
-            load: arguments.load.options(true)?,
+            load: Options {
+                budgets: budgets(&arguments.event_budget, Budget::Off)?,
+                ..arguments.load.options(true)?
+            },
         })
     }
 

@@ -1,4 +1,4 @@
-//! When records that identity lives from were lost, so that what is there has to be looked at anew.
+//! When records that identity lives from were lost, or over the budget of their cgroup, so that what is there has to be looked at anew.
 
 use chandra_loader::ledger;
 
@@ -26,7 +26,8 @@ impl Losses {
         let lost = |part: &Part<'_>| {
             let matters = part.learns && !part.signal.identity.is_empty();
             let loaded = part.loaded.read().ok().filter(|_| matters);
-            loaded.map_or(0, |loaded| ledger::read(loaded.object()).lost)
+            let ledger = loaded.map(|loaded| ledger::read(loaded.object()));
+            ledger.map_or(0, |ledger| ledger.lost + ledger.rate_limited)
         };
         let lost: Vec<u64> = parts.iter().map(lost).collect();
         self.heeded.resize(parts.len(), 0);

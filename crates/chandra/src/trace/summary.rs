@@ -107,7 +107,7 @@ impl Summary {
         );
         let further = [
             (kernel.aggregated, "counted in the kernel"),
-            (kernel.rate_limited, "counted only, because there were too many alike"),
+            (kernel.rate_limited, "counted only, because there were too many"),
             (self.found_at_start, "found at start"),
             (self.not_shown, "not shown"),
             (self.decode_errors, "not decoded"),

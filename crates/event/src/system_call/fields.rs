@@ -18,10 +18,10 @@ crate::fields! {
         "Its local port, 0 for none";
         "system_call.socket.peer.address", "SOCKET_PEER", 15, Json,
         Address(socket.peer.map(|peer| peer.ip().to_canonical())),
-        "Address of whom it is connected to";
+        "Address of whom it is connected to, or sends to";
         "system_call.socket.peer.port", "SOCKET_PEER_PORT", 9, Json,
         Number(socket.peer.map(|peer| peer.port())),
-        "Port of whom it is connected to";
+        "Port of whom it is connected to, or sends to";
         "system_call.socket.is_server", "SOCKET_IS_SERVER", 6, Json, Bool(socket.is_server),
         "It listens, or was accepted";
     }

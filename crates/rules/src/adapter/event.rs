@@ -68,7 +68,8 @@ impl<'r> RecordFacts<'r> {
             Of::Connect | Of::Accept | Of::Bind | Of::Listen | Of::Socket | Of::Socketpair => {
                 b"net"
             }
-            Of::Shutdown | Of::Sendto | Of::Recvfrom => b"net",
+            Of::Sendto | Of::Sendmsg | Of::Sendmmsg | Of::FirstSent | Of::Recvfrom => b"net",
+            Of::Shutdown => b"net",
             Of::Dup | Of::Dup2 | Of::Dup3 if self.is_about_a_socket() => b"net",
             Of::Dup | Of::Dup2 | Of::Dup3 => b"file",
             Of::Setuid | Of::Setgid | Of::Setreuid | Of::Setregid | Of::Setresuid => b"user",

@@ -19,7 +19,8 @@ macro_rules! event_types {
                 }
             }
 
-            /// The type of this name.
+            /// The type of this name; the first of two.
+            #[allow(unreachable_patterns, reason = "a call, and what tells of it otherwise, have one name")]
             pub fn of_name(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)*
@@ -54,9 +55,10 @@ event_types! {
     Bind = "bind", Some("system_call");
     Socket = "socket", Some("system_call");
     Socketpair = "socketpair", Some("system_call");
-    Sendto = "sendto", Some("udp_open");
-    Sendmsg = "sendmsg", None;
-    Sendmmsg = "sendmmsg", None;
+    Sendto = "sendto", Some("system_call");
+    Sendmsg = "sendmsg", Some("system_call");
+    Sendmmsg = "sendmmsg", Some("system_call");
+    FirstSent = "sendto", Some("udp_open");
     Recvfrom = "recvfrom", Some("udp_open");
     Recvmsg = "recvmsg", None;
     Recvmmsg = "recvmmsg", None;
@@ -157,7 +159,7 @@ impl EventType {
             Self::Clone => "fork, vfork, clone3",
             Self::Accept => "accept4",
             Self::Openat => "open, openat2, creat",
-            Self::Sendto => "sendmsg, sendmmsg",
+            Self::FirstSent => "sendmsg, sendmmsg",
             Self::Recvfrom => "recvmsg, recvmmsg",
             Self::Umount2 => "umount",
             _ => "",
@@ -195,7 +197,10 @@ impl EventTypes {
         EventTypes(1 << EventType::Connect as u32 | 1 << EventType::Accept as u32);
     /// First datagrams of conversations over UDP, sent and received.
     pub const UDP: EventTypes =
-        EventTypes(1 << EventType::Sendto as u32 | 1 << EventType::Recvfrom as u32);
+        EventTypes(1 << EventType::FirstSent as u32 | 1 << EventType::Recvfrom as u32);
+    /// Every call that sends.
+    pub const SENDS: EventTypes =
+        EventTypes::of(&[EventType::Sendto, EventType::Sendmsg, EventType::Sendmmsg]);
     /// Processes that are made.
     pub const FORK: EventTypes = EventTypes(1 << EventType::Clone as u32);
     /// Files that are opened, or cannot be.
@@ -261,9 +266,26 @@ impl EventTypes {
         EventType::ALL.iter().copied().filter(move |event_type| self.contains(*event_type))
     }
 
-    /// Their names with commas between.
+    /// What of these events is told once. A rule that may fire of calls that send is told by them; the first
+    /// datagram, which is one of those, is for rules that ask for more of it than a call says (whether it goes
+    /// to somebody new), and for those that do not name calls: to be told of every one costs too much for them.
+    #[must_use]
+    pub fn told_once(self, names_events: bool) -> Self {
+        let sends = self.intersection(Self::SENDS);
+        match names_events && !sends.is_empty() {
+            true => self.intersection(Self::only(EventType::FirstSent).complement()),
+            false => self.intersection(Self::SENDS.complement()),
+        }
+    }
+
+    /// Their names with commas between, each once.
     pub fn names(self) -> String {
-        let names: Vec<&str> = self.iter().map(EventType::name).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.iter().map(EventType::name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         names.join(", ")
     }
 }
@@ -299,7 +321,12 @@ mod tests {
         assert_eq!(EventTypes::OPEN.names(), "openat");
         assert!(EventTypes::CALLS.contains(EventType::Setns));
         assert_eq!(EventType::Creat.told_as(), Some(EventType::Openat));
-        assert_eq!(EventType::Sendmsg.told_as(), Some(EventType::Sendto));
+        assert_eq!(EventType::Recvmsg.told_as(), Some(EventType::Recvfrom));
+        assert_eq!(EventType::of_name("sendto"), Some(EventType::Sendto));
+        assert_eq!(
+            EventTypes::SENDS.union(EventTypes::UDP).names(),
+            "sendto, sendmsg, sendmmsg, recvfrom"
+        );
         assert_eq!(EventType::Read.told_as(), None);
         assert_eq!(EventType::of_name("openat2"), Some(EventType::Openat2));
     }

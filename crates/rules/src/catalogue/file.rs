@@ -10,7 +10,7 @@ const UDP: EventTypes = EventTypes::UDP;
 const TALK: EventTypes = NETWORK.union(UDP);
 /// Calls that put a descriptor in another's place, which may be that of a connection.
 const DUP: EventTypes = EventTypes::of(&[EventType::Dup, EventType::Dup2, EventType::Dup3]);
-const ENDS: EventTypes = TALK.union(DUP);
+const ENDS: EventTypes = TALK.union(DUP).union(EventTypes::SENDS);
 /// Calls of a socket that may have no peer.
 const SERVE: EventTypes = EventTypes::of(&[EventType::Bind, EventType::Listen]);
 const LOCAL: EventTypes = ENDS.union(SERVE);

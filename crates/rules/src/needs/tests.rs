@@ -277,6 +277,28 @@ fn the_call_to_connect_is_needed_where_a_rule_may_be_of_others_than_tcp() {
         assert_eq!(needs.calls.contains(&"connect"), is_needed, "{condition}");
         assert!(needs.tcp, "{condition}");
     }
-    let needs = Needs::of(&load(&["evt.type in (sendto, sendmsg) and fd.sport = 53"], false));
-    assert!(needs.udp && !needs.tcp && needs.calls.is_empty(), "{needs:?}");
+}
+
+#[test]
+fn calls_that_send_are_needed_where_a_rule_asks_for_them_and_not_for_the_first_datagram() {
+    let new = "fd.l4proto != tcp and fd.connected = false and fd.name_changed = true";
+    for (condition, udp, calls) in [
+        ("evt.type in (sendto, sendmsg) and fd.sport = 53", false, &["sendto", "sendmsg"][..]),
+        ("evt.type = sendmmsg and fd.sip = 10.0.0.1", false, &["sendmmsg"]),
+        // As Falco's macro `outbound` has it: who is written to for the first time.
+        (&format!("evt.type in (sendto, sendmsg) and {new}"), true, &[]),
+        (&format!("evt.type in (sendto, sendmsg) and not ({new})"), false, &["sendto", "sendmsg"]),
+        ("evt.type = sendto and fd.sip.name = a.example", true, &[]),
+        ("evt.type in (sendto, recvfrom) and fd.sport = 53", true, &["sendto"]),
+    ] {
+        let needs = Needs::of(&load(&[condition], false));
+        assert_eq!((needs.udp, &needs.calls[..]), (udp, calls), "{condition}");
+    }
+    // Nobody asked for calls.
+    let needs = Needs::of(&load(&["proc.name = x"], false));
+    assert!(needs.udp && !needs.calls.iter().any(|call| call.starts_with("send")), "{needs:?}");
+    // Each rule has its own.
+    let both = ["evt.type = sendto and fd.sport = 53", &format!("evt.type = sendto and {new}")];
+    let needs = Needs::of(&load(&both, false));
+    assert_eq!((needs.udp, &needs.calls[..]), (true, &["sendto"][..]));
 }

@@ -7,6 +7,7 @@
  * These programs may be preempted by one another on the same CPU, so nothing of a message is kept in
  * per-CPU memory: a record is made on the stack, and its message goes straight into the ring.
  */
+#include "budget.h"
 #include "stream.h"
 
 EXPORT(enum, dns_kind);
@@ -326,7 +327,7 @@ __noinline int on_message(struct __sk_buff *skb, __u64 packed, __u32 offset, __u
 		COUNT(filtered);
 	else if (config.group_by)
 		count(&record, is_response ? header[3] & 0x0f : NO_CODE);
-	else
+	else if (is_within_budget(&record.process, record.time_ns))
 		send(skb, &record, offset);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * links, descriptors and tricks the caller's name went through. Where functions can be hooked that is the
  * one that all ways of opening share; else the system calls. See README.md.
  */
+#include "budget.h"
 #include "event.h"
 #include "open.h"
 #include "path.h"
@@ -145,6 +146,8 @@ static __always_inline int on_open(void *ctx, const struct opening *opening, str
 		return 0;
 
 	record->time_ns = bpf_ktime_get_boot_ns();
+	if (!is_within_budget(&record->process, record->time_ns))
+		return 0;
 	record->kind = KIND_FILE_OPEN;
 	record->open_flags = opening->flags;
 	record->mode = opening->mode;

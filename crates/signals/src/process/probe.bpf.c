@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Processes: fork, exec and exit, and those that already run. See README.md for what each hook sees. */
+#include "budget.h"
 #include "event.h"
 #include "credentials.h"
 #include "path.h"
@@ -309,6 +310,8 @@ static __always_inline int on_exec(void *ctx, struct task_struct *task, __u32 ol
 		return 0;
 
 	record->time_ns = bpf_ktime_get_boot_ns();
+	if (!is_within_budget(&record->process, record->time_ns))
+		return 0;
 	record->kind = KIND_EXEC;
 	record->old_pid = old_pid;
 	strings = read_task(out, PATH_SLOT_TRACEPOINT, task);
@@ -351,8 +354,10 @@ static __always_inline int on_fork(void *ctx, struct task_struct *parent, struct
 	}
 	if (counted_by_group(KIND_FORK, 0, &record.process))
 		return 0;
-	read_process(parent, &record.parent);
 	record.time_ns = bpf_ktime_get_boot_ns();
+	if (!is_within_budget(&record.process, record.time_ns))
+		return 0;
+	read_process(parent, &record.parent);
 	submit(ctx, &record, sizeof(record), record.time_ns);
 	return 0;
 }
@@ -406,6 +411,8 @@ static __always_inline int on_exit(void *ctx, struct task_struct *task)
 	if (counted_by_group(KIND_EXIT, record.status, &record.process))
 		return 0;
 	record.time_ns = bpf_ktime_get_boot_ns();
+	if (!is_within_budget(&record.process, record.time_ns))
+		return 0;
 	submit(ctx, &record, sizeof(record), record.time_ns);
 	return 0;
 }

@@ -1,6 +1,6 @@
 //! The system calls that can be asked for: their numbers here, and where they have their paths.
 
-use super::wire::{CallShape, call_wanted};
+use super::wire::{CallShape, call_sending, call_wanted};
 
 /// Where a path begins that is not absolute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub struct Call {
     paths: &'static [(Start, i8)],
     descriptor: Option<i8>,
     address: Option<i8>,
+    sending: u32,
     wanted: u32,
     /// It is watched where no calls are named.
     is_usual: bool,
@@ -30,7 +31,7 @@ pub struct Call {
 
 impl Call {
     const fn new(name: &'static str, number: i64, argument_count: u8) -> Self {
-        Self { name, number, argument_count, paths: &[], descriptor: None, address: None, wanted: call_wanted::CALL_WANTED, is_usual: true }
+        Self { name, number, argument_count, paths: &[], descriptor: None, address: None, sending: call_sending::CALL_SENDS_NOTHING, wanted: call_wanted::CALL_WANTED, is_usual: true }
     }
 
     const fn paths(self, paths: &'static [(Start, i8)]) -> Self {
@@ -45,6 +46,16 @@ impl Call {
     /// The address of a socket, with its length behind.
     const fn address(self, argument: i8) -> Self {
         Self { address: Some(argument), ..self }
+    }
+
+    /// The address, with its length behind, that it sends to.
+    const fn sends_to(self, argument: i8) -> Self {
+        Self { sending: call_sending::CALL_SENDS_TO, ..self.address(argument) }
+    }
+
+    /// The header, or the first of several, of what it sends.
+    const fn sends_message(self, argument: i8) -> Self {
+        Self { sending: call_sending::CALL_SENDS_MESSAGE, ..self.address(argument) }
     }
 
     /// Everyday programs call it often.
@@ -77,6 +88,7 @@ impl Call {
             path_count: u8::try_from(self.paths.len()).unwrap_or(0),
             descriptor: self.descriptor.unwrap_or(-1),
             address: self.address.unwrap_or(-1),
+            sending: u8::try_from(self.sending).unwrap_or_default(),
             ..CallShape::ZERO
         };
         let places = shape.paths.iter_mut().zip(&mut shape.directories);
@@ -174,6 +186,8 @@ pub static CALLS: &[Call] = calls! {
     bind = SYS_bind, 3, descriptor(0), address(1), everyday(); listen = SYS_listen, 2, descriptor(0), everyday();
     connect = SYS_connect, 3, descriptor(0), address(1), everyday(); shutdown = SYS_shutdown, 2, descriptor(0), everyday();
     socketpair = SYS_socketpair, 4, everyday();
+    sendto = SYS_sendto, 6, descriptor(0), sends_to(4), everyday(); sendmsg = SYS_sendmsg, 3, descriptor(0), sends_message(1), everyday();
+    sendmmsg = SYS_sendmmsg, 4, descriptor(0), sends_message(1), everyday();
     chdir = SYS_chdir, 1, paths(&[(Here, 0)]), everyday(); fchdir = SYS_fchdir, 1, descriptor(0), everyday();
     keyctl = SYS_keyctl, 5, everyday(); setsid = SYS_setsid, 0, everyday(); setpgid = SYS_setpgid, 2, everyday();
     tkill = SYS_tkill, 2, everyday(); kill = SYS_kill, 2, everyday(); tgkill = SYS_tgkill, 3, everyday();
@@ -204,7 +218,9 @@ mod tests {
                 _ => None,
             }));
             places.extend(call.descriptor);
-            places.extend(call.address.into_iter().flat_map(|address| [address, address + 1]));
+            let has_header = call.sending == call_sending::CALL_SENDS_MESSAGE;
+            let length = call.address.filter(|_| !has_header).map(|address| address + 1);
+            places.extend(call.address.into_iter().chain(length));
             let count = i8::try_from(call.argument_count).unwrap();
             assert!(places.iter().all(|place| (0..count).contains(place)), "{call:?}");
             assert!(call.paths.len() <= 2, "{call:?}");

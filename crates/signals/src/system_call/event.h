@@ -17,6 +17,7 @@ enum system_call_flag {
 	CALL_PATH_TRUNCATED = 1 << 1,  /* the beginning of a path is missing */
 	CALL_SOCKET = 1 << 2,          /* the addresses of a socket are known */
 	CALL_SOCKET_SERVER = 1 << 3,   /* it listens, or was accepted */
+	CALL_DESTINATION = 1 << 4,     /* the peer is the one that the call sent to */
 };
 
 /*
@@ -56,6 +57,13 @@ enum call_wanted {
 	CALL_WANTED_BUT_TCP, /* not of TCP sockets, of which others tell */
 };
 
+/* What a call does with the address that it is given. */
+enum call_sending {
+	CALL_SENDS_NOTHING,
+	CALL_SENDS_TO,      /* it sends there */
+	CALL_SENDS_MESSAGE, /* the address is named by a header (struct user_msghdr) */
+};
+
 /* What is wanted of a system call, and where it has its paths; arguments count from 0. */
 struct call_shape {
 	__u8 wanted; /* enum call_wanted */
@@ -65,6 +73,7 @@ struct call_shape {
 		[CALL_PATHS]; /* descriptor where a relative path begins; -1: the working directory */
 	__s8 descriptor;      /* below 0: none */
 	__s8 address;         /* of a socket, with its length behind; below 0: none */
+	__u8 sending;         /* enum call_sending */
 };
 
 #endif

@@ -82,10 +82,13 @@ pub fn decode(
 fn socket(record: &SystemCallRecord) -> Result<Socket, DecodeError> {
     let family = u8::try_from(record.descriptor_family).unwrap_or_default();
     let peer = address(family, record.peer_address, record.peer_port)?;
+    // Protocols without ports send to port 0.
+    let has_peer =
+        record.peer_port != 0 || record.flags & system_call_flag::CALL_DESTINATION != 0;
     Ok(Socket {
         protocol: record.socket_protocol,
         local: address(family, record.local_address, record.local_port)?,
-        peer: (record.peer_port != 0).then_some(peer),
+        peer: has_peer.then_some(peer),
         is_server: record.flags & system_call_flag::CALL_SOCKET_SERVER != 0,
     })
 }

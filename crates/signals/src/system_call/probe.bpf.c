@@ -3,12 +3,14 @@
  * System calls when they are done, those of them that user space wants: what is wanted, and where a call
  * has its paths, is data in a map, so that the probe knows no call by name. See README.md.
  */
+#include "budget.h"
 #include "event.h"
 #include "path.h"
 
 EXPORT(enum, system_call_kind);
 EXPORT(enum, system_call_flag);
 EXPORT(enum, call_wanted);
+EXPORT(enum, call_sending);
 EXPORT(struct, system_call_record);
 EXPORT(struct, call_shape);
 
@@ -24,7 +26,7 @@ EXPORT(struct, call_shape);
 /* arch/x86/include/asm/thread_info.h: the call came from a 32-bit program, which has other numbers. */
 #define TS_COMPAT 0x2
 
-/* By number; more than any kernel here has. Written by user space alone. Bytes: 8 an entry. */
+/* By number; more than any kernel here has. Written by user space alone. Bytes: 16 an entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 512);
@@ -126,14 +128,47 @@ static __always_inline __u32 read_call_path(struct call_scratch *out, struct tas
 			       offset);
 }
 
+/* An address in the caller's memory. */
+struct given_address {
+	const void *start; /* NULL: none */
+	__u64 bytes;
+};
+
+/* include/linux/socket.h, struct user_msghdr, its beginning */
+struct message_header {
+	const void *name;
+	__u32 name_bytes;
+	__u32 padding;
+};
+
+static __always_inline struct given_address given_address(const struct system_call_record *record,
+							  const struct call_shape *shape)
+{
+	struct given_address given = {};
+	struct message_header header = {};
+
+	if (!has_argument(shape->address))
+		return given;
+	given.start = (const void *)argument_of(record, shape->address);
+	if (shape->sending == CALL_SENDS_MESSAGE) {
+		bpf_probe_read_user(&header, sizeof(header), given.start);
+		given.start = header.name;
+		given.bytes = header.name_bytes;
+	} else {
+		given.bytes = argument_of(record, shape->address + 1);
+	}
+	return given;
+}
+
 /* The path in the address that a call was given, which the socket did not get. */
-static __always_inline __u32 read_given_address(struct call_scratch *out, struct task_struct *task,
-						__s8 address, __u32 offset)
+static __always_inline __u32 read_given_path_of_socket(struct call_scratch *out,
+						       struct task_struct *task,
+						       struct given_address given, __u32 offset)
 {
 	struct system_call_record *record = &out->record;
-	const char *name = (const char *)argument_of(record, address) + SUN_FAMILY_BYTES;
+	const char *name = given.start + SUN_FAMILY_BYTES;
 	/* No end is needed where the address has one. */
-	__u64 limit = argument_of(record, address + 1) - SUN_FAMILY_BYTES + 1;
+	__u64 limit = given.bytes - SUN_FAMILY_BYTES + 1;
 
 	barrier_on(limit);
 	if (limit > SUN_PATH_BYTES)
@@ -184,6 +219,46 @@ static __always_inline bool is_tcp(const struct system_call_record *record)
 {
 	return record->flags & CALL_SOCKET &&
 	       (record->socket_protocol == IPPROTO_TCP || record->socket_protocol == IPPROTO_MPTCP);
+}
+
+/* include/uapi/linux/in.h and in6.h: where sockaddr_in and sockaddr_in6 have an address; and their bytes. */
+#define SIN_ADDRESS      4
+#define SIN_BYTES        16
+#define SIN6_ADDRESS     8
+#define SIN6_LEAST_BYTES 24
+
+/*
+ * Where the call sent to, if it says so: that goes before the socket's own peer, but over TCP, which does
+ * not look at it.
+ */
+static __always_inline void read_destination(struct system_call_record *record,
+					     struct given_address given)
+{
+	struct {
+		__u16 family;
+		__be16 port;
+	} head = {};
+
+	if (!given.start || given.bytes < SIN_BYTES || !(record->flags & CALL_SOCKET) ||
+	    is_tcp(record))
+		return;
+	if (bpf_probe_read_user(&head, sizeof(head), given.start))
+		return;
+	if (record->descriptor_family == AF_INET) {
+		__builtin_memset(record->peer_address, 0, 16);
+		bpf_probe_read_user(record->peer_address, 4, given.start + SIN_ADDRESS);
+	} else if (head.family == AF_INET) {
+		/* By IPv4 from a socket of IPv6, which has such addresses mapped. */
+		__builtin_memset(record->peer_address, 0, 10);
+		record->peer_address[10] = record->peer_address[11] = 0xff;
+		bpf_probe_read_user(record->peer_address + 12, 4, given.start + SIN_ADDRESS);
+	} else if (head.family == AF_INET6 && given.bytes >= SIN6_LEAST_BYTES) {
+		bpf_probe_read_user(record->peer_address, 16, given.start + SIN6_ADDRESS);
+	} else {
+		return;
+	}
+	record->peer_port = bpf_ntohs(head.port);
+	record->flags |= CALL_DESTINATION;
 }
 
 /* Of the two ends of a Unix socket the one that has a name: the peer, or itself. */
@@ -262,6 +337,7 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 {
 	__u32 zero = 0, offset = 0;
 	struct system_call_record *record;
+	struct given_address given;
 	struct call_shape *shape;
 	struct task_struct *task;
 	struct call_scratch *out;
@@ -304,10 +380,17 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 		COUNT(filtered);
 		return 0;
 	}
+	if (!is_within_budget(&record->process, record->time_ns))
+		return 0;
 	offset += record->descriptor_path_length;
-	if (record->descriptor_family == AF_UNIX && !record->descriptor_path_length &&
-	    has_argument(shape->address))
-		offset = read_given_address(out, task, shape->address, offset);
+	if (has_argument(shape->address)) {
+		given = given_address(record, shape);
+		if (shape->sending)
+			read_destination(record, given);
+		if (record->descriptor_family == AF_UNIX && !record->descriptor_path_length &&
+		    given.start)
+			offset = read_given_path_of_socket(out, task, given, offset);
+	}
 	size = sizeof(*record) + offset;
 	barrier_on(size);
 	if (size > sizeof(*out))

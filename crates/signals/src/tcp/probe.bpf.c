@@ -7,6 +7,7 @@
  * (it does not let a program recurse). So each hook has two programs: one that only handles sockets
  * locked by a task (`owned`), one that only handles the others, which run with softirqs off.
  */
+#include "budget.h"
 #include "connection.h"
 
 EXPORT(enum, tcp_kind);
@@ -86,7 +87,8 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
 		count_group(&out->group);
 		return;
 	}
-	submit(ctx, record, sizeof(*record), record->time_ns);
+	if (is_within_budget(&record->process, record->time_ns))
+		submit(ctx, record, sizeof(*record), record->time_ns);
 }
 
 static __always_inline struct tcp_scratch *scratch_of(__u32 context)

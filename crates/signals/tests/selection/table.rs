@@ -42,9 +42,23 @@ fn every_rung_can_select() {
             for rung in hook.ladder {
                 let rung = Rung { ..*rung };
                 let ladder = Box::leak(Box::new([rung]));
-                let SignalSpec { name, object, config_offset, sends_records, .. } = signal.spec;
+                let SignalSpec {
+                    name,
+                    object,
+                    config_offset,
+                    sends_records,
+                    records_per_second,
+                    ..
+                } = signal.spec;
                 let hooks = Box::leak(Box::new([Hook { name: hook.name, ladder }]));
-                let spec = SignalSpec { name, object, config_offset, sends_records, hooks };
+                let spec = SignalSpec {
+                    name,
+                    object,
+                    config_offset,
+                    sends_records,
+                    records_per_second,
+                    hooks,
+                };
                 let asked =
                     Asked { signal: name, hooks: &[hook.name], kinds: &kinds, ..Asked::default() };
                 let with = loaded_as(&asked, &spec);

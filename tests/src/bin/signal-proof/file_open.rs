@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use chandra_tests::comparison::Comparison;
 use chandra_tests::launch::checked;
@@ -140,6 +141,34 @@ pub fn opens(chandra: &Path, hooks: &mut Hooks) {
         hooks.compared("file_open", fields.finish());
     }
     hooks.served(&trace.stop());
+}
+
+/// More opens at once than a cgroup may tell of: what is told and what is over the budget is all of them.
+pub fn over_budget(chandra: &Path, hooks: &mut Hooks) {
+    const OPENS: u64 = 2000;
+    const RATE: u64 = 100;
+    let pid = std::process::id().to_string();
+    let budget = RATE.to_string();
+    let started = Instant::now();
+    let trace = Trace::start_program(chandra, &["open", "--pid", &pid, "--event-budget", &budget]);
+    let path = "/chandra-not-there".to_owned();
+    (0..OPENS).for_each(|_| drop(fs::File::open(&path)));
+    let outcome = trace.stop();
+    hooks.served_as(&outcome, ", over budget");
+    let summary = outcome.summary();
+    let number = |name: &str| summary.number(name).unwrap();
+    let (seen, limited) = (number("seen"), number("rate_limited"));
+    let told =
+        outcome.records.iter().filter(|it| it.text("file.path") == Some(&path)).count() as u64;
+    // A quarter of a second's may come at once; the proof opens a few files of its own.
+    let allowed = started.elapsed().as_millis() as u64 * RATE / 1000 + RATE / 4 + 64;
+    let is_right = seen >= OPENS
+        && told >= RATE / 4
+        && number("shown") <= allowed
+        && limited >= OPENS - told
+        && limited + number("shown") == seen - number("filtered");
+    let why = || format!("{told} of {OPENS} told, {allowed} allowed: {summary:?}");
+    hooks.compared("file_open, over budget", if is_right { Ok(()) } else { Err(why()) });
 }
 
 fn compare(fields: &mut Comparison, opening: &Opening<'_>, opened: Option<&OwnedFd>) {

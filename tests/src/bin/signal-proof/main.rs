@@ -65,6 +65,7 @@ const PROOFS: &[Proof] = &[
     ("dns", dns::exchange),
     ("dns tcp", dns::by_tcp),
     ("open", file_open::opens),
+    ("open, over budget", file_open::over_budget),
     ("syscalls", system_call::calls),
     ("syscalls, many of them", system_call::many_calls),
     ("udp", udp::conversations),

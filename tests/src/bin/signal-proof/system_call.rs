@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::mem::ManuallyDrop;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::path::Path;
 
@@ -29,6 +29,8 @@ struct Called {
     descriptor_path: Option<String>,
     /// The socket that the call is about, with the word for its family.
     socket: Option<(RawFd, &'static str)>,
+    /// Where it sends, if the call says so.
+    destination: Option<SocketAddr>,
 }
 
 impl Called {
@@ -99,6 +101,7 @@ fn prove(chandra: &Path, hooks: &mut Hooks, others: &[&str], suffix: &str) {
             descriptor_type: Some("socket"),
             descriptor_path: path.map(str::to_owned),
             socket: Some((socket, family)),
+            destination: None,
         };
     let at_file = |call: Called| Called { descriptor_path: Some(format!("{root}/there")), ..call };
     let listen = |socket: RawFd, family, path| {
@@ -107,14 +110,36 @@ fn prove(chandra: &Path, hooks: &mut Hooks, others: &[&str], suffix: &str) {
     };
     let bound_path = format!("{root}/bound");
     let connect = libc::SYS_connect;
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (elsewhere, sender_6) =
+        (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("[::1]:0").unwrap());
+    let (to, to_6) = (elsewhere.local_addr().unwrap(), sender_6.local_addr().unwrap());
+    let (address, address_6) = (internet_address(to.port()), internet_address_6(to_6.port()));
+    let headers = [&address, &address_6].map(|address| message_header(address));
+    let sends = |name, number, socket: &UdpSocket, family, arguments: &[u64], destination| Called {
+        arguments: [&[socket.as_raw_fd() as u64], arguments].concat(),
+        destination,
+        ..of_socket(name, number, socket.as_raw_fd(), family, &[], None)
+    };
+    let [header, header_6] = headers.each_ref().map(|header| header.as_ptr() as u64);
+    let data = pointer_to(b"data");
     let pointer = |text: &CString| text.as_ptr() as u64;
     let working = std::env::current_dir().unwrap();
     let at = |path: &str| (format!("{root}/{path}"), path.to_owned());
     let plain = |text: &str| (text.to_owned(), text.to_owned());
     let call = |name, number, arguments: &[u64], paths: &[(String, String)], descriptor_type| {
         let (arguments, paths) = (arguments.to_vec(), paths.to_vec());
-        let (descriptor_path, socket) = (None, None);
-        Called { name, number, arguments, paths, descriptor_type, descriptor_path, socket }
+        let (descriptor_path, socket, destination) = (None, None, None);
+        Called {
+            name,
+            number,
+            arguments,
+            paths,
+            descriptor_type,
+            descriptor_path,
+            socket,
+            destination,
+        }
     };
     let all = [
         call(
@@ -192,6 +217,19 @@ fn prove(chandra: &Path, hooks: &mut Hooks, others: &[&str], suffix: &str) {
             arguments: vec![client as u64, 2],
             ..of_socket("shutdown", libc::SYS_shutdown, client, "unix", &[], Some(&bound_path))
         },
+        sends(
+            "sendto",
+            libc::SYS_sendto,
+            &sender,
+            "ipv4",
+            &[data, 4, 0, address.as_ptr() as u64, address.len() as u64],
+            Some(to),
+        ),
+        // To whom it is connected by now.
+        sends("sendto", libc::SYS_sendto, &ipv4, "ipv4", &[data, 4, 0, 0, 0], None),
+        sends("sendmsg", libc::SYS_sendmsg, &sender, "ipv4", &[header, 0], Some(to)),
+        sends("sendmsg", libc::SYS_sendmsg, &sender_6, "ipv6", &[header_6, 0], Some(to_6)),
+        sends("sendmmsg", libc::SYS_sendmmsg, &sender, "ipv4", &[header, 1, 0], Some(to)),
         call("setpgid", libc::SYS_setpgid, &[0, u64::from(u32::MAX)], &[], None),
     ];
     let names: BTreeSet<_> =
@@ -243,6 +281,27 @@ fn internet_address(port: u16) -> Vec<u8> {
     [&family[..], &port.to_be_bytes(), &[127, 0, 0, 1], &[0; 8]].concat()
 }
 
+/// `struct sockaddr_in6` of the loopback interface.
+fn internet_address_6(port: u16) -> Vec<u8> {
+    let family = (libc::AF_INET6 as u16).to_ne_bytes();
+    let (flow, scope) = ([0; 4], [0; 4]);
+    let address = std::net::Ipv6Addr::LOCALHOST.octets();
+    [&family[..], &port.to_be_bytes(), &flow, &address, &scope].concat()
+}
+
+/// `struct mmsghdr` of a message without data to this address, which is a `struct msghdr`, too.
+fn message_header(address: &[u8]) -> [u64; 8] {
+    let (mut header, bytes) = ([0; 8], address.len() as u64);
+    header[0] = address.as_ptr() as u64;
+    // The upper half is padding.
+    header[1] = u64::from(u32::try_from(bytes).unwrap());
+    header
+}
+
+fn pointer_to(data: &'static [u8]) -> u64 {
+    data.as_ptr() as u64
+}
+
 fn hexadecimal(arguments: &[u64]) -> Vec<String> {
     arguments.iter().map(|argument| format!("{argument:#x}")).collect()
 }
@@ -258,11 +317,11 @@ fn option(socket: RawFd, name: libc::c_int) -> i32 {
 }
 
 /// What the kernel says of a socket when it is asked.
-fn compare_socket(fields: &mut Comparison, socket: RawFd) {
+fn compare_socket(fields: &mut Comparison, socket: RawFd, destination: Option<SocketAddr>) {
     // SAFETY: it is open, and is not closed here.
     let asked = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(socket) });
     let local = asked.local_addr().unwrap();
-    let peer = asked.peer_addr().ok();
+    let peer = destination.or_else(|| asked.peer_addr().ok());
     fields.is("system_call.socket.protocol", option(socket, libc::SO_PROTOCOL));
     fields.is("system_call.socket.local.address", local.ip().to_string());
     fields.is("system_call.socket.local.port", local.port());
@@ -281,7 +340,7 @@ fn compare(fields: &mut Comparison, call: &Called, result: i64) {
     fields.is_optional("system_call.descriptor_family", call.socket.map(|(_, family)| family));
     fields.is_optional("system_call.descriptor_path", call.descriptor_path.clone());
     if let Some((socket, "ipv4" | "ipv6")) = call.socket {
-        compare_socket(fields, socket);
+        compare_socket(fields, socket, call.destination);
     }
     let has_path = !call.paths.is_empty() || call.descriptor_path.is_some();
     fields.is_optional("system_call.path_truncated", has_path.then_some(false));

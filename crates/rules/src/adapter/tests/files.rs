@@ -319,6 +319,20 @@ fn calls_of_sockets_answer_for_their_ends() {
 }
 
 #[test]
+fn a_call_that_sends_answers_for_where_it_sent() {
+    let ends = "fd.type = ipv4 and fd.l4proto = udp and fd.sip = 198.51.100.7 and fd.sport = 4444 and fd.cip = 10.0.0.1 \
+        and fd.lport = 53 and fd.rip = 198.51.100.7 and evt.category = net";
+    for name in ["sendto", "sendmsg", "sendmmsg"] {
+        let sent = SystemCall { result: 44, ..of_socket(call(name), Some(PEER)) };
+        let condition = format!("evt.type = {name} and {ends} and evt.rawres = 44");
+        asked(&sent, &[&condition], &[("%fd.name", "10.0.0.1:53->198.51.100.7:4444")]);
+        let refused = SystemCall { result: -1, ..sent };
+        let condition = format!("evt.type = {name} and {ends} and evt.res = EPERM");
+        asked(&refused, &[&condition], &[]);
+    }
+}
+
+#[test]
 fn a_connection_over_tcp_is_told_by_its_handshake_and_not_by_its_call() {
     let (node, who) = (node(), Who::default());
     for (protocol, is_told) in [(6, false), (262, false), (17, true), (132, true)] {
@@ -413,7 +427,9 @@ fn fields_are_answered_of_the_events_that_the_catalogue_names() {
         let plain = SystemCall { path, second_path: path, ..call(event_type.name()) };
         let call = match event_type.name() {
             "bind" | "listen" => SystemCall { path: None, ..of_socket(plain, None) },
-            "dup" | "dup2" | "dup3" => of_socket(plain, Some(PEER)),
+            "dup" | "dup2" | "dup3" | "sendto" | "sendmsg" | "sendmmsg" => {
+                SystemCall { path: None, ..of_socket(plain, Some(PEER)) }
+            }
             "fchmod" | "fchown" | "fchdir" | "finit_module" | "kexec_file_load" => SystemCall {
                 descriptor_type: Some(FileType::Regular),
                 descriptor_path: Some(b"/a"),
