@@ -14,6 +14,8 @@ field that no captured event answers makes a rule that uses it an error when rul
 (`skip-if-unknown-filter: true` leaves such a rule out instead). *System calls* there are all types that
 `system_call` tells of.
 
+- A rule about `sendto` is told by the call, or, where it asks what no call says, by the first datagram
+  (`udp_open`).
 - `[n]` takes the number of an ancestor, 1 being the parent and 0 the process itself. Without a number,
   which conditions allow, a comparison holds if it holds of one ancestor.
 - `[name]` takes a name.

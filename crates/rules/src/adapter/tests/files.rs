@@ -321,14 +321,17 @@ fn calls_of_sockets_answer_for_their_ends() {
 #[test]
 fn a_call_that_sends_answers_for_where_it_sent() {
     let ends = "fd.type = ipv4 and fd.l4proto = udp and fd.sip = 198.51.100.7 and fd.sport = 4444 and fd.cip = 10.0.0.1 \
-        and fd.lport = 53 and fd.rip = 198.51.100.7 and evt.category = net";
+        and fd.lport = 53 and fd.rip = 198.51.100.7 and evt.category = net \
+        and fd.name = \"10.0.0.1:53->198.51.100.7:4444\"";
+    // Rules that name no events, as that of these outputs, are not told of such calls.
+    let outputs = [("o", "o")];
     for name in ["sendto", "sendmsg", "sendmmsg"] {
         let sent = SystemCall { result: 44, ..of_socket(call(name), Some(PEER)) };
         let condition = format!("evt.type = {name} and {ends} and evt.rawres = 44");
-        asked(&sent, &[&condition], &[("%fd.name", "10.0.0.1:53->198.51.100.7:4444")]);
+        asked(&sent, &[&condition], &outputs);
         let refused = SystemCall { result: -1, ..sent };
         let condition = format!("evt.type = {name} and {ends} and evt.res = EPERM");
-        asked(&refused, &[&condition], &[]);
+        asked(&refused, &[&condition], &outputs);
     }
 }
 
