@@ -4,18 +4,19 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-use chandra_event::cpu_sample::{CpuSample, StackEnd};
+use chandra_event::cpu_sample::{CpuSample, StackEnd, UserFrame};
 use chandra_loader::clock;
 use chandra_loader::load::Loaded;
-use chandra_loader::sideband::Sideband;
+use chandra_loader::sideband::{Happened, Sideband};
 use chandra_profile::metadata::ValueType;
 use chandra_profile::profile::{Limits, Profile};
 use chandra_signals::cpu_profile::{ProfileMapping, TickCounts};
 
+use crate::code_lists::{CodeLists, ProcessKey};
 use crate::executables::{Executables, Number};
 use crate::kernel::{Kernel, KernelError};
-use crate::memory::Memory;
-use crate::names::Names;
+use crate::memory::{File, Memory, Piece};
+use crate::names::{NameFigures, Names, Progress};
 use crate::processes::{Change, Processes, Program, Told};
 use crate::stacks::{OwnerOfSample, Sampled, Stacks, What};
 use crate::walk::Stack;
@@ -61,6 +62,8 @@ pub struct Figures {
     pub refused: u64,
     /// Executables without a table: path, and why.
     pub without_table: Vec<(String, String)>,
+    /// What became of looking for names.
+    pub names: NameFigures,
 }
 
 impl Figures {
@@ -104,6 +107,7 @@ pub struct Profiler {
     sideband: Sideband,
     processes: Processes,
     executables: Executables,
+    lists: CodeLists,
     kernel: Kernel,
     stacks: Stacks,
     waiting: VecDeque<Waiting>,
@@ -125,6 +129,7 @@ impl Profiler {
             sideband: Sideband::open().map_err(StartError::Sideband)?,
             processes: Processes::default(),
             executables: Executables::new().map_err(StartError::Thread)?,
+            lists: CodeLists::default(),
             kernel: Kernel::of(loaded)?,
             stacks: Stacks::default(),
             waiting: VecDeque::new(),
@@ -147,19 +152,23 @@ impl Profiler {
         let owner = self.stacks.owner(owner);
         let kernel: Vec<u64> = sample.kernel_frames.iter().collect();
         let user: Vec<u64> = sample.user_frames.iter().collect();
+        let process = (sample.process.pid, sample.process.start_boottime_ns);
         let Some(stack) = Stack::of(sample) else {
-            self.count(&Sampled {
-                owner,
-                end: sample.user_end,
-                is_kernel_truncated: sample.is_kernel_truncated,
-                kernel: &kernel,
-                user: &user,
-                weight_ns: sample.weight_ns,
-            });
+            self.count(
+                process,
+                &Sampled {
+                    owner,
+                    end: sample.user_end,
+                    is_kernel_truncated: sample.is_kernel_truncated,
+                    kernel: &kernel,
+                    user: &user,
+                    weight_ns: sample.weight_ns,
+                },
+            );
             return;
         };
         let waiting = Waiting {
-            process: (sample.process.pid, sample.process.start_boottime_ns),
+            process,
             exec_id: sample.exec_id,
             boottime_ns: sample.boottime_ns,
             weight_ns: sample.weight_ns,
@@ -188,16 +197,23 @@ impl Profiler {
             self.looked = Instant::now();
             // Those that are heard go on; others are tried again the next time.
             let _ = self.sideband.follow_cpus();
-            let Self { processes, kernel, outdated, .. } = self;
-            processes.forget_ended(clock::boottime_ns(), &mut |it| heed(it, kernel, outdated));
+            self.lists.open_missing();
+            let Self { processes, lists, kernel, outdated, .. } = self;
+            processes.forget_ended(clock::boottime_ns(), &mut |change| {
+                if let Change::Gone(pid) = change {
+                    lists.forget(pid);
+                }
+                heed(change, kernel, outdated);
+            });
         }
     }
 
     /// Takes in what the kernel told since the last time.
     fn catch_up(&mut self) {
         self.known_until_ns = clock::boottime_ns();
-        let Self { sideband, processes, kernel, outdated, .. } = self;
+        let Self { sideband, processes, executables, lists, kernel, outdated, .. } = self;
         sideband.drain(&mut |event| {
+            open_early(&event.happened, executables, lists);
             processes.take(event, &mut |change| heed(change, kernel, outdated));
         });
     }
@@ -256,17 +272,24 @@ impl Profiler {
             Some((frames, end)) => (frames.as_slice(), *end),
             None => (as_it_came, waiting.end),
         };
-        self.count(&Sampled {
-            owner: waiting.owner,
-            end,
-            is_kernel_truncated: waiting.is_kernel_truncated,
-            kernel: &waiting.kernel,
-            user,
-            weight_ns: waiting.weight_ns,
-        });
+        self.count(
+            waiting.process,
+            &Sampled {
+                owner: waiting.owner,
+                end,
+                is_kernel_truncated: waiting.is_kernel_truncated,
+                kernel: &waiting.kernel,
+                user,
+                weight_ns: waiting.weight_ns,
+            },
+        );
     }
 
-    fn count(&mut self, sampled: &Sampled<'_>) {
+    fn count(&mut self, process: ProcessKey, sampled: &Sampled<'_>) {
+        let is_in_no_file = |word: &u64| UserFrame::unpack(*word).executable == 0;
+        if sampled.user.iter().any(is_in_no_file) {
+            self.lists.sample(process, &mut self.executables.roots);
+        }
         let end = StackEnd::ALL.iter().position(|end| *end == sampled.end);
         if let Some(count) = end.and_then(|end| self.figures.ends.get_mut(end)) {
             *count += 1;
@@ -307,8 +330,9 @@ impl Profiler {
         }
     }
 
-    /// The profile of everything so far: samples and nanoseconds.
-    pub fn finish(&mut self, what: What) -> Profile {
+    /// The profile of everything so far: samples and nanoseconds. Looking for names may take some seconds;
+    /// `progress` hears how many are found of how many.
+    pub fn finish(&mut self, what: What, progress: Progress<'_>) -> Profile {
         self.catch_up();
         let until = Instant::now() + LAST_WAIT;
         while self.executables.building() > 0 && Instant::now() < until {
@@ -320,8 +344,11 @@ impl Profiler {
         }
         let types = vec![ValueType::samples(), ValueType::cpu()];
         let mut profile = Profile::new(types, Limits::default());
-        let mut names = Names::new(&self.executables);
-        self.stacks.write(&mut names, what, &mut profile);
+        let wanted = self.stacks.wanted(what);
+        let Self { executables, lists, .. } = self;
+        let names = Names::find(wanted, executables, lists, &mut profile, progress);
+        self.stacks.write(&names, what, &mut profile);
+        self.figures.names = names.figures;
         profile
     }
 
@@ -342,12 +369,34 @@ impl Profiler {
             refused: self.kernel.refused_tables
                 + self.kernel.refused_processes
                 + self.processes.refused
-                + self.executables.refused,
+                + self.executables.refused
+                + self.lists.refused,
             without_table: without_table
                 .map(|(number, why)| (path(*number), why.clone()))
                 .collect(),
             ..self.figures.clone()
         }
+    }
+}
+
+/// Opens what may be needed for names later, while the process lives that has it.
+fn open_early(happened: &Happened<'_>, executables: &mut Executables, lists: &mut CodeLists) {
+    match *happened {
+        Happened::Mapped(mapped) => {
+            let piece = Piece {
+                start: mapped.start,
+                end: mapped.start.saturating_add(mapped.bytes),
+                offset: mapped.offset,
+                file: File::of(mapped.device, mapped.inode, mapped.path),
+            };
+            match piece.file {
+                File::Anonymous => lists.meet(mapped.pid, &mut executables.roots),
+                _ => executables.foresee(mapped.pid, &piece),
+            }
+        }
+        Happened::Forked { pid, .. } | Happened::Executed { pid } => lists.forget(pid),
+        Happened::Exited { pid } => lists.end(pid),
+        Happened::Lost { .. } => {}
     }
 }
 
@@ -372,7 +421,7 @@ fn rows(
     pid: u32,
     memory: &Memory,
 ) -> Vec<ProfileMapping> {
-    let row = |piece: &crate::memory::Piece| {
+    let row = |piece: &Piece| {
         let number = executables.number(pid, piece);
         if let Some(executable) = executables.get_mut(number).filter(|it| !it.is_told) {
             let table = executable.table().cloned();

@@ -84,7 +84,9 @@ pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
     let elapsed = begun.elapsed();
     drop(statistics);
     let loaded = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut profile = profiler.finish(options.what);
+    let progress = Progress::new(begun);
+    let mut profile =
+        profiler.finish(options.what, &mut |done, all| progress.show_names(done, all));
     describe(&mut profile, options, begun_wall, elapsed);
     let summary = summary::Summary::new(&loaded, &profiler, &received, &tally, elapsed);
     summary.tell_losses(&mut profile.metadata);
@@ -201,6 +203,12 @@ impl Progress {
             let seconds = self.begun.elapsed().as_secs();
             // A terminal that is gone shows nothing.
             let _ = write!(io::stderr(), "\r{seconds} s, {} samples\x1b[K\r", figures.samples);
+        }
+    }
+
+    fn show_names(&self, done: u64, all: u64) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\rsymbols {done}/{all}\x1b[K\r");
         }
     }
 }

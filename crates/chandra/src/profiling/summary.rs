@@ -113,7 +113,21 @@ impl Summary {
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
         }
-        text + &self.cost()
+        text + &self.names() + &self.cost()
+    }
+
+    /// What has names.
+    fn names(&self) -> String {
+        let names = &self.figures.names;
+        let mut text = format!("; {} of {} places have names", names.named, names.places);
+        let further = [
+            (names.not_looked_up, "not looked up"),
+            (names.incomplete, "files whose symbols were not all read"),
+        ];
+        for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        text
     }
 
     /// In percent of one core.
