@@ -4,6 +4,9 @@
 //! is opened when it is first seen to be mapped, before anybody is sampled in it ([`Executables::foresee`]), so that
 //! it is known when its process has ended, or its container: through the process that maps it, else by its path in
 //! the root of that process, in our own, and in those that were opened before, if that leads to the same inode.
+//!
+//! Tables have a budget, and those that no sample had a frame in for a while are put out ([`Executables::expire`]): who
+//! is sampled there again has them built again.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, Metadata};
@@ -14,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chandra_symbols::{Source, open_inside, vdso};
 use chandra_unwind::format::Table;
@@ -32,6 +35,9 @@ const MAX_FORESEEN: usize = 256;
 /// A larger file has frame pointers at best.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// Bytes of tables. The kernel has as many again.
+pub const MAX_TABLE_BYTES: usize = 128 << 20;
+
 /// The number of an executable; 0 for code that is in no file.
 pub type Number = u16;
 
@@ -46,10 +52,14 @@ pub struct Executable {
     state: State,
     /// The kernel has its table.
     pub is_told: bool,
+    /// When a sample had a frame in it last.
+    seen: Instant,
 }
 
 #[derive(Debug)]
 enum State {
+    /// It had one that was put out.
+    PutOut,
     Building,
     /// Its table; none where it has no description, or cannot be read.
     Ready(Option<Arc<Table>>),
@@ -72,6 +82,16 @@ impl Content {
         match self {
             Self::Open(file) => file.metadata().map_or(0, |metadata| metadata.len()),
             _ => 0,
+        }
+    }
+
+    /// The same once more.
+    fn again(&self) -> Option<Self> {
+        match self {
+            Self::Open(file) => file.try_clone().ok().map(Self::Open),
+            Self::At(path, inode) => Some(Self::At(path.clone(), *inode)),
+            Self::Vdso => Some(Self::Vdso),
+            Self::Nowhere => None,
         }
     }
 
@@ -100,7 +120,7 @@ impl Executable {
     pub fn table(&self) -> Option<&Arc<Table>> {
         match &self.state {
             State::Ready(table) => table.as_ref(),
-            State::Building => None,
+            State::Building | State::PutOut => None,
         }
     }
 
@@ -155,6 +175,7 @@ struct Found {
 struct Job {
     number: Number,
     content: Content,
+    root: Option<Arc<fs::File>>,
     bytes: u64,
 }
 
@@ -180,8 +201,12 @@ pub struct Executables {
     built: Receiver<Built>,
     /// Files without a table, with why.
     pub without_table: Vec<(Number, String)>,
-    /// Files that have no number, because there were too many.
+    /// Files that have no number, because there were too many, and tables that there was no room for.
     pub refused: u64,
+    /// Bytes of tables.
+    pub table_bytes: usize,
+    /// Tables that were put out.
+    pub put_out: u64,
 }
 
 impl Executables {
@@ -202,8 +227,8 @@ impl Executables {
                 jobs.extend(asked.try_iter());
                 // The smallest first: the large library of one program does not hold up all others.
                 jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
-                let Some(Job { number, content, .. }) = jobs.pop() else { continue };
-                if done.send(Built { number, table: table(&content) }).is_err() {
+                let Some(Job { number, content, root, .. }) = jobs.pop() else { continue };
+                if done.send(Built { number, table: table(&content, root.as_deref()) }).is_err() {
                     break;
                 }
             }
@@ -221,6 +246,8 @@ impl Executables {
             built,
             without_table: Vec::new(),
             refused: 0,
+            table_bytes: 0,
+            put_out: 0,
         })
     }
 
@@ -244,7 +271,9 @@ impl Executables {
     pub fn number(&mut self, pid: u32, piece: &Piece) -> Number {
         let Some(key) = FileKey::of(&piece.file) else { return 0 };
         if let Some(known) = self.numbers.get(&key) {
-            return *known;
+            let known = *known;
+            self.build_again(known);
+            return known;
         }
         let next = self.all.len() + 1;
         if next >= MAX_EXECUTABLES as usize {
@@ -268,13 +297,8 @@ impl Executables {
             File::OnDisk { path, .. } => Rc::clone(path),
             _ => b"[vdso]".as_slice().into(),
         };
-        let again = found.and_then(|found| {
-            let again = match &found.content {
-                Content::Open(file) => Content::Open(file.try_clone().ok()?),
-                _ => Content::Vdso,
-            };
-            Some((found, again))
-        });
+        let again = found.and_then(|found| found.content.again().map(|again| (found, again)));
+        let seen = Instant::now();
         let Some((Found { content, root }, again)) = again else {
             self.without_table.push((number, "it could not be opened".to_owned()));
             let state = State::Ready(None);
@@ -284,12 +308,13 @@ impl Executables {
                 content: Content::Nowhere,
                 state,
                 is_told: false,
+                seen,
             };
         };
         self.building += 1;
         // Nobody there to build it: then it is never ready, and who waits for it stops waiting.
         let bytes = again.length();
-        let _ = self.jobs.send(Job { number, content: again, bytes });
+        let _ = self.jobs.send(Job { number, content: again, root: root.clone(), bytes });
         let content = match content {
             Content::Open(file) if self.open >= MAX_OPEN => {
                 let inode = file.metadata().map_or(0, |metadata| metadata.ino());
@@ -298,7 +323,7 @@ impl Executables {
             content => content,
         };
         self.open += usize::from(matches!(content, Content::Open(_)));
-        Executable { path, root, content, state: State::Building, is_told: false }
+        Executable { path, root, content, state: State::Building, is_told: false, seen }
     }
 
     /// The file of a piece of memory, opened, with the root of its process; of one that is gone perhaps in the root
@@ -366,9 +391,59 @@ impl Executables {
                 None
             }
         };
+        let table = table.filter(|table| {
+            let fits = self.table_bytes + table.bytes() <= MAX_TABLE_BYTES;
+            self.refused += u64::from(!fits);
+            fits
+        });
+        self.table_bytes += table.as_ref().map_or(0, |table| table.bytes());
         if let Some(executable) = self.get_mut(built.number) {
             executable.state = State::Ready(table);
+            executable.seen = Instant::now();
         }
+    }
+
+    /// A sample had a frame there.
+    pub fn see(&mut self, number: Number, now: Instant) {
+        if let Some(executable) = self.get_mut(number) {
+            executable.seen = now;
+        }
+    }
+
+    /// Puts out tables that no sample had a frame in for so long; their numbers, and which of them the kernel has.
+    pub fn expire(&mut self, unseen_for: Duration, now: Instant) -> Vec<(Number, bool)> {
+        let mut gone = Vec::new();
+        for (number, executable) in (1..).zip(&mut self.all) {
+            let is_old = now.saturating_duration_since(executable.seen) >= unseen_for;
+            if let State::Ready(Some(table)) = &executable.state
+                && is_old
+            {
+                self.table_bytes -= table.bytes();
+                self.put_out += 1;
+                executable.state = State::PutOut;
+                gone.push((number, std::mem::take(&mut executable.is_told)));
+            }
+        }
+        gone
+    }
+
+    /// One whose table was put out is sampled again.
+    fn build_again(&mut self, number: Number) {
+        let Some(executable) = self.get_mut(number) else { return };
+        if !matches!(executable.state, State::PutOut) {
+            return;
+        }
+        let Some(content) = executable.content.again() else { return };
+        executable.state = State::Building;
+        let root = executable.root.clone();
+        self.building += 1;
+        let bytes = content.length();
+        let _ = self.jobs.send(Job { number, content, root, bytes });
+    }
+
+    /// The number of a file that has one already.
+    pub fn known_number(&self, file: &File) -> Number {
+        FileKey::of(file).and_then(|key| self.numbers.get(&key)).copied().unwrap_or(0)
     }
 
     /// How many are being built.
@@ -392,10 +467,10 @@ impl Executables {
     }
 }
 
-fn table(content: &Content) -> Result<Table, String> {
+fn table(content: &Content, root: Option<&fs::File>) -> Result<Table, String> {
     let bytes = match content {
         Content::Open(file) => read_whole(file).map_err(|error| error.to_string())?,
-        other => match other.source(None).map_err(|error| error.to_string())? {
+        other => match other.source(root).map_err(|error| error.to_string())? {
             Source::Memory(bytes) => bytes.to_vec(),
             Source::File(file) => read_whole(&file).map_err(|error| error.to_string())?,
         },
@@ -457,5 +532,36 @@ mod tests {
         let mut others = Executables::new().unwrap();
         let number = others.number(child.id(), &piece);
         assert!(others.get(number).unwrap().source().is_err());
+    }
+
+    #[test]
+    fn a_table_that_nobody_was_sampled_in_is_put_out_and_built_again() {
+        let mut executables = Executables::new().unwrap();
+        let pid = std::process::id();
+        let pieces = crate::proc_maps::read(pid).unwrap();
+        let on_disk = |piece: &&Piece| matches!(piece.file, File::OnDisk { .. });
+        let pieces: Vec<_> = pieces.iter().filter(on_disk).collect();
+        let numbers: Vec<_> = pieces.iter().map(|it| executables.number(pid, it)).collect();
+        let wait = |executables: &mut Executables| {
+            while executables.building() > 0 {
+                executables.wait_built(Duration::from_secs(1));
+            }
+        };
+        wait(&mut executables);
+        let (first, all) = (numbers[0], executables.table_bytes);
+        executables.get_mut(first).unwrap().is_told = true;
+        let later = Instant::now() + Duration::from_secs(60);
+        executables.see(first, later);
+        let gone = executables.expire(Duration::from_secs(60), later);
+        assert!(!gone.is_empty() && gone.iter().all(|(it, is_told)| *it != first && !is_told));
+        let kept = executables.get(first).unwrap().table().unwrap().bytes();
+        assert_eq!((executables.table_bytes, executables.put_out), (kept, gone.len() as u64));
+        assert!(!executables.is_ready(gone[0].0));
+        assert_eq!(executables.expire(Duration::ZERO, later), [(first, true)]);
+        for piece in &pieces {
+            executables.number(pid, piece);
+        }
+        wait(&mut executables);
+        assert_eq!(executables.table_bytes, all);
     }
 }

@@ -13,7 +13,7 @@ use chandra_profile::profile::{Limits, Profile};
 use chandra_signals::cpu_profile::{ProfileMapping, TickCounts};
 
 use crate::code_lists::{CodeLists, ProcessKey};
-use crate::executables::{Executables, Number};
+use crate::executables::{Executables, MAX_TABLE_BYTES, Number};
 use crate::kernel::{Kernel, KernelError};
 use crate::memory::{File, Memory, Piece};
 use crate::names::{NameFigures, Names, Progress};
@@ -58,6 +58,8 @@ pub struct Figures {
     pub sideband_lost: u64,
     /// Bytes of tables in the kernel.
     pub table_bytes: usize,
+    /// Tables that were put out, because nobody was sampled there.
+    pub tables_put_out: u64,
     /// Tables, processes, pieces of memory and executables that there was no room for.
     pub refused: u64,
     /// Executables without a table: path, and why.
@@ -98,6 +100,10 @@ struct Waiting {
 const MAX_WAITING_BYTES: usize = 64 << 20;
 /// CPUs that came online, and processes that ended, are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// Tables that no sample had a frame in for so long are put out.
+const UNSEEN: Duration = Duration::from_secs(60);
+/// The same where there is little room.
+const UNSEEN_IN_NEED: Duration = Duration::from_secs(5);
 /// At the end, tables that are being built are waited for so long.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
@@ -198,6 +204,7 @@ impl Profiler {
             // Those that are heard go on; others are tried again the next time.
             let _ = self.sideband.follow_cpus();
             self.lists.open_missing();
+            self.put_out_tables();
             let Self { processes, lists, kernel, outdated, .. } = self;
             processes.forget_ended(clock::boottime_ns(), &mut |change| {
                 if let Change::Gone(pid) = change {
@@ -206,6 +213,25 @@ impl Profiler {
                 heed(change, kernel, outdated);
             });
         }
+    }
+
+    /// Frees tables of executables that nothing runs of. Who is sampled there again brings its stack along, as a
+    /// process does that is new.
+    fn put_out_tables(&mut self) {
+        let Self { processes, executables, kernel, outdated, .. } = self;
+        let is_in_need = executables.table_bytes > MAX_TABLE_BYTES / 4 * 3;
+        let unseen = if is_in_need { UNSEEN_IN_NEED } else { UNSEEN };
+        let gone = executables.expire(unseen, Instant::now());
+        let told: HashSet<Number> =
+            gone.iter().filter(|(_, is_told)| *is_told).map(|(number, _)| *number).collect();
+        if told.is_empty() {
+            return;
+        }
+        processes
+            .untell(|piece| told.contains(&executables.known_number(&piece.file)), &mut |change| {
+                heed(change, kernel, outdated)
+            });
+        told.into_iter().for_each(|number| kernel.forget_table(number));
     }
 
     /// Takes in what the kernel told since the last time.
@@ -290,6 +316,9 @@ impl Profiler {
         if sampled.user.iter().any(is_in_no_file) {
             self.lists.sample(process, &mut self.executables.roots);
         }
+        for word in sampled.user {
+            self.executables.see(UserFrame::unpack(*word).executable, self.looked);
+        }
         let end = StackEnd::ALL.iter().position(|end| *end == sampled.end);
         if let Some(count) = end.and_then(|end| self.figures.ends.get_mut(end)) {
             *count += 1;
@@ -365,7 +394,8 @@ impl Profiler {
             processes: self.processes.len(),
             looks: self.processes.looks,
             sideband_lost: self.processes.lost,
-            table_bytes: self.kernel.table_bytes,
+            table_bytes: self.kernel.table_bytes(),
+            tables_put_out: self.executables.put_out,
             refused: self.kernel.refused_tables
                 + self.kernel.refused_processes
                 + self.processes.refused

@@ -108,6 +108,7 @@ impl Summary {
             (figures.walked_early, "walked before their tables were there"),
             (figures.unknown, "of processes that were gone"),
             (figures.sideband_lost, "records of what is mapped lost"),
+            (figures.tables_put_out, "tables put out"),
             (figures.refused, "tables or processes without room"),
         ];
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
