@@ -12,28 +12,87 @@ use crate::trace::chandra;
 /// A stack, from its root, and how many samples it has.
 pub type Stack = (Vec<String>, u64);
 
-/// A program of `tests/profiling/workload.c`, under a name that no other program has.
+/// A program of `tests/profiling`, under a name that no other program has.
 #[derive(Debug)]
 pub struct Workload {
     /// Its name, as the kernel keeps it.
     pub name: String,
     program: PathBuf,
-    _folder: Scratch,
+    folder: Scratch,
+}
+
+/// A file of `tests/profiling`.
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("profiling").join(name)
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// When it fails.
+pub fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 impl Workload {
-    /// Built with these options of the C compiler.
+    /// `workload.c`, built with these options of gcc.
     ///
     /// # Panics
     /// When it cannot be built.
     pub fn build(options: &[&str]) -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiling/workload.c");
+        Self::build_by("gcc", "workload.c", options)
+    }
+
+    /// The same, of another file and by another compiler.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    pub fn build_by(compiler: &str, file: &str, options: &[&str]) -> Self {
         let (folder, name) = (Scratch::new(), format!("work{}", unique()));
         let program = folder.path().join(&name);
-        let mut compiler = Command::new("gcc");
-        let built = compiler.args(options).arg("-o").arg(&program).arg(source).status().unwrap();
-        assert!(built.success(), "gcc {options:?}");
-        Self { name, program, _folder: folder }
+        succeed(Command::new(compiler).arg("-o").arg(&program).arg(source(file)).args(options));
+        Self { name, program, folder }
+    }
+
+    /// `calls.c`, linked with one copy of `library.c`; and the path of another, to be opened.
+    ///
+    /// # Panics
+    /// When they cannot be built.
+    pub fn build_with_libraries(options: &[&str]) -> (Self, PathBuf) {
+        let folder = Scratch::new();
+        let build = |name: &str, file: &str, more: &[&Path]| {
+            let path = folder.at(name);
+            let mut compiler = Command::new("gcc");
+            compiler.args(options).arg("-o").arg(&path).arg(source(file)).args(more);
+            succeed(&mut compiler);
+            path
+        };
+        let library = [Path::new("-shared"), Path::new("-fPIC")];
+        let linked = build("linked.so", "library.c", &library);
+        let opened = build("opened.so", "library.c", &library);
+        let name = format!("work{}", unique());
+        let program = build(&name, "calls.c", &[&linked]);
+        (Self { name, program, folder }, opened)
+    }
+
+    /// Its debug information in a file of its own, `NAME.debug` beside it, that it names in `.gnu_debuglink`.
+    ///
+    /// # Panics
+    /// When binutils fail.
+    pub fn strip(&self) {
+        let program = self.program.to_str().unwrap();
+        let debug = format!("{program}.debug");
+        succeed(Command::new("objcopy").args(["--only-keep-debug", program, &debug]));
+        succeed(Command::new("strip").args(["--strip-all", program]));
+        let link = format!("--add-gnu-debuglink={debug}");
+        succeed(Command::new("objcopy").args([&link, program]));
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Scratch {
+        &self.folder
     }
 
     /// Where it is.
@@ -46,9 +105,7 @@ impl Workload {
     /// # Panics
     /// When it fails.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let output = Command::new(&self.program).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        succeed(Command::new(&self.program).args(arguments))
     }
 }
 

@@ -18,6 +18,14 @@ fn processes_that_live_for_thirty_milliseconds_have_whole_stacks() {
         workload.run(&["shares", "0.03", "3"]);
     }
     let profiled = profiling.stop();
+    let unnamed = |frames: &[String]| frames.iter().any(|it| it.starts_with("[unknown]"));
+    let below_main = |frames: &[String]| frames.iter().any(|it| it == "main");
+    assert_eq!(
+        profiled.samples_of(|it| below_main(it) && unnamed(it)),
+        0,
+        "{:#?}",
+        profiled.stacks
+    );
     let burning = profiled.samples_below(&["burn"]);
     // 60 times 30 ms at 499 Hz are 898; each process may miss one at either end.
     assert!(burning >= 700, "{burning}: {}", profiled.summary);

@@ -30,11 +30,11 @@ use chandra_identity::selector::{LabelSelector, Operator, Selector, Typed, Verdi
 use chandra_kubernetes::read::{self, WatchLine};
 use chandra_loader::kernel_log;
 use chandra_loader::sideband::{self, Happened};
-use chandra_loader::symbols::Symbols;
 use chandra_profiler::memory::{File, Memory, Piece};
 use chandra_profiler::proc_maps;
 use chandra_signals::process::proc_stat;
 use chandra_signals::{Context, registry};
+use chandra_symbols::kernel::{KernelError, KernelSymbols};
 
 /// A parser, with its name: that of its fuzz target and of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
@@ -117,12 +117,14 @@ pub fn record_system_call(bytes: &[u8]) {
 
 /// The kernel's list of its symbols.
 pub fn kernel_symbols(bytes: &[u8]) {
-    let symbols = Symbols::parse(bytes).expect("memory can be read");
+    let symbols = match KernelSymbols::parse(bytes) {
+        Ok(symbols) => symbols,
+        Err(KernelError::Hidden) => return,
+        Err(error) => panic!("memory can be read: {error}"),
+    };
     for address in [0, 1, 0xffff_ffff_8100_0310, u64::MAX] {
-        let Some(place) = symbols.place(address) else { continue };
-        let (name, offset) = place.rsplit_once("+0x").expect("a name and an offset");
-        let offset = u64::from_str_radix(offset, 16).expect("hexadecimal digits");
-        assert!(!name.is_empty() && offset <= address, "{place:?}");
+        let Some(place) = symbols.find(address) else { continue };
+        assert!(!place.function.is_empty() && place.start <= address, "{place:?}");
     }
 }
 

@@ -29,7 +29,6 @@ pub mod sampling;
 pub mod selection;
 pub mod sideband;
 pub mod spec;
-pub mod symbols;
 pub mod tail_call;
 mod tracefs;
 pub mod verdict;

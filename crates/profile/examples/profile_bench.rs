@@ -55,7 +55,7 @@ impl Work {
                 let file = profile.text(&format!("src/module_{}.rs", number % 300));
                 let line = number as u32 % 1000;
                 let kind = if number % 10 == 0 { Kind::Kernel } else { Kind::Native };
-                let frame = Frame { function, module, file, line, kind, address: 0 };
+                let frame = Frame { function, module, file, line, kind, ..Frame::default() };
                 frames.push(frame);
                 profile.frame(frame)
             })

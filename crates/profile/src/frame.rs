@@ -53,7 +53,11 @@ impl Kind {
     pub fn guess(function: &str, module: &str, file: &str) -> Self {
         const SCRIPTS: [&str; 8] = [".py", ".rb", ".php", ".pl", ".lua", ".js", ".ts", ".ex"];
         let module_name = module.rsplit('/').next().unwrap_or_default();
+        const NO_MODULES: [&str; 6] =
+            ["[vdso]", "[vsyscall]", "[jit]", "[anon]", "[heap]", "[unknown]"];
+        let is_kernel_module = module.starts_with('[') && module.ends_with(']');
         if module.starts_with("[kernel")
+            || is_kernel_module && !NO_MODULES.contains(&module)
             || module.starts_with("[guest.kernel")
             || module == "vmlinux"
         {
@@ -84,6 +88,9 @@ pub struct Frame {
     pub function: TextId,
     /// The executable or library, `[kernel]` or a kernel module; empty if it is not known.
     pub module: TextId,
+    /// Which build of the module it is: the linker's build id, GNU's in hexadecimal digits; empty if it is not
+    /// known.
+    pub build_id: TextId,
     /// The source file; empty if it is not known.
     pub file: TextId,
     /// The line in it; 0 if it is not known.
@@ -136,6 +143,8 @@ mod tests {
     #[test]
     fn names_of_foreign_files_tell_kinds() {
         assert_eq!(Kind::guess("do_syscall_64", "[kernel.kallsyms]", ""), Kind::Kernel);
+        assert_eq!(Kind::guess("veth_xmit", "[veth]", ""), Kind::Kernel);
+        assert_eq!(Kind::guess("clock_gettime", "[vdso]", ""), Kind::Native);
         assert_eq!(Kind::guess("[truncated]", "", ""), Kind::Marker);
         assert_eq!(Kind::guess("Main.run", "/tmp/perf-7.map", ""), Kind::Jit);
         assert_eq!(Kind::guess("handle", "", "app/views.py"), Kind::Interpreted);

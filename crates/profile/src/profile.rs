@@ -459,6 +459,7 @@ impl<'a> Translation<'a> {
         let translated = Frame {
             function: self.text(frame.function),
             module: self.text(frame.module),
+            build_id: self.text(frame.build_id),
             file: self.text(frame.file),
             ..frame
         };

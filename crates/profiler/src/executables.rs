@@ -1,10 +1,14 @@
 //! The files that code lies in: each has a number, and a table that a thread of its own builds.
 //!
 //! A file is its device and inode, so that it is one however many processes map it, in whatever mount tree. It
-//! is opened when it is first seen: through the process that maps it, which finds the right one also in a
-//! container, else by its path, if that leads to the same inode.
+//! is opened when it is first seen to be mapped, before anybody is sampled in it ([`Executables::foresee`]), so that
+//! it is known when its process has ended, or its container: through the process that maps it, else by its path in
+//! the root of that process, in our own, and in those that were opened before, if that leads to the same inode.
+//!
+//! Tables have a budget, and those that no sample had a frame in for a while are put out ([`Executables::expire`]): who
+//! is sampled there again has them built again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
@@ -13,19 +17,26 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chandra_symbols::{Source, open_inside, vdso};
 use chandra_unwind::format::Table;
 use chandra_unwind::{Limits, build};
 
 use crate::memory::{File, Piece};
+use crate::roots::Roots;
 
 /// Executables are numbered below this (`MAX_EXECUTABLES` of the probe); 0 is none.
 pub const MAX_EXECUTABLES: u32 = 4096;
 /// Files that are kept open for their names; others are opened again.
 const MAX_OPEN: usize = 512;
+/// Files that are open because somebody mapped them, and that nobody was sampled in yet.
+const MAX_FORESEEN: usize = 256;
 /// A larger file has frame pointers at best.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Bytes of tables. The kernel has as many again.
+pub const MAX_TABLE_BYTES: usize = 128 << 20;
 
 /// The number of an executable; 0 for code that is in no file.
 pub type Number = u16;
@@ -35,14 +46,20 @@ pub type Number = u16;
 pub struct Executable {
     /// Its path in the mount tree of the process that was seen first to run it.
     pub path: Rc<[u8]>,
+    /// The root that this path begins at, where it could be opened.
+    pub root: Option<Arc<fs::File>>,
     content: Content,
     state: State,
     /// The kernel has its table.
     pub is_told: bool,
+    /// When a sample had a frame in it last.
+    seen: Instant,
 }
 
 #[derive(Debug)]
 enum State {
+    /// It had one that was put out.
+    PutOut,
     Building,
     /// Its table; none where it has no description, or cannot be read.
     Ready(Option<Arc<Table>>),
@@ -52,7 +69,7 @@ enum State {
 #[derive(Debug)]
 enum Content {
     Open(fs::File),
-    /// It was opened once, and would be found there again.
+    /// It was opened once, and would be found there again, in the root of its process.
     At(PathBuf, u64),
     Vdso,
     /// It could not be opened.
@@ -67,6 +84,35 @@ impl Content {
             _ => 0,
         }
     }
+
+    /// The same once more.
+    fn again(&self) -> Option<Self> {
+        match self {
+            Self::Open(file) => file.try_clone().ok().map(Self::Open),
+            Self::At(path, inode) => Some(Self::At(path.clone(), *inode)),
+            Self::Vdso => Some(Self::Vdso),
+            Self::Nowhere => None,
+        }
+    }
+
+    fn source(&self, root: Option<&fs::File>) -> io::Result<Source> {
+        match self {
+            Self::Open(file) => Source::of_file(file.try_clone()?),
+            Self::At(path, inode) => {
+                let file = match root {
+                    Some(root) => open_inside(root, path)?,
+                    None => fs::File::open(path)?,
+                };
+                if file.metadata()?.ino() != *inode {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                Source::of_file(file)
+            }
+            // It is the same for all programs of 64 bits.
+            Self::Vdso => vdso::image(),
+            Self::Nowhere => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
 }
 
 impl Executable {
@@ -74,31 +120,20 @@ impl Executable {
     pub fn table(&self) -> Option<&Arc<Table>> {
         match &self.state {
             State::Ready(table) => table.as_ref(),
-            State::Building => None,
+            State::Building | State::PutOut => None,
         }
     }
 
-    /// Its bytes.
+    /// Where its bytes are, for reading some of them.
     ///
     /// # Errors
-    /// When it cannot be read (any more).
-    pub fn bytes(&self) -> io::Result<Vec<u8>> {
-        match &self.content {
-            Content::Open(file) => read_whole(&mut file.try_clone()?),
-            Content::At(path, inode) => {
-                let mut file = fs::File::open(path)?;
-                if file.metadata()?.ino() != *inode {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                read_whole(&mut file)
-            }
-            Content::Vdso => own_vdso(),
-            Content::Nowhere => Err(io::ErrorKind::NotFound.into()),
-        }
+    /// When it cannot be opened (any more), or reading it could do harm.
+    pub fn source(&self) -> io::Result<Source> {
+        self.content.source(self.root.as_deref())
     }
 }
 
-fn read_whole(file: &mut fs::File) -> io::Result<Vec<u8>> {
+fn read_whole(mut file: &fs::File) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     if length > MAX_FILE_BYTES {
         return Err(io::ErrorKind::FileTooLarge.into());
@@ -109,22 +144,38 @@ fn read_whole(file: &mut fs::File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The kernel's code for programs, as this process has it: it is the same for all of 64 bits.
-fn own_vdso() -> io::Result<Vec<u8>> {
-    let pieces = crate::proc_maps::read(std::process::id())?;
-    let piece = pieces.into_iter().find(|piece| piece.file == File::Vdso);
-    let piece = piece.ok_or(io::ErrorKind::NotFound)?;
-    let mut memory = fs::File::open("/proc/self/mem")?;
-    memory.seek(SeekFrom::Start(piece.start))?;
-    let mut bytes = Vec::new();
-    memory.take(piece.end - piece.start).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// A file as the kernel tells it apart: paths do not, containers have the same one under many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum FileKey {
+    OnDisk { device: (u32, u32), inode: u64 },
+    Vdso,
+}
+
+impl FileKey {
+    /// Of a file that has a number: not of code that is in none.
+    fn of(file: &File) -> Option<Self> {
+        match file {
+            File::OnDisk { device, inode, .. } => {
+                Some(Self::OnDisk { device: *device, inode: *inode })
+            }
+            File::Vdso => Some(Self::Vdso),
+            File::Anonymous => None,
+        }
+    }
+}
+
+/// A file that was opened, and the root of who mapped it.
+#[derive(Debug)]
+struct Found {
+    content: Content,
+    root: Option<Arc<fs::File>>,
 }
 
 /// What the building thread is asked for.
 struct Job {
     number: Number,
     content: Content,
+    root: Option<Arc<fs::File>>,
     bytes: u64,
 }
 
@@ -137,7 +188,12 @@ struct Built {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Executables {
-    numbers: HashMap<File, Number>,
+    numbers: HashMap<FileKey, Number>,
+    foreseen: HashMap<FileKey, Found>,
+    /// In the order in which they were opened.
+    foreseen_order: VecDeque<FileKey>,
+    /// Roots of processes that were seen.
+    pub roots: Roots,
     all: Vec<Executable>,
     open: usize,
     building: usize,
@@ -145,8 +201,12 @@ pub struct Executables {
     built: Receiver<Built>,
     /// Files without a table, with why.
     pub without_table: Vec<(Number, String)>,
-    /// Files that have no number, because there were too many.
+    /// Files that have no number, because there were too many, and tables that there was no room for.
     pub refused: u64,
+    /// Bytes of tables.
+    pub table_bytes: usize,
+    /// Tables that were put out.
+    pub put_out: u64,
 }
 
 impl Executables {
@@ -167,8 +227,8 @@ impl Executables {
                 jobs.extend(asked.try_iter());
                 // The smallest first: the large library of one program does not hold up all others.
                 jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
-                let Some(Job { number, content, .. }) = jobs.pop() else { continue };
-                if done.send(Built { number, table: table(content) }).is_err() {
+                let Some(Job { number, content, root, .. }) = jobs.pop() else { continue };
+                if done.send(Built { number, table: table(&content, root.as_deref()) }).is_err() {
                     break;
                 }
             }
@@ -176,6 +236,9 @@ impl Executables {
         std::thread::Builder::new().name("unwind tables".to_owned()).spawn(work)?;
         Ok(Self {
             numbers: HashMap::new(),
+            foreseen: HashMap::new(),
+            foreseen_order: VecDeque::new(),
+            roots: Roots::default(),
             all: Vec::new(),
             open: 0,
             building: 0,
@@ -183,16 +246,34 @@ impl Executables {
             built,
             without_table: Vec::new(),
             refused: 0,
+            table_bytes: 0,
+            put_out: 0,
         })
+    }
+
+    /// Opens the file of a piece of memory, in case that somebody will be sampled in it. Those that nobody was
+    /// sampled in are closed again, the first ones first.
+    pub fn foresee(&mut self, pid: u32, piece: &Piece) {
+        let Some(key @ FileKey::OnDisk { .. }) = FileKey::of(&piece.file) else { return };
+        if self.numbers.contains_key(&key) || self.foreseen.contains_key(&key) {
+            return;
+        }
+        let Some(found) = self.find(pid, piece, false) else { return };
+        while self.foreseen_order.len() >= MAX_FORESEEN {
+            let first = self.foreseen_order.pop_front();
+            first.and_then(|first| self.foreseen.remove(&first));
+        }
+        self.foreseen_order.push_back(key);
+        self.foreseen.insert(key, found);
     }
 
     /// The number of what lies in a piece of a process's memory.
     pub fn number(&mut self, pid: u32, piece: &Piece) -> Number {
-        if piece.file == File::Anonymous {
-            return 0;
-        }
-        if let Some(known) = self.numbers.get(&key(&piece.file)) {
-            return *known;
+        let Some(key) = FileKey::of(&piece.file) else { return 0 };
+        if let Some(known) = self.numbers.get(&key) {
+            let known = *known;
+            self.build_again(known);
+            return known;
         }
         let next = self.all.len() + 1;
         if next >= MAX_EXECUTABLES as usize {
@@ -200,28 +281,40 @@ impl Executables {
             return 0;
         }
         let number = Number::try_from(next).unwrap_or(0);
-        self.numbers.insert(key(&piece.file), number);
-        let executable = self.meet(number, pid, piece);
+        self.numbers.insert(key, number);
+        let foreseen = self.foreseen.remove(&key);
+        if foreseen.is_some() {
+            self.foreseen_order.retain(|other| *other != key);
+        }
+        let found = foreseen.or_else(|| self.find(pid, piece, true));
+        let executable = self.meet(number, piece, found);
         self.all.push(executable);
         number
     }
 
-    fn meet(&mut self, number: Number, pid: u32, piece: &Piece) -> Executable {
-        let (path, content) = match &piece.file {
-            File::OnDisk { inode, path, .. } => {
-                (Rc::clone(path), open(pid, piece, *inode, path).ok())
-            }
-            _ => (b"[vdso]".as_slice().into(), Some((Content::Vdso, Content::Vdso))),
+    fn meet(&mut self, number: Number, piece: &Piece, found: Option<Found>) -> Executable {
+        let path: Rc<[u8]> = match &piece.file {
+            File::OnDisk { path, .. } => Rc::clone(path),
+            _ => b"[vdso]".as_slice().into(),
         };
-        let Some((content, copy)) = content else {
+        let again = found.and_then(|found| found.content.again().map(|again| (found, again)));
+        let seen = Instant::now();
+        let Some((Found { content, root }, again)) = again else {
             self.without_table.push((number, "it could not be opened".to_owned()));
             let state = State::Ready(None);
-            return Executable { path, content: Content::Nowhere, state, is_told: false };
+            return Executable {
+                path,
+                root: None,
+                content: Content::Nowhere,
+                state,
+                is_told: false,
+                seen,
+            };
         };
         self.building += 1;
         // Nobody there to build it: then it is never ready, and who waits for it stops waiting.
-        let bytes = copy.length();
-        let _ = self.jobs.send(Job { number, content: copy, bytes });
+        let bytes = again.length();
+        let _ = self.jobs.send(Job { number, content: again, root: root.clone(), bytes });
         let content = match content {
             Content::Open(file) if self.open >= MAX_OPEN => {
                 let inode = file.metadata().map_or(0, |metadata| metadata.ino());
@@ -230,7 +323,46 @@ impl Executables {
             content => content,
         };
         self.open += usize::from(matches!(content, Content::Open(_)));
-        Executable { path, content, state: State::Building, is_told: false }
+        Executable { path, root, content, state: State::Building, is_told: false, seen }
+    }
+
+    /// The file of a piece of memory, opened, with the root of its process; of one that is gone perhaps in the root
+    /// of another.
+    fn find(&mut self, pid: u32, piece: &Piece, in_others: bool) -> Option<Found> {
+        let File::OnDisk { device, inode, path } = &piece.file else {
+            return Some(Found { content: Content::Vdso, root: None });
+        };
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        let is_it = |metadata: &Metadata| metadata.is_file() && metadata.ino() == *inode;
+        let is_same = |metadata: &Metadata| {
+            let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
+            is_it(metadata) && (major, minor) == *device
+        };
+        let root = self.roots.of(pid).ok();
+        let found = |file: fs::File, root: &Option<Arc<fs::File>>| {
+            Some(Found { content: Content::Open(file), root: root.clone() })
+        };
+        let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", piece.start, piece.end);
+        let opened = |path: &Path| {
+            // Looked at before it is opened: opening a device may do something.
+            let is_there = fs::metadata(path).is_ok_and(|metadata| is_it(&metadata));
+            is_there.then(|| fs::File::open(path).ok()).flatten()
+        };
+        if let Some(file) = opened(Path::new(&mapped)) {
+            return found(file, &root);
+        }
+        let inside = |root: &fs::File, is_it: &dyn Fn(&Metadata) -> bool| {
+            let file = open_inside(root, path).ok()?;
+            file.metadata().is_ok_and(|metadata| is_it(&metadata)).then_some(file)
+        };
+        if let Some(file) = root.as_deref().and_then(|root| inside(root, &is_it)) {
+            return found(file, &root);
+        }
+        if let Some(file) = opened(path) {
+            return found(file, &root);
+        }
+        let mut others = self.roots.all().filter(|_| in_others);
+        others.find_map(|root| found(inside(root, &is_same)?, &Some(Arc::clone(root))))
     }
 
     /// Takes in tables that are ready; true when there was one.
@@ -259,9 +391,59 @@ impl Executables {
                 None
             }
         };
+        let table = table.filter(|table| {
+            let fits = self.table_bytes + table.bytes() <= MAX_TABLE_BYTES;
+            self.refused += u64::from(!fits);
+            fits
+        });
+        self.table_bytes += table.as_ref().map_or(0, |table| table.bytes());
         if let Some(executable) = self.get_mut(built.number) {
             executable.state = State::Ready(table);
+            executable.seen = Instant::now();
         }
+    }
+
+    /// A sample had a frame there.
+    pub fn see(&mut self, number: Number, now: Instant) {
+        if let Some(executable) = self.get_mut(number) {
+            executable.seen = now;
+        }
+    }
+
+    /// Puts out tables that no sample had a frame in for so long; their numbers, and which of them the kernel has.
+    pub fn expire(&mut self, unseen_for: Duration, now: Instant) -> Vec<(Number, bool)> {
+        let mut gone = Vec::new();
+        for (number, executable) in (1..).zip(&mut self.all) {
+            let is_old = now.saturating_duration_since(executable.seen) >= unseen_for;
+            if let State::Ready(Some(table)) = &executable.state
+                && is_old
+            {
+                self.table_bytes -= table.bytes();
+                self.put_out += 1;
+                executable.state = State::PutOut;
+                gone.push((number, std::mem::take(&mut executable.is_told)));
+            }
+        }
+        gone
+    }
+
+    /// One whose table was put out is sampled again.
+    fn build_again(&mut self, number: Number) {
+        let Some(executable) = self.get_mut(number) else { return };
+        if !matches!(executable.state, State::PutOut) {
+            return;
+        }
+        let Some(content) = executable.content.again() else { return };
+        executable.state = State::Building;
+        let root = executable.root.clone();
+        self.building += 1;
+        let bytes = content.length();
+        let _ = self.jobs.send(Job { number, content, root, bytes });
+    }
+
+    /// The number of a file that has one already.
+    pub fn known_number(&self, file: &File) -> Number {
+        FileKey::of(file).and_then(|key| self.numbers.get(&key)).copied().unwrap_or(0)
     }
 
     /// How many are being built.
@@ -285,35 +467,14 @@ impl Executables {
     }
 }
 
-/// Paths do not make a file: containers have the same one under many.
-fn key(file: &File) -> File {
-    match file {
-        File::OnDisk { device, inode, .. } => {
-            File::OnDisk { device: *device, inode: *inode, path: Rc::default() }
-        }
-        other => other.clone(),
-    }
-}
-
-/// The file of a piece of memory, twice.
-fn open(pid: u32, piece: &Piece, inode: u64, path: &[u8]) -> io::Result<(Content, Content)> {
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", piece.start, piece.end);
-    let inside =
-        Path::new(&format!("/proc/{pid}/root")).join(path.strip_prefix("/").unwrap_or(path));
-    let is_it = |metadata: &Metadata| metadata.is_file() && metadata.ino() == inode;
-    let candidates = [Path::new(&mapped), &inside, path];
-    let is_there = |path: &&Path| fs::metadata(path).is_ok_and(|metadata| is_it(&metadata));
-    let found = candidates.into_iter().find(is_there).ok_or(io::ErrorKind::NotFound)?;
-    let file = fs::File::open(found)?;
-    let copy = file.try_clone()?;
-    Ok((Content::Open(file), Content::Open(copy)))
-}
-
-fn table(content: Content) -> Result<Table, String> {
-    let executable =
-        Executable { path: Rc::default(), content, state: State::Building, is_told: false };
-    let bytes = executable.bytes().map_err(|error| error.to_string())?;
+fn table(content: &Content, root: Option<&fs::File>) -> Result<Table, String> {
+    let bytes = match content {
+        Content::Open(file) => read_whole(file).map_err(|error| error.to_string())?,
+        other => match other.source(root).map_err(|error| error.to_string())? {
+            Source::Memory(bytes) => bytes.to_vec(),
+            Source::File(file) => read_whole(&file).map_err(|error| error.to_string())?,
+        },
+    };
     let built = build(&bytes, &Limits::default()).map_err(|error| error.to_string())?;
     Ok(built.table)
 }
@@ -345,7 +506,62 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_own_code_for_programs_can_be_read() {
-        assert!(own_vdso().unwrap().starts_with(b"\x7fELF"));
+    fn a_file_that_was_foreseen_is_known_when_its_process_and_its_name_are_gone() {
+        let path = std::env::temp_dir().join(format!("chandra-foreseen-{}", std::process::id()));
+        fs::copy("/bin/sleep", &path).unwrap();
+        let mut child = std::process::Command::new(&path).arg("100").spawn().unwrap();
+        let is_its = |piece: &&Piece| match &piece.file {
+            File::OnDisk { path: other, .. } => **other == *path.as_os_str().as_bytes(),
+            _ => false,
+        };
+        let piece = loop {
+            let pieces = crate::proc_maps::read(child.id()).unwrap();
+            if let Some(piece) = pieces.iter().find(is_its) {
+                break piece.clone();
+            }
+            std::thread::yield_now();
+        };
+        let mut executables = Executables::new().unwrap();
+        executables.foresee(child.id(), &piece);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_file(&path).unwrap();
+        let number = executables.number(child.id(), &piece);
+        let executable = executables.get(number).unwrap();
+        assert!(executable.source().is_ok() && executable.root.is_some(), "{executable:?}");
+        let mut others = Executables::new().unwrap();
+        let number = others.number(child.id(), &piece);
+        assert!(others.get(number).unwrap().source().is_err());
+    }
+
+    #[test]
+    fn a_table_that_nobody_was_sampled_in_is_put_out_and_built_again() {
+        let mut executables = Executables::new().unwrap();
+        let pid = std::process::id();
+        let pieces = crate::proc_maps::read(pid).unwrap();
+        let on_disk = |piece: &&Piece| matches!(piece.file, File::OnDisk { .. });
+        let pieces: Vec<_> = pieces.iter().filter(on_disk).collect();
+        let numbers: Vec<_> = pieces.iter().map(|it| executables.number(pid, it)).collect();
+        let wait = |executables: &mut Executables| {
+            while executables.building() > 0 {
+                executables.wait_built(Duration::from_secs(1));
+            }
+        };
+        wait(&mut executables);
+        let (first, all) = (numbers[0], executables.table_bytes);
+        executables.get_mut(first).unwrap().is_told = true;
+        let later = Instant::now() + Duration::from_secs(60);
+        executables.see(first, later);
+        let gone = executables.expire(Duration::from_secs(60), later);
+        assert!(!gone.is_empty() && gone.iter().all(|(it, is_told)| *it != first && !is_told));
+        let kept = executables.get(first).unwrap().table().unwrap().bytes();
+        assert_eq!((executables.table_bytes, executables.put_out), (kept, gone.len() as u64));
+        assert!(!executables.is_ready(gone[0].0));
+        assert_eq!(executables.expire(Duration::ZERO, later), [(first, true)]);
+        for piece in &pieces {
+            executables.number(pid, piece);
+        }
+        wait(&mut executables);
+        assert_eq!(executables.table_bytes, all);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use chandra_loader::load::Loaded;
-use chandra_loader::memory_map::{Array, ArrayError, put_table};
+use chandra_loader::memory_map::{Array, ArrayError, put_table, remove_table};
 use chandra_loader::{LibbpfError, MapCore, MapFlags, MapHandle, batch};
 use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, TickCounts};
 use chandra_unwind::format::Table;
@@ -16,8 +16,6 @@ use crate::executables::Number;
 
 /// As in the probe's `walk.h`.
 const MAX_MAPPINGS: u32 = 65_536;
-/// Bytes of tables in the kernel.
-const MAX_TABLE_BYTES: usize = 256 << 20;
 /// A walk takes microseconds.
 const REST: Duration = Duration::from_secs(1);
 
@@ -52,8 +50,8 @@ pub struct Kernel {
     free: Vec<Range>,
     resting: VecDeque<(Instant, Range)>,
     told: HashMap<u32, Range>,
-    /// Bytes of tables.
-    pub table_bytes: usize,
+    /// Tables by number, with their bytes.
+    tables_told: HashMap<Number, usize>,
     /// Tables that there was no room for.
     pub refused_tables: u64,
     /// Processes that there was no room for: they are walked in user space.
@@ -76,7 +74,7 @@ impl Kernel {
             free: vec![Range { first: 0, count: MAX_MAPPINGS }],
             resting: VecDeque::new(),
             told: HashMap::new(),
-            table_bytes: 0,
+            tables_told: HashMap::new(),
             refused_tables: 0,
             refused_processes: 0,
         })
@@ -127,16 +125,27 @@ impl Kernel {
         }
     }
 
-    /// Gives the probe the table of an executable; false when there is no room.
+    /// Gives the probe the table of an executable; false when the kernel has no memory for it.
     pub fn tell_table(&mut self, number: Number, table: &Table) -> bool {
-        let fits = self.table_bytes + table.bytes() <= MAX_TABLE_BYTES
-            && put_table(&self.tables, number.into(), table.cells()).is_ok();
-        if fits {
-            self.table_bytes += table.bytes();
+        let is_told = put_table(&self.tables, number.into(), table.cells()).is_ok();
+        if is_told {
+            self.tables_told.insert(number, table.bytes());
         } else {
             self.refused_tables += 1;
         }
-        fits
+        is_told
+    }
+
+    /// Takes the table of an executable away. Processes that were told to have it go on without.
+    pub fn forget_table(&mut self, number: Number) {
+        if remove_table(&self.tables, number.into()).is_ok() {
+            self.tables_told.remove(&number);
+        }
+    }
+
+    /// Bytes of tables.
+    pub fn table_bytes(&self) -> usize {
+        self.tables_told.values().sum()
     }
 
     /// Ticks by what became of them, over all CPUs.

@@ -5,17 +5,21 @@
 //!     /proc at start       │                        │
 //!                          ▼                        ▼
 //! samples ───────▶ profiler: whole as they come, or walked here ──▶ stacks ──▶ names ──▶ profile
+//!                                                                                ▲
+//!                           executables, lists of code, roots: opened early ─────┘
 //! ```
 //!
 //! The kernel walks stacks as soon as it knows a process and the tables of what it runs. Until then a sample
 //! brings its registers and the top of its stack, and is walked here, by the same tables and the same steps:
 //! no sample is lost to a process being new. Tables are built by a thread of their own; what needs one that is
-//! not ready waits for it, within a bound.
+//! not ready waits for it, within a bound. Names are looked up once, at the end, in files that were opened when they
+//! were mapped.
 //!
 //! Invariants: what was sampled is in the profile, whole or with the reason why it is not; a process is a pid, the
 //! moment it started and the program it executes; memory is bounded, and what is beyond it is counted.
 #![forbid(unsafe_code)]
 
+mod code_lists;
 mod executables;
 mod kernel;
 pub mod memory;
@@ -23,9 +27,12 @@ mod names;
 pub mod proc_maps;
 mod processes;
 mod profiler;
+mod resolve;
+mod roots;
 mod stacks;
 mod walk;
 
 pub use kernel::KernelError;
+pub use names::{NameFigures, Progress};
 pub use profiler::{Figures, Profiler, StartError};
 pub use stacks::{OwnerOfSample, What};

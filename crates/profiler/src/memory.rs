@@ -26,6 +26,8 @@ impl File {
         match (inode, path) {
             (_, b"[vdso]") => Self::Vdso,
             (0, _) => Self::Anonymous,
+            // .NET's code, mapped twice: once to be written, once to be run.
+            (_, path) if path.starts_with(b"/memfd:doublemapper") => Self::Anonymous,
             _ => Self::OnDisk { device, inode, path: path.into() },
         }
     }

@@ -1,185 +1,241 @@
-//! Names of places in the kernel and in programs: what symbol tables say. Each file is read once.
+//! Names of all places of a profile, put into it before its stacks are.
+//!
+//! Places are gathered by where their names are found: an executable, a list of code that was made at run time, the
+//! kernel. Each is asked once ([`crate::resolve`]), those with the most samples first. Time is bounded, and so is
+//! how many places there are: what is beyond has no name but its module and place, and is counted.
 
-use std::collections::HashMap;
-use std::io;
+use std::collections::{HashMap, HashSet};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use chandra_event::cpu_sample::UserFrame;
-use chandra_loader::symbols::Symbols;
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{LittleEndian, Object, ObjectSymbol, SymbolKind};
+use chandra_profile::frame::{Frame, FrameId, Kind};
+use chandra_profile::profile::Profile;
+use chandra_profile::text::TextId;
 
-use crate::executables::{Executables, Number};
+use crate::code_lists::{CodeLists, ProcessKey};
+use crate::executables::Executables;
+use crate::resolve::{self, Answered, Found, Origin, Question, Space};
 
-/// What is known of a place.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Name<'a> {
-    /// The function; empty if it is not known.
-    pub function: &'a str,
-    /// The file that it is in; empty for none.
-    pub module: &'a str,
-    /// Where the function begins, or the place itself where there is none; as symbols count.
-    pub address: u64,
+/// Names may take so long, all together.
+const TIME: Duration = Duration::from_secs(30);
+/// Places that are looked up; each takes some 100 bytes, beside its name.
+const MAX_PLACES: usize = 1 << 20;
+/// Reasons that are kept.
+const MAX_LACKS: usize = 64;
+
+/// What became of looking for names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NameFigures {
+    /// Places that differ.
+    pub places: u64,
+    /// Of those, that have a name.
+    pub named: u64,
+    /// Of those, that were not looked up: there were too many, or it took too long.
+    pub not_looked_up: u64,
+    /// Executables and lists that nothing, or not all, could be read of.
+    pub incomplete: u64,
+    /// The first of them: path, and why.
+    pub lacks: Vec<(String, String)>,
 }
 
-/// Functions of a file.
+/// How far it is: places that are looked up, and all of them.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Places that need names, with how many samples each space has.
 #[derive(Debug, Default)]
-struct Functions {
-    /// Segments: offset in the file, bytes, address.
-    segments: Vec<(u64, u64, u64)>,
-    /// By their address, with their size and the place of their name.
-    functions: Vec<(u64, u64, u32)>,
-    names: String,
+pub struct Wanted {
+    spaces: HashMap<Space, (HashSet<u64>, u64)>,
+    count: usize,
+    beyond: u64,
 }
 
-/// Functions of one file that are kept.
-const MAX_FUNCTIONS: usize = 1 << 21;
-
-impl Functions {
-    fn read(bytes: &[u8]) -> object::Result<Self> {
-        let elf = ElfFile64::<LittleEndian>::parse(bytes)?;
-        let mut found = Self::default();
-        for header in elf.elf_header().program_headers(LittleEndian, bytes)? {
-            if header.p_type(LittleEndian) == object::elf::PT_LOAD {
-                let (offset, bytes) = header.file_range(LittleEndian);
-                found.segments.push((offset, bytes, header.p_vaddr(LittleEndian)));
-            }
+impl Wanted {
+    /// A place of stacks that so many samples have.
+    pub fn add(&mut self, (space, place): (Space, u64), samples: u64) {
+        let (places, weight) = self.spaces.entry(space).or_default();
+        *weight = weight.saturating_add(samples);
+        if self.count < MAX_PLACES {
+            self.count += usize::from(places.insert(place));
+        } else {
+            self.beyond += u64::from(!places.contains(&place));
         }
-        for symbol in elf.symbols().chain(elf.dynamic_symbols()) {
-            if symbol.kind() == SymbolKind::Text && symbol.address() != 0 && symbol.is_definition()
-            {
-                found.add(symbol.address(), symbol.size(), symbol.name().unwrap_or_default());
-            }
-        }
-        // Of two names the one that says how long its function is.
-        found.functions.sort_by_key(|(address, size, _)| (*address, std::cmp::Reverse(*size)));
-        found.functions.dedup_by_key(|(address, ..)| *address);
-        Ok(found)
-    }
-
-    fn add(&mut self, address: u64, size: u64, name: &str) {
-        let place = u32::try_from(self.names.len());
-        if let Ok(place) = place
-            && !name.is_empty()
-            && self.functions.len() < MAX_FUNCTIONS
-        {
-            self.functions.push((address, size, place));
-            self.names.push_str(name);
-            self.names.push('\n');
-        }
-    }
-
-    /// The address of a place in the file.
-    fn address(&self, place: u64) -> u64 {
-        let holds = |(offset, bytes, _): &&(u64, u64, u64)| {
-            (*offset..offset.saturating_add(*bytes)).contains(&place)
-        };
-        let segment = self.segments.iter().find(holds);
-        segment.map_or(place, |(offset, _, address)| (place - offset).wrapping_add(*address))
-    }
-
-    /// The function that an address is in, and where that begins.
-    fn function(&self, address: u64) -> Option<(&str, u64)> {
-        let next = self.functions.partition_point(|(start, ..)| *start <= address);
-        let (start, size, place) = self.functions.get(next.checked_sub(1)?)?;
-        if *size != 0 && address - start >= *size {
-            return None;
-        }
-        let name = self.names.get(usize::try_from(*place).ok()?..)?.lines().next()?;
-        Some((name, *start))
     }
 }
 
-/// Finds names.
-#[derive(Debug)]
-pub struct Names<'a> {
-    executables: Option<&'a Executables>,
-    paths: HashMap<Number, String>,
-    files: HashMap<Number, Functions>,
-    kernel: Symbols,
-    kernel_names: HashMap<u64, (String, u64)>,
-    /// Files that could not be read for their names.
-    pub unreadable: Vec<(Number, String)>,
+/// Where a frame of a program is looked up: in its file, or, outside of any, in its process.
+pub fn user_place(word: u64, process: ProcessKey) -> (Space, u64) {
+    let UserFrame { executable, place } = UserFrame::unpack(word);
+    match executable {
+        0 => (Space::Process(process), place),
+        number => (Space::File(number), place),
+    }
 }
 
-impl<'a> Names<'a> {
-    /// Of these executables, and of the kernel.
-    pub fn new(executables: &'a Executables) -> Self {
-        let kernel = Symbols::read().unwrap_or_default();
-        Self { executables: Some(executables), kernel, ..Self::unknown() }
-    }
+/// A part of a list.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    first: usize,
+    count: usize,
+}
 
-    /// Nothing has a name.
-    pub fn unknown() -> Self {
-        Self {
-            executables: None,
-            paths: HashMap::new(),
-            files: HashMap::new(),
-            kernel: Symbols::default(),
-            kernel_names: HashMap::new(),
-            unreadable: Vec::new(),
-        }
-    }
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Names {
+    chains: HashMap<(Space, u64), Part>,
+    /// Frames of the profile: of each chain the outermost first.
+    frames: Vec<FrameId>,
+    modules: HashMap<Space, TextId>,
+    build_ids: HashMap<Space, TextId>,
+    /// What became of it.
+    pub figures: NameFigures,
+}
 
-    /// That of a place in the kernel.
-    pub fn kernel(&mut self, address: u64) -> Name<'_> {
-        let symbols = &self.kernel;
-        let (function, start) = self.kernel_names.entry(address).or_insert_with(|| {
-            let place = symbols.place(address).unwrap_or_default();
-            match place.rsplit_once("+0x") {
-                Some((name, inside)) => {
-                    let inside = u64::from_str_radix(inside, 16).unwrap_or(0);
-                    (name.to_owned(), address.wrapping_sub(inside))
+impl Names {
+    /// Finds what is wanted, and puts it into a profile.
+    pub fn find(
+        wanted: Wanted,
+        executables: &Executables,
+        lists: &mut CodeLists,
+        profile: &mut Profile,
+        progress: Progress<'_>,
+    ) -> Self {
+        let mut names = Self::default();
+        let all = wanted.count as u64;
+        names.figures.places = all + wanted.beyond;
+        names.figures.not_looked_up = wanted.beyond;
+        let mut spaces: Vec<_> = wanted.spaces.into_iter().collect();
+        spaces.sort_unstable_by_key(|(_, (_, samples))| std::cmp::Reverse(*samples));
+        let mut questions = Vec::with_capacity(spaces.len());
+        for (space, (places, _)) in spaces {
+            let (module, origin) = origin(space, executables, lists);
+            names.modules.insert(space, profile.text(&module));
+            let mut places: Vec<u64> = places.into_iter().collect();
+            places.sort_unstable();
+            match origin {
+                Some(origin) => questions.push(Question { space, origin, places }),
+                None => {
+                    let places = places.into_iter().map(|it| (it, it, Found::Nothing)).collect();
+                    names.take(Answered { space, build_id: None, places, lacks: None }, profile);
                 }
-                None => (String::new(), address),
             }
-        });
-        Name { function, module: "[kernel]", address: *start }
+        }
+        names.wait(questions, all, profile, progress);
+        names
     }
 
-    /// That of a place in a program.
-    pub fn user(&mut self, frame: UserFrame) -> Name<'_> {
-        let number = frame.executable;
-        let executable = self.executables.and_then(|executables| executables.get(number));
-        let Some(executable) = executable else {
-            return Name { address: frame.place, ..Name::default() };
+    /// Takes answers in until all are there, or it takes too long.
+    fn wait(
+        &mut self,
+        questions: Vec<Question>,
+        all: u64,
+        profile: &mut Profile,
+        progress: Progress<'_>,
+    ) {
+        let until = Instant::now() + TIME;
+        let mut done = self.chains.len() as u64;
+        let Ok(answers) = resolve::start(questions) else {
+            self.figures.not_looked_up += all - done;
+            return;
         };
-        let unreadable = &mut self.unreadable;
-        let functions = self.files.entry(number).or_insert_with(|| {
-            let bytes = executable.bytes();
-            let read = bytes.and_then(|bytes| Functions::read(&bytes).map_err(io::Error::other));
-            read.unwrap_or_else(|error| {
-                unreadable.push((number, error.to_string()));
-                Functions::default()
-            })
-        });
-        let path = || String::from_utf8_lossy(&executable.path).into_owned();
-        let module = self.paths.entry(number).or_insert_with(path);
-        let address = functions.address(frame.place);
-        let (function, address) = functions.function(address).unwrap_or(("", address));
-        Name { function, module, address }
+        loop {
+            progress(done, all);
+            match answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(answered) => {
+                    done += answered.places.len() as u64;
+                    self.take(answered, profile);
+                }
+                // Done, or a question that nobody came back from.
+                Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
+            }
+        }
+        self.figures.not_looked_up += all.saturating_sub(done);
+    }
+
+    fn take(&mut self, answered: Answered, profile: &mut Profile) {
+        let Answered { space, build_id, places, lacks } = answered;
+        let module = self.modules.get(&space).copied().unwrap_or_default();
+        if let Some(why) = lacks {
+            self.figures.incomplete += 1;
+            if self.figures.lacks.len() < MAX_LACKS {
+                self.figures.lacks.push((profile.texts().get(module).to_owned(), why));
+            }
+        }
+        let build_id = build_id.map_or_else(String::new, |id| id.to_string());
+        let build_id = profile.text(&build_id);
+        self.build_ids.insert(space, build_id);
+        for (place, address, found) in places {
+            let first = self.frames.len();
+            self.figures.named += u64::from(!matches!(found, Found::Nothing));
+            let frame = Frame { module, build_id, kind: kind(space), address, ..Frame::default() };
+            match found {
+                Found::Code(code) => {
+                    for one in code.iter().rev() {
+                        let function = profile.text(&one.function);
+                        let file = profile.text(one.file.as_deref().unwrap_or_default());
+                        let kind = if one.is_inlined { Kind::Inlined } else { Kind::Native };
+                        let line = one.line;
+                        let id = profile.frame(Frame { function, file, line, kind, ..frame });
+                        self.frames.push(id);
+                    }
+                }
+                Found::Made(name) => {
+                    let (function, module) = (profile.text(&name), profile.text("[jit]"));
+                    let kind = Kind::Jit;
+                    self.frames.push(profile.frame(Frame { function, module, kind, ..frame }));
+                }
+                Found::Kernel(name, module) => {
+                    let function = profile.text(&name);
+                    let module = match &*module {
+                        "" => frame.module,
+                        module => profile.text(&format!("[{module}]")),
+                    };
+                    self.frames.push(profile.frame(Frame { function, module, ..frame }));
+                }
+                Found::Nothing => self.frames.push(profile.frame(frame)),
+            }
+            let part = Part { first, count: self.frames.len() - first };
+            self.chains.insert((space, place), part);
+        }
+    }
+
+    /// Puts the frames at a place behind others, the outermost first.
+    pub fn push(&self, place: (Space, u64), profile: &mut Profile, frames: &mut Vec<FrameId>) {
+        if let Some(Part { first, count }) = self.chains.get(&place)
+            && let Some(chain) = self.frames.get(*first..first + count)
+        {
+            frames.extend(chain);
+            return;
+        }
+        let (space, address) = place;
+        let module = self.modules.get(&space).copied().unwrap_or_default();
+        let build_id = self.build_ids.get(&space).copied().unwrap_or_default();
+        let kind = kind(space);
+        frames.push(profile.frame(Frame { module, build_id, kind, address, ..Frame::default() }));
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
+fn kind(space: Space) -> Kind {
+    if space == Space::Kernel { Kind::Kernel } else { Kind::Native }
+}
 
-    #[test]
-    fn a_function_is_found_by_its_place_in_the_file() {
-        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        let functions = Functions::read(&bytes).unwrap();
-        let (start, size, _) = *functions.functions.iter().find(|(_, size, _)| *size > 16).unwrap();
-        let (name, found) = functions.function(start + size - 1).unwrap();
-        assert_eq!((functions.function(start).unwrap().0, start), (name, found));
-        let (offset, _, address) =
-            *functions.segments.iter().find(|(.., address)| *address <= start).unwrap();
-        assert_eq!(functions.address(offset), address);
-    }
-
-    #[test]
-    fn what_is_no_file_of_code_has_no_functions() {
-        assert!(Functions::read(b"#!/bin/sh\n").is_err());
-        assert_eq!(Functions::default().function(7), None);
+/// The module of a space, and where its names are.
+fn origin(
+    space: Space,
+    executables: &Executables,
+    lists: &mut CodeLists,
+) -> (String, Option<Origin>) {
+    match space {
+        Space::Kernel => ("[kernel]".to_owned(), Some(Origin::Kernel)),
+        Space::Process(process) => (String::new(), lists.take(process).map(Origin::List)),
+        Space::File(number) => {
+            let Some(executable) = executables.get(number) else { return (String::new(), None) };
+            let origin = Origin::File {
+                source: executable.source(),
+                path: executable.path.to_vec(),
+                root: executable.root.clone(),
+            };
+            (String::from_utf8_lossy(&executable.path).into_owned(), Some(origin))
+        }
     }
 }

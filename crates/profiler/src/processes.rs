@@ -197,6 +197,17 @@ impl Processes {
         });
     }
 
+    /// Forgets that the kernel was told of those that have any such piece of memory; `change` hears which.
+    pub fn untell(&mut self, has: impl Fn(&Piece) -> bool, change: &mut dyn FnMut(Change)) {
+        for (pid, process) in &mut self.by_pid {
+            let Some(program) = process.programs.last_mut() else { continue };
+            if program.told.is_some() && program.memory.pieces().iter().any(&has) {
+                program.told = None;
+                change(Change::Gone(*pid));
+            }
+        }
+    }
+
     /// How many are known.
     pub fn len(&self) -> usize {
         self.by_pid.len()

@@ -4,18 +4,19 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-use chandra_event::cpu_sample::{CpuSample, StackEnd};
+use chandra_event::cpu_sample::{CpuSample, StackEnd, UserFrame};
 use chandra_loader::clock;
 use chandra_loader::load::Loaded;
-use chandra_loader::sideband::Sideband;
+use chandra_loader::sideband::{Happened, Sideband};
 use chandra_profile::metadata::ValueType;
 use chandra_profile::profile::{Limits, Profile};
 use chandra_signals::cpu_profile::{ProfileMapping, TickCounts};
 
-use crate::executables::{Executables, Number};
+use crate::code_lists::{CodeLists, ProcessKey};
+use crate::executables::{Executables, MAX_TABLE_BYTES, Number};
 use crate::kernel::{Kernel, KernelError};
-use crate::memory::Memory;
-use crate::names::Names;
+use crate::memory::{File, Memory, Piece};
+use crate::names::{NameFigures, Names, Progress};
 use crate::processes::{Change, Processes, Program, Told};
 use crate::stacks::{OwnerOfSample, Sampled, Stacks, What};
 use crate::walk::Stack;
@@ -57,10 +58,14 @@ pub struct Figures {
     pub sideband_lost: u64,
     /// Bytes of tables in the kernel.
     pub table_bytes: usize,
+    /// Tables that were put out, because nobody was sampled there.
+    pub tables_put_out: u64,
     /// Tables, processes, pieces of memory and executables that there was no room for.
     pub refused: u64,
     /// Executables without a table: path, and why.
     pub without_table: Vec<(String, String)>,
+    /// What became of looking for names.
+    pub names: NameFigures,
 }
 
 impl Figures {
@@ -95,6 +100,10 @@ struct Waiting {
 const MAX_WAITING_BYTES: usize = 64 << 20;
 /// CPUs that came online, and processes that ended, are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// Tables that no sample had a frame in for so long are put out.
+const UNSEEN: Duration = Duration::from_secs(60);
+/// The same where there is little room.
+const UNSEEN_IN_NEED: Duration = Duration::from_secs(5);
 /// At the end, tables that are being built are waited for so long.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
@@ -104,6 +113,7 @@ pub struct Profiler {
     sideband: Sideband,
     processes: Processes,
     executables: Executables,
+    lists: CodeLists,
     kernel: Kernel,
     stacks: Stacks,
     waiting: VecDeque<Waiting>,
@@ -125,6 +135,7 @@ impl Profiler {
             sideband: Sideband::open().map_err(StartError::Sideband)?,
             processes: Processes::default(),
             executables: Executables::new().map_err(StartError::Thread)?,
+            lists: CodeLists::default(),
             kernel: Kernel::of(loaded)?,
             stacks: Stacks::default(),
             waiting: VecDeque::new(),
@@ -147,19 +158,23 @@ impl Profiler {
         let owner = self.stacks.owner(owner);
         let kernel: Vec<u64> = sample.kernel_frames.iter().collect();
         let user: Vec<u64> = sample.user_frames.iter().collect();
+        let process = (sample.process.pid, sample.process.start_boottime_ns);
         let Some(stack) = Stack::of(sample) else {
-            self.count(&Sampled {
-                owner,
-                end: sample.user_end,
-                is_kernel_truncated: sample.is_kernel_truncated,
-                kernel: &kernel,
-                user: &user,
-                weight_ns: sample.weight_ns,
-            });
+            self.count(
+                process,
+                &Sampled {
+                    owner,
+                    end: sample.user_end,
+                    is_kernel_truncated: sample.is_kernel_truncated,
+                    kernel: &kernel,
+                    user: &user,
+                    weight_ns: sample.weight_ns,
+                },
+            );
             return;
         };
         let waiting = Waiting {
-            process: (sample.process.pid, sample.process.start_boottime_ns),
+            process,
             exec_id: sample.exec_id,
             boottime_ns: sample.boottime_ns,
             weight_ns: sample.weight_ns,
@@ -188,16 +203,43 @@ impl Profiler {
             self.looked = Instant::now();
             // Those that are heard go on; others are tried again the next time.
             let _ = self.sideband.follow_cpus();
-            let Self { processes, kernel, outdated, .. } = self;
-            processes.forget_ended(clock::boottime_ns(), &mut |it| heed(it, kernel, outdated));
+            self.lists.open_missing();
+            self.put_out_tables();
+            let Self { processes, lists, kernel, outdated, .. } = self;
+            processes.forget_ended(clock::boottime_ns(), &mut |change| {
+                if let Change::Gone(pid) = change {
+                    lists.forget(pid);
+                }
+                heed(change, kernel, outdated);
+            });
         }
+    }
+
+    /// Frees tables of executables that nothing runs of. Who is sampled there again brings its stack along, as a
+    /// process does that is new.
+    fn put_out_tables(&mut self) {
+        let Self { processes, executables, kernel, outdated, .. } = self;
+        let is_in_need = executables.table_bytes > MAX_TABLE_BYTES / 4 * 3;
+        let unseen = if is_in_need { UNSEEN_IN_NEED } else { UNSEEN };
+        let gone = executables.expire(unseen, Instant::now());
+        let told: HashSet<Number> =
+            gone.iter().filter(|(_, is_told)| *is_told).map(|(number, _)| *number).collect();
+        if told.is_empty() {
+            return;
+        }
+        processes
+            .untell(|piece| told.contains(&executables.known_number(&piece.file)), &mut |change| {
+                heed(change, kernel, outdated)
+            });
+        told.into_iter().for_each(|number| kernel.forget_table(number));
     }
 
     /// Takes in what the kernel told since the last time.
     fn catch_up(&mut self) {
         self.known_until_ns = clock::boottime_ns();
-        let Self { sideband, processes, kernel, outdated, .. } = self;
+        let Self { sideband, processes, executables, lists, kernel, outdated, .. } = self;
         sideband.drain(&mut |event| {
+            open_early(&event.happened, executables, lists);
             processes.take(event, &mut |change| heed(change, kernel, outdated));
         });
     }
@@ -256,17 +298,27 @@ impl Profiler {
             Some((frames, end)) => (frames.as_slice(), *end),
             None => (as_it_came, waiting.end),
         };
-        self.count(&Sampled {
-            owner: waiting.owner,
-            end,
-            is_kernel_truncated: waiting.is_kernel_truncated,
-            kernel: &waiting.kernel,
-            user,
-            weight_ns: waiting.weight_ns,
-        });
+        self.count(
+            waiting.process,
+            &Sampled {
+                owner: waiting.owner,
+                end,
+                is_kernel_truncated: waiting.is_kernel_truncated,
+                kernel: &waiting.kernel,
+                user,
+                weight_ns: waiting.weight_ns,
+            },
+        );
     }
 
-    fn count(&mut self, sampled: &Sampled<'_>) {
+    fn count(&mut self, process: ProcessKey, sampled: &Sampled<'_>) {
+        let is_in_no_file = |word: &u64| UserFrame::unpack(*word).executable == 0;
+        if sampled.user.iter().any(is_in_no_file) {
+            self.lists.sample(process, &mut self.executables.roots);
+        }
+        for word in sampled.user {
+            self.executables.see(UserFrame::unpack(*word).executable, self.looked);
+        }
         let end = StackEnd::ALL.iter().position(|end| *end == sampled.end);
         if let Some(count) = end.and_then(|end| self.figures.ends.get_mut(end)) {
             *count += 1;
@@ -307,8 +359,9 @@ impl Profiler {
         }
     }
 
-    /// The profile of everything so far: samples and nanoseconds.
-    pub fn finish(&mut self, what: What) -> Profile {
+    /// The profile of everything so far: samples and nanoseconds. Looking for names may take some seconds;
+    /// `progress` hears how many are found of how many.
+    pub fn finish(&mut self, what: What, progress: Progress<'_>) -> Profile {
         self.catch_up();
         let until = Instant::now() + LAST_WAIT;
         while self.executables.building() > 0 && Instant::now() < until {
@@ -320,8 +373,11 @@ impl Profiler {
         }
         let types = vec![ValueType::samples(), ValueType::cpu()];
         let mut profile = Profile::new(types, Limits::default());
-        let mut names = Names::new(&self.executables);
-        self.stacks.write(&mut names, what, &mut profile);
+        let wanted = self.stacks.wanted(what);
+        let Self { executables, lists, .. } = self;
+        let names = Names::find(wanted, executables, lists, &mut profile, progress);
+        self.stacks.write(&names, what, &mut profile);
+        self.figures.names = names.figures;
         profile
     }
 
@@ -338,16 +394,39 @@ impl Profiler {
             processes: self.processes.len(),
             looks: self.processes.looks,
             sideband_lost: self.processes.lost,
-            table_bytes: self.kernel.table_bytes,
+            table_bytes: self.kernel.table_bytes(),
+            tables_put_out: self.executables.put_out,
             refused: self.kernel.refused_tables
                 + self.kernel.refused_processes
                 + self.processes.refused
-                + self.executables.refused,
+                + self.executables.refused
+                + self.lists.refused,
             without_table: without_table
                 .map(|(number, why)| (path(*number), why.clone()))
                 .collect(),
             ..self.figures.clone()
         }
+    }
+}
+
+/// Opens what may be needed for names later, while the process lives that has it.
+fn open_early(happened: &Happened<'_>, executables: &mut Executables, lists: &mut CodeLists) {
+    match *happened {
+        Happened::Mapped(mapped) => {
+            let piece = Piece {
+                start: mapped.start,
+                end: mapped.start.saturating_add(mapped.bytes),
+                offset: mapped.offset,
+                file: File::of(mapped.device, mapped.inode, mapped.path),
+            };
+            match piece.file {
+                File::Anonymous => lists.meet(mapped.pid, &mut executables.roots),
+                _ => executables.foresee(mapped.pid, &piece),
+            }
+        }
+        Happened::Forked { pid, .. } | Happened::Executed { pid } => lists.forget(pid),
+        Happened::Exited { pid } => lists.end(pid),
+        Happened::Lost { .. } => {}
     }
 }
 
@@ -372,7 +451,7 @@ fn rows(
     pid: u32,
     memory: &Memory,
 ) -> Vec<ProfileMapping> {
-    let row = |piece: &crate::memory::Piece| {
+    let row = |piece: &Piece| {
         let number = executables.number(pid, piece);
         if let Some(executable) = executables.get_mut(number).filter(|it| !it.is_told) {
             let table = executable.table().cloned();

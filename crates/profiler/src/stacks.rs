@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use chandra_event::cpu_sample::{StackEnd, UserFrame};
+use chandra_event::cpu_sample::StackEnd;
 use chandra_event::process::Comm;
-use chandra_profile::frame::{Frame, FrameId, Kind};
+use chandra_profile::frame::FrameId;
 use chandra_profile::owner::{Owner, OwnerId};
 use chandra_profile::profile::{Profile, TRUNCATED};
 
-use crate::names::{Name, Names};
+use crate::code_lists::ProcessKey;
+use crate::names::{Names, Wanted, user_place};
+use crate::resolve::Space;
 
 /// Stacks that differ, at most; what comes then is counted on one stack that says so.
 const MAX_STACKS: usize = 1 << 20;
@@ -127,8 +129,30 @@ impl Stacks {
         }
     }
 
-    /// Puts all of it into a profile of samples and nanoseconds.
-    pub fn write(&self, names: &mut Names<'_>, what: What, profile: &mut Profile) {
+    /// The places of all frames that will be shown.
+    pub fn wanted(&self, what: What) -> Wanted {
+        let mut wanted = Wanted::default();
+        for (key, count) in &self.counts {
+            let (kernel, user) = parts(key);
+            if what != What::Kernel {
+                let process = self.process(key);
+                user.iter().for_each(|it| wanted.add(user_place(*it, process), count.samples));
+            }
+            if what != What::User {
+                kernel_places(kernel).for_each(|it| wanted.add(it, count.samples));
+            }
+        }
+        wanted
+    }
+
+    /// Whose a stack is.
+    fn process(&self, key: &[u64]) -> ProcessKey {
+        let owner = key.first().and_then(|owner| self.described.get(*owner as usize));
+        owner.map_or((0, 0), |((pid, start_boottime_ns, ..), _)| (*pid, *start_boottime_ns))
+    }
+
+    /// Puts all of it into a profile of samples and nanoseconds, with these names.
+    pub fn write(&self, names: &Names, what: What, profile: &mut Profile) {
         let owners: Vec<OwnerId> = self.described.iter().map(|it| owner(profile, it)).collect();
         let mut frames: Vec<FrameId> = Vec::new();
         for (key, count) in &self.counts {
@@ -143,18 +167,17 @@ impl Stacks {
                 } else if !end.is_whole() {
                     frames.push(profile.marker(&format!("[stack ends: {}]", end.word())));
                 }
+                let process = self.process(key);
                 for word in user.iter().rev() {
-                    let name = names.user(UserFrame::unpack(*word));
-                    frames.push(frame(profile, &name, Kind::Native));
+                    names.push(user_place(*word, process), profile, &mut frames);
                 }
             }
             if what != What::User {
                 if end_and_flags & KERNEL_TRUNCATED != 0 {
                     frames.push(profile.marker(TRUNCATED));
                 }
-                for address in kernel.iter().rev() {
-                    let name = names.kernel(*address);
-                    frames.push(frame(profile, &name, Kind::Kernel));
+                for place in kernel_places(kernel).rev() {
+                    names.push(place, profile, &mut frames);
                 }
             }
             if frames.is_empty() {
@@ -188,9 +211,11 @@ fn parts(key: &[u64]) -> (&[u64], &[u64]) {
     key.get(3..).unwrap_or_default().split_at_checked(kernel).unwrap_or_default()
 }
 
-fn frame(profile: &mut Profile, name: &Name<'_>, kind: Kind) -> FrameId {
-    let (function, module) = (profile.text(name.function), profile.text(name.module));
-    profile.frame(Frame { function, module, kind, address: name.address, ..Frame::default() })
+/// Where frames of the kernel are looked up. All but the innermost are where they are returned to, which may be
+/// another function: the call is before it.
+fn kernel_places(kernel: &[u64]) -> impl DoubleEndedIterator<Item = (Space, u64)> {
+    let places = kernel.iter().enumerate();
+    places.map(|(depth, address)| (Space::Kernel, address.wrapping_sub(u64::from(depth > 0))))
 }
 
 fn owner(profile: &mut Profile, (key, texts): &(OwnerKey, [String; 4])) -> OwnerId {
@@ -238,13 +263,13 @@ mod tests {
         }
         let types = vec![ValueType::samples(), ValueType::cpu()];
         let mut profile = Profile::new(types, Default::default());
-        stacks.write(&mut Names::unknown(), What::All, &mut profile);
+        stacks.write(&Names::default(), What::All, &mut profile);
         assert_eq!((profile.totals(), profile.sample_count()), (vec![4, 20], 3));
         let mut folded = Vec::new();
         chandra_profile::folded::write(&profile, Default::default(), 0, &mut folded).unwrap();
         let mut lines: Vec<_> = std::str::from_utf8(&folded).unwrap().lines().collect();
         lines.sort_unstable();
-        let place = "[unknown] 0x10;[unknown] [kernel]+0xffffffff81000000_[k] ";
+        let place = "[unknown] 0x10;[unknown] 0xffffffff81000000_[k] ";
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("[stack ends: unreadable];[unknown] 0x10"), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains(place) && line.ends_with(" 2")), "{lines:?}");

@@ -11,7 +11,7 @@ use chandra_loader::btf::{enum_names, enums};
 use chandra_loader::clock::wall_minus_boottime_ns;
 use chandra_loader::load::Loaded;
 use chandra_loader::spec::SignalSpec;
-use chandra_loader::symbols::Symbols;
+use chandra_symbols::kernel::KernelSymbols;
 
 use crate::SIGNALS;
 use crate::filter::Filter;
@@ -149,8 +149,11 @@ pub struct Context {
     /// Places in the kernel's code that were met, by address: few of them ever are.
     places: RefCell<HashMap<u64, Option<&'static str>>>,
     /// The kernel's functions, with when they were read; `None` where nothing is asked of the kernel.
-    symbols: Option<RefCell<Option<(Instant, Symbols)>>>,
+    symbols: Option<RefCell<Option<Symbols>>>,
 }
+
+/// When the kernel's functions were read; `None` where it hides them.
+type Symbols = (Instant, Option<KernelSymbols>);
 
 /// What is known of modules' functions may be so old.
 const SYMBOLS_AGE: Duration = Duration::from_secs(1);
@@ -206,12 +209,14 @@ impl Context {
         }
         let mut symbols = self.symbols.as_ref()?.borrow_mut();
         let is_current = symbols.as_ref().is_some_and(|(read, symbols)| {
-            symbols.is_lasting(address) || read.elapsed() < SYMBOLS_AGE
+            let is_lasting = symbols.as_ref().is_some_and(|it| it.is_lasting(address));
+            is_lasting || read.elapsed() < SYMBOLS_AGE
         });
         if !is_current {
-            *symbols = Some((Instant::now(), Symbols::read().unwrap_or_default()));
+            *symbols = Some((Instant::now(), KernelSymbols::read().ok()));
         }
-        let place = symbols.as_ref().and_then(|(_, symbols)| symbols.place(address));
+        let found = symbols.as_ref().and_then(|(_, symbols)| symbols.as_ref()?.find(address));
+        let place = found.map(|it| format!("{}+{:#x}", it.function, address - it.start));
         if places.len() >= MAX_PLACES {
             return None;
         }

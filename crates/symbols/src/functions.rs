@@ -123,7 +123,7 @@ impl Builder {
 }
 
 /// Functions of a file, by address.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Functions {
     entries: Vec<Entry>,
     names: Vec<u8>,

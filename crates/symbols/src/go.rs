@@ -1,26 +1,16 @@
 //! Go's line table (`.gopclntab`): names, files and lines of all of Go's functions, which stay in a program
 //! whose symbols were stripped.
 //!
-//! Four layouts, by the first word: Go 1.2, 1.16, 1.18 and 1.20 (`debug/gosym/pclntab.go` and
-//! `runtime/symtab.go` of those versions). From 1.18 on, functions are 32-bit distances from the start of the
-//! code, before they are addresses. Files and lines are programs: pairs of how much the value changes, and for
-//! how many bytes of code it stays.
+//! The layouts are those of [`chandra_unwind::go_table`]. Files and lines are programs.
 //!
 //! What was inlined is in tables that cannot be found without the program's own data; DWARF tells it.
+
+use chandra_unwind::go_table::{Layout, Steps, Version, u32_at, u64_at};
 
 use crate::limits::{Deadline, Why};
 
 /// Longest name of a function or a file.
 const MAX_NAME_BYTES: usize = 4 << 10;
-
-/// How the table is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    Go1_2,
-    Go1_16,
-    Go1_18,
-    Go1_20,
-}
 
 /// A place in a Go program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +29,9 @@ pub struct GoPlace<'a> {
 #[derive(Debug)]
 pub struct GoTable {
     data: Vec<u8>,
-    version: Version,
-    quantum: u64,
-    pointer_bytes: usize,
-    count: usize,
+    layout: Layout,
     /// What distances of functions count from.
     text: u64,
-    functions: usize,
-    names: usize,
-    units: usize,
-    files: usize,
-    programs: usize,
 }
 
 impl GoTable {
@@ -64,66 +46,20 @@ impl GoTable {
     }
 
     fn parse(data: Vec<u8>, text: Option<u64>) -> Option<Self> {
-        let version = match u32_at(&data, 0)? {
-            0xffff_fffb => Version::Go1_2,
-            0xffff_fffa => Version::Go1_16,
-            0xffff_fff0 => Version::Go1_18,
-            0xffff_fff1 => Version::Go1_20,
-            _ => return None,
+        let layout = Layout::read(&data)?;
+        let text = match (layout.is_relative(), layout.text) {
+            (false, _) => 0,
+            (true, 0) => text?,
+            (true, in_header) => in_header,
         };
-        let [quantum, pointer_bytes] = [*data.get(6)?, *data.get(7)?];
-        if pointer_bytes != 8 || !matches!(quantum, 1 | 2 | 4) {
-            return None;
-        }
-        let word = |number: usize| usize::try_from(u64_at(&data, 8 + 8 * number)?).ok();
-        let count = word(0)?;
-        let mut table = Self {
-            version,
-            quantum: quantum.into(),
-            pointer_bytes: pointer_bytes.into(),
-            count,
-            text: 0,
-            functions: 16,
-            names: 0,
-            units: 0,
-            files: 0,
-            programs: 0,
-            data: Vec::new(),
-        };
-        match version {
-            Version::Go1_2 => {
-                let behind = 16_usize.checked_add(count.checked_mul(16)?)?.checked_add(8)?;
-                table.files = u32_at(&data, behind)? as usize;
-            }
-            Version::Go1_16 => {
-                [table.names, table.units, table.files, table.programs, table.functions] =
-                    [word(2)?, word(3)?, word(4)?, word(5)?, word(6)?];
-            }
-            Version::Go1_18 | Version::Go1_20 => {
-                let in_header = word(2)? as u64;
-                table.text = if in_header == 0 { text? } else { in_header };
-                [table.names, table.units, table.files, table.programs, table.functions] =
-                    [word(3)?, word(4)?, word(5)?, word(6)?, word(7)?];
-            }
-        }
-        let bytes = count.checked_mul(2)?.checked_add(1)?.checked_mul(table.entry_bytes())?;
-        data.get(table.functions..table.functions.checked_add(bytes)?)?;
-        table.data = data;
-        Some(table)
-    }
-
-    fn is_relative(&self) -> bool {
-        matches!(self.version, Version::Go1_18 | Version::Go1_20)
-    }
-
-    fn entry_bytes(&self) -> usize {
-        if self.is_relative() { 4 } else { self.pointer_bytes }
+        Some(Self { data, layout, text })
     }
 
     /// A word of the table of functions: starts and places of descriptions in turn, the end last.
     fn entry(&self, number: usize) -> Option<u64> {
-        let at = self.functions.checked_add(number.checked_mul(self.entry_bytes())?)?;
-        if self.is_relative() {
+        let at =
+            self.layout.functions.checked_add(number.checked_mul(self.layout.entry_bytes())?)?;
+        if self.layout.is_relative() {
             u32_at(&self.data, at).map(u64::from)
         } else {
             u64_at(&self.data, at)
@@ -136,12 +72,12 @@ impl GoTable {
 
     /// How many functions it has.
     pub fn len(&self) -> usize {
-        self.count
+        self.layout.count
     }
 
     /// It has none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.layout.count == 0
     }
 
     /// Bytes of memory.
@@ -151,7 +87,7 @@ impl GoTable {
 
     /// The starts of all functions, ascending in a good table.
     pub fn starts(&self) -> impl Iterator<Item = u64> {
-        (0..self.count).map_while(|number| self.start(number))
+        (0..self.layout.count).map_while(|number| self.start(number))
     }
 
     /// What is at an address; `Ok(None)` where no function is.
@@ -166,7 +102,9 @@ impl GoTable {
         let Some((start, description)) = self.description(address) else { return Ok(None) };
         let field = |number: usize| self.field(description, number);
         let Some(name) = field(0) else { return Ok(None) };
-        let Some(function) = self.text_at(self.names, name as usize) else { return Ok(None) };
+        let Some(function) = self.text_at(self.layout.names, name as usize) else {
+            return Ok(None);
+        };
         // name, arguments, deferreturn, sp, file, line, data, [unit]
         let mut value = |number: usize| match field(number) {
             Some(program @ 1..) => self.value(program as usize, address - start, deadline),
@@ -186,7 +124,7 @@ impl GoTable {
 
     /// The function that an address is in: its start, and where its description is.
     fn description(&self, address: u64) -> Option<(u64, usize)> {
-        let (mut low, mut high) = (0, self.count);
+        let (mut low, mut high) = (0, self.layout.count);
         while low < high {
             let middle = low.midpoint(high);
             if self.start(middle)? <= address { low = middle + 1 } else { high = middle }
@@ -198,51 +136,44 @@ impl GoTable {
             return None;
         }
         let description = usize::try_from(self.entry(2 * number + 1)?).ok()?;
-        let base = if self.version == Version::Go1_2 { 0 } else { self.functions };
+        let base = if self.layout.version == Version::Go1_2 { 0 } else { self.layout.functions };
         Some((start, base.checked_add(description)?))
     }
 
     /// A 32-bit field of a description, behind the function's start.
     fn field(&self, description: usize, number: usize) -> Option<u32> {
-        let at = description.checked_add(self.entry_bytes())?.checked_add(4 * number)?;
+        let at = description.checked_add(self.layout.entry_bytes())?.checked_add(4 * number)?;
         u32_at(&self.data, at)
     }
 
     fn file(&self, description: usize, number: i64) -> Option<&[u8]> {
         let number = usize::try_from(number).ok()?;
-        if self.version == Version::Go1_2 {
+        if self.layout.version == Version::Go1_2 {
             // Numbers begin at 1; before the first is how many there are.
             let at = number.checked_mul(4).filter(|_| number > 0)?;
-            let place = u32_at(&self.data, self.files.checked_add(at)?)?;
+            let place = u32_at(&self.data, self.layout.files.checked_add(at)?)?;
             return self.text_at(0, place as usize);
         }
         let unit = self.field(description, 7)? as usize;
         let at = unit.checked_add(number)?.checked_mul(4)?;
-        let place = u32_at(&self.data, self.units.checked_add(at)?)?;
-        if place == u32::MAX { None } else { self.text_at(self.files, place as usize) }
+        let place = u32_at(&self.data, self.layout.units.checked_add(at)?)?;
+        if place == u32::MAX { None } else { self.text_at(self.layout.files, place as usize) }
     }
 
     /// The value of a program so many bytes behind the function's start.
     fn value(&self, program: usize, at: u64, deadline: &mut Deadline) -> Result<Option<i64>, Why> {
-        let start = self.programs.checked_add(program);
-        let mut rest = start.and_then(|start| self.data.get(start..)).unwrap_or_default();
-        let (mut value, mut code) = (-1_i64, 0_u64);
-        let mut is_first = true;
-        loop {
+        let start = self.layout.programs.checked_add(program);
+        let program = start.and_then(|start| self.data.get(start..)).unwrap_or_default();
+        let mut code = 0_u64;
+        for step in Steps::new(program) {
             deadline.step()?;
-            let Some(change) = variable(&mut rest) else { return Ok(None) };
-            if change == 0 && !is_first {
-                return Ok(None);
-            }
-            is_first = false;
-            let Some(bytes) = variable(&mut rest) else { return Ok(None) };
-            let change = i64::from(change >> 1) ^ -i64::from(change & 1);
-            value = value.wrapping_add(change);
-            code = code.saturating_add(u64::from(bytes).saturating_mul(self.quantum));
+            let Some(step) = step else { break };
+            code = code.saturating_add(step.code.saturating_mul(self.layout.quantum));
             if at < code {
-                return Ok(Some(value));
+                return Ok(Some(step.value));
             }
         }
+        Ok(None)
     }
 
     fn text_at(&self, base: usize, at: usize) -> Option<&[u8]> {
@@ -250,26 +181,4 @@ impl GoTable {
         let rest = rest.get(..MAX_NAME_BYTES).unwrap_or(rest);
         rest.split(|byte| *byte == 0).next().filter(|text| !text.is_empty())
     }
-}
-
-/// A number of 7 bits a byte.
-fn variable(rest: &mut &[u8]) -> Option<u32> {
-    let mut value = 0_u32;
-    for shift in [0, 7, 14, 21, 28] {
-        let (byte, behind) = rest.split_first()?;
-        *rest = behind;
-        value |= u32::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn u32_at(data: &[u8], offset: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(*data.get(offset..)?.first_chunk()?))
-}
-
-fn u64_at(data: &[u8], offset: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*data.get(offset..)?.first_chunk()?))
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use chandra_unwind::go_table::{SECTIONS, relocated_text};
 use object::LittleEndian as LE;
 use object::read::elf::SectionHeader;
 
@@ -193,26 +194,17 @@ impl Image {
 
 /// Go's line table, if the file has one.
 fn go_table(elf: &Elf<'_>, limits: &Limits) -> Option<Result<GoTable, Why>> {
-    let names = [".gopclntab", ".data.rel.ro.gopclntab"];
-    let section = names.iter().find_map(|name| elf.section(name))?;
+    let section = SECTIONS.iter().find_map(|name| elf.section(name))?;
     let text = go_text(elf, section.sh_addr(LE), limits);
     let content = elf.content(section, limits.go_table_bytes);
     Some(content.and_then(|content| GoTable::read(content, text)))
 }
 
-/// Where the code of a Go program begins, if its line table leaves that to the loader: what is put
-/// into the table's third word (`R_X86_64_RELATIVE`, `R_AARCH64_RELATIVE`), or the section of code.
+/// Where the code of a Go program begins, if its line table leaves that to the loader: what is put into the table, or
+/// the section of code.
 fn go_text(elf: &Elf<'_>, table: u64, limits: &Limits) -> Option<u64> {
-    const RELATIVE: [u64; 2] = [8, 1027];
-    let field = table.wrapping_add(24);
     let relocations = elf.section(".rela.dyn");
     let relocations = relocations.and_then(|it| elf.content(it, limits.symbol_table_bytes).ok());
-    let relocations = relocations.unwrap_or_default();
-    let mut relocations = relocations.chunks_exact(24).filter_map(|relocation| {
-        let word = |at: usize| Some(u64::from_le_bytes(*relocation.get(at..)?.first_chunk()?));
-        Some((word(0)?, word(8)?, word(16)?))
-    });
-    let found = relocations.find(|(at, kind, _)| *at == field && RELATIVE.contains(kind));
     let section = || elf.section(".text").map(|section| section.sh_addr(LE));
-    found.map(|(.., text)| text).or_else(section)
+    relocated_text(&relocations.unwrap_or_default(), table).or_else(section)
 }

@@ -3,10 +3,11 @@
 //!
 //! The list says where a function begins, not where it ends: it ends with the next one, with the kernel's own
 //! code (`_etext`), or after a mebibyte. Modules and BPF programs come and go; who wants the new ones reads the
-//! list again.
+//! list again, which takes some 100 ms. The core's functions never move ([`KernelSymbols::is_lasting`]).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 
 use crate::functions::{Builder, Functions, Symbol};
 
@@ -47,9 +48,10 @@ pub struct KernelPlace<'a> {
 }
 
 /// The kernel's functions, as they were listed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KernelSymbols {
     functions: Functions,
+    core: Range<u64>,
 }
 
 impl KernelSymbols {
@@ -67,7 +69,7 @@ impl KernelSymbols {
     /// When it cannot be read, or hides addresses.
     pub fn parse(mut list: impl BufRead) -> Result<Self, KernelError> {
         let mut functions = Builder::new(MAX_FUNCTIONS);
-        let (mut listed, mut hidden, mut core_end) = (0_u64, 0_u64, 0);
+        let (mut listed, mut hidden, mut core) = (0_u64, 0_u64, 0..0);
         let (mut line, mut name) = (Vec::new(), Vec::new());
         loop {
             line.clear();
@@ -80,9 +82,13 @@ impl KernelSymbols {
                 hidden += 1;
                 continue;
             }
-            if function == "_etext" && module.is_empty() {
-                core_end = start;
-                continue;
+            match function {
+                "_stext" if module.is_empty() => core.start = start,
+                "_etext" if module.is_empty() => {
+                    core.end = start;
+                    continue;
+                }
+                _ => {}
             }
             // The module stays with the name.
             name.clear();
@@ -97,8 +103,8 @@ impl KernelSymbols {
         if listed > 0 && listed == hidden {
             return Err(KernelError::Hidden);
         }
-        functions.end_at(core_end);
-        Ok(Self { functions: functions.build() })
+        functions.end_at(core.end);
+        Ok(Self { functions: functions.build(), core })
     }
 
     /// The function that an address is in.
@@ -106,6 +112,11 @@ impl KernelSymbols {
         let (start, name) = self.functions.find(address)?;
         let (function, module) = std::str::from_utf8(name).ok()?.split_once('\t')?;
         Some(KernelPlace { function, module, start })
+    }
+
+    /// The address is the core's, so that what is known of it stays true.
+    pub fn is_lasting(&self, address: u64) -> bool {
+        self.core.contains(&address)
     }
 
     /// How many functions there are.
@@ -167,6 +178,16 @@ mod tests {
         assert_eq!(place(0xffff_ffff_c010_0042), program);
         assert_eq!(place(0xffff_ffff_c050_0042), None);
         assert_eq!(place(0), None);
+    }
+
+    #[test]
+    fn only_the_cores_functions_stay_where_they_are() {
+        let symbols = KernelSymbols::parse(TEXT.as_bytes()).unwrap();
+        assert!(symbols.is_lasting(0xffff_ffff_8100_0310));
+        assert!(!symbols.is_lasting(0xffff_ffff_c000_0050));
+        let without = TEXT.replace("_stext", "other").replace("_etext", "another");
+        let symbols = KernelSymbols::parse(without.as_bytes()).unwrap();
+        assert!(!symbols.is_lasting(0xffff_ffff_8100_0310));
     }
 
     #[test]

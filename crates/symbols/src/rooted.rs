@@ -24,16 +24,25 @@ pub fn open_inside(root: impl AsFd, path: &Path) -> io::Result<File> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let found = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?;
-    let metadata = rustix::fs::fstat(&found)?;
-    if FileType::from_raw_mode(metadata.st_mode) != FileType::RegularFile {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file"));
-    }
-    if u64::try_from(rustix::fs::fstatfs(&found)?.f_type) == Ok(FUSE) {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "on a file system of FUSE"));
-    }
+    check_harmless(&found)?;
     // Opened again, the same file, to be read.
     let fd = std::os::fd::AsRawFd::as_raw_fd(&found);
     File::open(format!("/proc/self/fd/{fd}"))
+}
+
+/// That reading a file does nothing and waits for nobody: it is a regular one, and none of FUSE.
+///
+/// # Errors
+/// When it is not so.
+pub(crate) fn check_harmless(file: impl AsFd) -> io::Result<()> {
+    let metadata = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(metadata.st_mode) != FileType::RegularFile {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file"));
+    }
+    if u64::try_from(rustix::fs::fstatfs(&file)?.f_type) == Ok(FUSE) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "on a file system of FUSE"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

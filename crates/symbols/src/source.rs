@@ -1,10 +1,12 @@
 //! The bytes of a file, read where they are wanted: files of 150 MB have a few MB of symbols.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::limits::Why;
+use crate::rooted::check_harmless;
 
 /// Where the bytes of an ELF file come from.
 #[derive(Debug)]
@@ -17,6 +19,16 @@ pub enum Source {
 }
 
 impl Source {
+    /// An open file of anybody's, if reading it does no harm: devices and pipes do something, and files of FUSE
+    /// take as long as their owner likes.
+    ///
+    /// # Errors
+    /// When it is no regular file, or one of FUSE.
+    pub fn of_file(file: File) -> io::Result<Self> {
+        check_harmless(&file)?;
+        Ok(Self::File(file))
+    }
+
     /// How long it is, in bytes.
     pub(crate) fn length(&self) -> Result<u64, Why> {
         match self {
@@ -53,6 +65,6 @@ impl Source {
     }
 }
 
-pub(crate) fn unreadable(error: &std::io::Error) -> Why {
+pub(crate) fn unreadable(error: &io::Error) -> Why {
     Why::Unreadable(error.to_string())
 }

@@ -3,7 +3,8 @@
 //!
 //! [`build`] makes a [`Table`](format::Table) from the content of an ELF file; [`format`] and [`row`]
 //! say what is in it, `bpf/` says it in C; [`walk`] is the walk, and what the program in BPF is held to.
-//! [`tables`] keeps tables within a budget, [`build_id`] says which build a file is.
+//! [`tables`] keeps tables within a budget, [`build_id`] says which build a file is, [`go_table`] how Go's line table
+//! is laid out.
 //!
 //! Invariants: it is pure. No file is opened, no process looked at; who calls brings the bytes. ELF files are
 //! anybody's: all that is read of them is bounded, and nothing panics.
@@ -13,6 +14,7 @@ pub mod build;
 pub mod build_id;
 mod elf;
 pub mod format;
+pub mod go_table;
 pub mod row;
 pub mod tables;
 pub mod walk;

@@ -43,6 +43,9 @@ pub struct ProfilingArguments {
     /// Only frames of programs
     #[arg(long)]
     user: bool,
+    /// Profile also on a kernel that is known to come to harm by it
+    #[arg(long)]
+    on_bad_kernel: bool,
     #[command(flatten)]
     owner: OwnerArguments,
     #[command(flatten)]
@@ -66,6 +69,8 @@ pub struct ProfilingOptions {
     pub grouping: Grouping,
     /// Which frames.
     pub what: What,
+    /// Also on a kernel that is known to come to harm by it.
+    pub on_bad_kernel: bool,
     /// Whose samples the kernel lets through.
     pub filter: Filter,
     /// Of whom samples are taken.
@@ -100,6 +105,7 @@ impl ProfilingOptions {
                 (_, true) => What::User,
                 _ => What::All,
             },
+            on_bad_kernel: arguments.on_bad_kernel,
             filter: Filter {
                 selects_cgroups: selector.asks_for_container(),
                 ..arguments.owner.filter()?

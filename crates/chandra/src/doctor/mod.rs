@@ -3,7 +3,7 @@
 
 mod agent;
 mod explain;
-mod gather;
+pub mod gather;
 mod hubble;
 mod print;
 mod trial;

@@ -10,6 +10,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chandra_doctor::known_bad::{self, Danger};
+use chandra_doctor::node::Kernel;
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Event;
 use chandra_identity::Identity;
@@ -28,6 +30,7 @@ use chandra_signals::{Context, Signal};
 use crate::cli::profile::View;
 use crate::cli::profiling::ProfilingOptions;
 use crate::companions::{self, Companion};
+use crate::doctor::gather;
 use crate::follow::{Part, Plan, Sink, Sources, Tally, Told, follow};
 use crate::profile;
 use crate::session::{self, Received, Watch};
@@ -38,6 +41,9 @@ const IDLE: Duration = Duration::from_millis(50);
 
 /// Profiles until the time is up or a signal comes, and writes the profile.
 pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
+    if !options.on_bad_kernel {
+        kernel_is_fit(&gather::kernel())?;
+    }
     chandra_loader::kernel_log::capture();
     let stop = Stop::on_signals().map_err(|error| {
         Problem::new(Check::USAGE, "cannot listen for Ctrl-C", error, "start it from a shell")
@@ -84,13 +90,29 @@ pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
     let elapsed = begun.elapsed();
     drop(statistics);
     let loaded = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut profile = profiler.finish(options.what);
+    let progress = Progress::new(begun);
+    let mut profile =
+        profiler.finish(options.what, &mut |done, all| progress.show_names(done, all));
     describe(&mut profile, options, begun_wall, elapsed);
     let summary = summary::Summary::new(&loaded, &profiler, &received, &tally, elapsed);
     summary.tell_losses(&mut profile.metadata);
     write(&profile, options)?;
     eprintln!("{}", summary.text());
     Ok(())
+}
+
+/// Taking stacks does no harm to this kernel, as far as is known.
+fn kernel_is_fit(kernel: &Kernel) -> Result<(), Problem> {
+    let mut known = known_bad::of(kernel);
+    let harms = |bad: &&known_bad::KnownBad| bad.danger != Danger::UserProbes;
+    known.find(harms).map_or(Ok(()), |bad| {
+        Err(Problem::new(
+            Check::KERNEL,
+            format!("kernel {} is not profiled", kernel.release),
+            format!("{} ({})", bad.harm, bad.source),
+            "use another kernel, or accept the risk with --on-bad-kernel",
+        ))
+    })
 }
 
 fn load(signal: &'static Signal, options: &ProfilingOptions) -> Result<Loaded, Problem> {
@@ -203,6 +225,12 @@ impl Progress {
             let _ = write!(io::stderr(), "\r{seconds} s, {} samples\x1b[K\r", figures.samples);
         }
     }
+
+    fn show_names(&self, done: u64, all: u64) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\rsymbols {done}/{all}\x1b[K\r");
+        }
+    }
 }
 
 fn describe(
@@ -235,4 +263,23 @@ fn write(profile: &Profile, options: &ProfilingOptions) -> Result<(), Problem> {
     profile::write(&options.output, |out| {
         profile::convert(profile, &view, value, options.format, out)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_comes_to_harm_is_not_profiled() {
+        let fit = |release: &str| {
+            kernel_is_fit(&Kernel {
+                release: release.to_owned(),
+                version_line: "PREEMPT".to_owned(),
+            })
+        };
+        let problem = fit("6.0.19").expect_err("it locks up").to_string();
+        assert!(problem.contains("--on-bad-kernel") && problem.contains("#2070"), "{problem}");
+        // What harms by probes on functions of programs does not harm here.
+        assert!(fit("6.18.1").is_ok());
+    }
 }

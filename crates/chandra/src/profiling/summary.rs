@@ -108,12 +108,27 @@ impl Summary {
             (figures.walked_early, "walked before their tables were there"),
             (figures.unknown, "of processes that were gone"),
             (figures.sideband_lost, "records of what is mapped lost"),
+            (figures.tables_put_out, "tables put out"),
             (figures.refused, "tables or processes without room"),
         ];
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
         }
-        text + &self.cost()
+        text + &self.names() + &self.cost()
+    }
+
+    /// What has names.
+    fn names(&self) -> String {
+        let names = &self.figures.names;
+        let mut text = format!("; {} of {} places have names", names.named, names.places);
+        let further = [
+            (names.not_looked_up, "not looked up"),
+            (names.incomplete, "files whose symbols were not all read"),
+        ];
+        for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        text
     }
 
     /// In percent of one core.

@@ -146,6 +146,7 @@ struct Mapping {
     limit: u64,
     file_offset: u64,
     file: u64,
+    build_id: u64,
     offset: usize,
 }
 
@@ -231,6 +232,7 @@ impl<'a> Tables<'a> {
                 (3, Value::Number(number)) => mapping.limit = number,
                 (4, Value::Number(number)) => mapping.file_offset = number,
                 (5, Value::Number(number)) => mapping.file = number,
+                (6, Value::Number(number)) => mapping.build_id = number,
                 _ => {}
             }
         }
@@ -350,11 +352,11 @@ impl<'a> Tables<'a> {
             0 => &Mapping::default(),
             id => self.mappings.get(&id).ok_or(Error::Missing { offset, what: "mapping", id })?,
         };
-        let module = if mapping.file == 0 {
-            Cow::Borrowed("")
-        } else {
-            self.text(mapping.file, mapping.offset)?
+        let text = |index| match index {
+            0 => Ok(Cow::Borrowed("")),
+            index => self.text(index, mapping.offset),
         };
+        let (module, build_id) = (text(mapping.file)?, text(mapping.build_id)?);
         // As the file's symbols count, where the mapping tells.
         let is_inside = (mapping.start..mapping.limit).contains(&location.address);
         let address = if is_inside {
@@ -362,11 +364,11 @@ impl<'a> Tables<'a> {
         } else {
             location.address
         };
-        let module_id = profile.text(&module);
+        let (module_id, build_id) = (profile.text(&module), profile.text(&build_id));
         let lines = self.lines.get(location.lines.clone()).unwrap_or_default();
         if lines.is_empty() {
             let kind = Kind::guess("", &module, "");
-            let frame = Frame { module: module_id, address, kind, ..Frame::default() };
+            let frame = Frame { module: module_id, build_id, address, kind, ..Frame::default() };
             return Ok(vec![profile.frame(frame)]);
         }
         let mut frames = Vec::with_capacity(lines.len());
@@ -383,6 +385,7 @@ impl<'a> Tables<'a> {
             let frame = Frame {
                 function: profile.text(&name),
                 module: module_id,
+                build_id,
                 file: profile.text(&file),
                 line: u32::try_from(line.line).unwrap_or(0),
                 kind,

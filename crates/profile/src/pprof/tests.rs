@@ -6,6 +6,7 @@ use crate::frame::{Frame, FrameId, Kind};
 use crate::metadata::ValueType;
 use crate::owner::Owner;
 use crate::profile::{Limits, Profile, Sample};
+use crate::text::TextId;
 
 fn example() -> Profile {
     let types = vec![ValueType::samples(), ValueType::cpu()];
@@ -14,7 +15,8 @@ fn example() -> Profile {
         let (function, module) = (profile.text(name), profile.text(module));
         let file = profile.text("src/main.c");
         let address = if name.is_empty() { 0x1234 } else { 0 };
-        profile.frame(Frame { function, module, file, line, kind, address })
+        let build_id = profile.text(if module == TextId::EMPTY { "" } else { "0123abcd" });
+        profile.frame(Frame { function, module, build_id, file, line, kind, address })
     };
     let main = frame("main", "/usr/bin/app", Kind::Native, 10);
     let inlined = frame("work", "/usr/bin/app", Kind::Inlined, 20);
@@ -70,7 +72,8 @@ fn words(profile: &Profile, sample: Sample<'_>) -> String {
         .map(|id| {
             let it = profile.frame_of(id);
             let (module, file) = (texts.get(it.module), texts.get(it.file));
-            format!("{} {module} {file}:{} {:x} {:?}", it.name(texts), it.line, it.address, it.kind)
+            let (name, build_id) = (it.name(texts), texts.get(it.build_id));
+            format!("{name} {module} {build_id} {file}:{} {:x} {:?}", it.line, it.address, it.kind)
         })
         .collect();
     let owner = profile.owner_of(sample.owner);

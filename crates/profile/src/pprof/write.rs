@@ -68,6 +68,7 @@ pub fn write(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
         writer.message.message(2, &message);
         writer.drain(CHUNK_BYTES)?;
     }
+    writer.write_mappings();
     let strings = std::mem::take(&mut writer.strings.all);
     for text in &strings {
         writer.message.bytes(6, text.as_bytes());
@@ -100,13 +101,24 @@ impl Strings {
     }
 }
 
+/// A module, and what is known of all its locations. It is written when the last of them is.
+struct Mapping {
+    id: u64,
+    name: u64,
+    build_id: u64,
+    has_functions: bool,
+    has_files: bool,
+    has_lines: bool,
+    has_inlined: bool,
+}
+
 struct Writer<'a, 'w> {
     profile: &'a Profile,
     out: GzEncoder<&'w mut dyn Write>,
     message: Message,
     strings: Strings,
     functions: HashMap<(TextId, TextId), u64, RandomState>,
-    mappings: HashMap<TextId, u64, RandomState>,
+    mappings: HashMap<(TextId, TextId), Mapping, RandomState>,
     /// By frames from the leaf: what was inlined, and what it was inlined into.
     locations: HashMap<Vec<FrameId>, u64, RandomState>,
     /// Of each stack the location that it ends with, and what is around that.
@@ -221,7 +233,7 @@ impl Writer<'_, '_> {
         let Some(outermost) = chain.last().map(|frame| self.profile.frame_of(*frame)) else {
             return;
         };
-        let mapping = self.mapping(&outermost);
+        let mapping = self.mapping(chain, &outermost);
         let mut location = Message::default();
         location.number(1, id).number(2, mapping).number(3, outermost.address);
         for frame in chain {
@@ -237,25 +249,54 @@ impl Writer<'_, '_> {
         self.message.message(4, &location);
     }
 
-    fn mapping(&mut self, frame: &Frame) -> u64 {
-        if frame.module == TextId::EMPTY && frame.kind != Kind::Jit {
+    /// The module of a location, with what is known of all of its frames taken in; 0 for none.
+    fn mapping(&mut self, chain: &[FrameId], outermost: &Frame) -> u64 {
+        if outermost.module == TextId::EMPTY && outermost.kind != Kind::Jit {
             return 0;
         }
-        if let Some(known) = self.mappings.get(&frame.module) {
-            return *known;
+        let next = self.mappings.len() as u64 + 1;
+        let texts = self.profile.texts();
+        let key = (outermost.module, outermost.build_id);
+        let mapping = self.mappings.entry(key).or_insert_with(|| Mapping {
+            id: next,
+            name: self.strings.number(match texts.get(outermost.module) {
+                "" => "[jit]",
+                name => name,
+            }),
+            build_id: self.strings.number(texts.get(outermost.build_id)),
+            has_functions: true,
+            has_files: true,
+            has_lines: true,
+            has_inlined: false,
+        });
+        for frame in chain.iter().map(|frame| self.profile.frame_of(*frame)) {
+            mapping.has_functions &= frame.function != TextId::EMPTY;
+            mapping.has_files &= frame.file != TextId::EMPTY;
+            mapping.has_lines &= frame.line != 0;
+            mapping.has_inlined |= frame.kind == Kind::Inlined;
         }
-        let id = self.mappings.len() as u64 + 1;
-        let name = match self.profile.texts().get(frame.module) {
-            "" => "[jit]",
-            name => name,
-        };
-        let mut mapping = Message::default();
-        mapping.number(1, id).number(5, self.strings.number(name));
-        // Names are known here: no reader has to look for the file.
-        mapping.number(7, 1).number(8, 1).number(9, 1).number(10, 1);
-        self.message.message(3, &mapping);
-        self.mappings.insert(frame.module, id);
-        id
+        mapping.id
+    }
+
+    /// What they have is said only where all of their locations have it: else readers look for more.
+    fn write_mappings(&mut self) {
+        let mut mappings: Vec<Mapping> =
+            self.mappings.drain().map(|(_, mapping)| mapping).collect();
+        mappings.sort_unstable_by_key(|mapping| mapping.id);
+        for mapping in mappings {
+            let mut message = Message::default();
+            message.number(1, mapping.id).number(5, mapping.name).number(6, mapping.build_id);
+            let knows = [
+                mapping.has_functions,
+                mapping.has_files,
+                mapping.has_lines,
+                mapping.has_inlined && mapping.has_lines,
+            ];
+            for (field, knows) in (7..).zip(knows) {
+                message.number(field, knows.into());
+            }
+            self.message.message(3, &message);
+        }
     }
 
     fn function(&mut self, frame: &Frame) -> u64 {

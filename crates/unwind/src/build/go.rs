@@ -2,19 +2,18 @@
 //! called. Go's own linker writes no call frame information that is loaded; frame pointers are kept, but a
 //! leaf has none, and its caller would be lost.
 //!
-//! The layout is that of Go 1.18 and later (`cmd/link/internal/ld/pcln.go`, `runtime/symtab.go`): a header, a
-//! table of functions (offsets of their code and of their description), and for each a program of pairs:
-//! by how much SP's distance changes, and for how many bytes of code it stays.
+//! Of the layouts ([`crate::go_table`]) those of Go 1.18 and later are known: a table of functions (offsets of their
+//! code and of their description), and for each a program that says how far SP has moved.
 
 use super::code::{Trampoline, called};
 use super::{BuildError, Function, Functions, Report, Rows, Source, Work};
-use crate::elf::{Elf, Part};
+use crate::elf::Elf;
+use crate::go_table::{Layout, SECTIONS, Steps, Version, relocated_text, u32_at};
 use crate::row::{Base, ReturnAddress, Rule};
 use crate::walk::Machine;
 
-const SECTION: &str = ".gopclntab";
-const GO_1_18: u32 = 0xffff_fff0;
-const GO_1_20: u32 = 0xffff_fff1;
+/// As reports have it.
+const SECTION: &str = SECTIONS[0];
 
 /// `abi.FuncFlag`: the outermost frame of a stack.
 const TOP_FRAME: u8 = 1;
@@ -48,6 +47,7 @@ pub(super) struct LineTable<'data> {
     /// From the programs on.
     programs: &'data [u8],
     count: u32,
+    /// Where the code begins.
     text: u64,
     /// Bytes of the shortest instruction, which programs count code in.
     quantum: u64,
@@ -59,33 +59,29 @@ pub(super) struct LineTable<'data> {
 impl<'data> LineTable<'data> {
     /// The table, of a version that is known.
     pub fn find(elf: &Elf<'data>) -> Option<Self> {
-        let sections = [SECTION, ".data.rel.ro.gopclntab"];
-        let part = sections.iter().find_map(|name| elf.section(name))?;
+        let part = SECTIONS.iter().find_map(|name| elf.section(name))?;
         let data = part.data;
-        let flags = match u32_at(data, 0)? {
-            GO_1_18 => 37,
-            GO_1_20 => 41,
-            _ => return None,
+        let layout = Layout::read(data)?;
+        let flags = match layout.version {
+            Version::Go1_18 => 37,
+            Version::Go1_20 => 41,
+            Version::Go1_2 | Version::Go1_16 => return None,
         };
-        let [quantum, pointer_bytes] = [*data.get(6)?, *data.get(7)?];
-        if pointer_bytes != 8 || !matches!(quantum, 1 | 4) {
-            return None;
-        }
-        // functions, files, text, names, units, files, programs, functions
-        let word = |number: usize| u64_at(data, 8 + 8 * number);
-        let from = |number: usize| data.get(usize::try_from(word(number)?).ok()?..);
-        let functions = from(7)?;
-        let count = u32::try_from(word(0)?).ok()?;
-        let bytes = (count as usize).checked_mul(8)?.checked_add(4)?;
-        functions.get(..bytes)?;
+        // In the header, in the relocation that fills it in, or at `.text`.
+        let relocated = || {
+            let relocations = elf.section(".rela.dyn").map_or(&[][..], |part| part.data);
+            relocated_text(relocations, part.address)
+        };
+        let text = Some(layout.text).filter(|text| *text != 0).or_else(relocated);
+        let text = text.or_else(|| Some(elf.section(".text")?.address))?;
         Some(Self {
             data,
-            functions,
-            names: from(3)?,
-            programs: from(6)?,
-            count,
-            text: text(elf, part, word(2)?)?,
-            quantum: quantum.into(),
+            functions: data.get(layout.functions..)?,
+            names: data.get(layout.names..)?,
+            programs: data.get(layout.programs..)?,
+            count: u32::try_from(layout.count).ok()?,
+            text,
+            quantum: layout.quantum,
             flags,
             machine: elf.machine,
         })
@@ -138,9 +134,9 @@ impl<'data> LineTable<'data> {
                 break;
             };
             work.spend(step.bytes + STEP_WORK)?;
-            let rule = match switches && (step.moved > 0 || !keeps_frame) {
+            let rule = match switches && (step.value > 0 || !keeps_frame) {
                 true => Rule::StackSwitch,
-                false => self.rule(step.moved),
+                false => self.rule(step.value),
             };
             rows.push(place, rule)?;
             place = place.saturating_add(step.code.saturating_mul(self.quantum));
@@ -193,108 +189,9 @@ impl<'data> LineTable<'data> {
 fn has_frame(program: &[u8], work: &mut Work) -> Result<bool, BuildError> {
     for step in Steps::new(program).map_while(|step| step) {
         work.spend(step.bytes + STEP_WORK)?;
-        if step.moved > 0 {
+        if step.value > 0 {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// Where Go's code begins: in the header, in the relocation that fills it in, or at `.text`.
-fn text(elf: &Elf<'_>, part: Part<'_>, in_header: u64) -> Option<u64> {
-    const RELATIVE: [u64; 2] = [8, 1027];
-    if in_header != 0 {
-        return Some(in_header);
-    }
-    let field = part.address.wrapping_add(8 + 2 * 8);
-    let relocations = elf.section(".rela.dyn").map_or(&[][..], |part| part.data);
-    let mut relocations = relocations.chunks_exact(24);
-    let relocation = relocations.find(|relocation| {
-        let kind = u64_at(relocation, 8).unwrap_or_default();
-        u64_at(relocation, 0) == Some(field) && RELATIVE.contains(&kind)
-    });
-    let addend = relocation.and_then(|relocation| u64_at(relocation, 16));
-    addend.or_else(|| Some(elf.section(".text")?.address))
-}
-
-/// A stretch of code in which SP stays where it is.
-struct Step {
-    /// By how much SP has moved down since the call, in bytes.
-    moved: i64,
-    /// How long the stretch is, in quanta.
-    code: u64,
-    /// Bytes of the program.
-    bytes: u64,
-}
-
-/// The steps of a program; `None` where it is damaged, and then no more.
-struct Steps<'data> {
-    rest: &'data [u8],
-    moved: i64,
-    is_first: bool,
-}
-
-impl<'data> Steps<'data> {
-    fn new(program: &'data [u8]) -> Self {
-        Self { rest: program, moved: -1, is_first: true }
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..35).step_by(7) {
-            let (byte, rest) = self.rest.split_first()?;
-            self.rest = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn step(&mut self) -> Option<Option<Step>> {
-        let before = self.rest.len();
-        let change = self.number()?;
-        if change == 0 && !self.is_first {
-            return Some(None);
-        }
-        self.is_first = false;
-        let change = change as i64;
-        // Zigzag: the sign is the last bit.
-        self.moved = self.moved.wrapping_add(change >> 1 ^ -(change & 1));
-        let code = self.number()?;
-        let bytes = (before - self.rest.len()) as u64;
-        Some(Some(Step { moved: self.moved, code, bytes }))
-    }
-}
-
-impl Iterator for Steps<'_> {
-    type Item = Option<Step>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        match self.step() {
-            Some(Some(step)) => Some(Some(step)),
-            Some(None) => {
-                self.rest = &[];
-                None
-            }
-            None => {
-                self.rest = &[];
-                Some(None)
-            }
-        }
-    }
-}
-
-fn u32_at(data: &[u8], offset: usize) -> Option<u32> {
-    let bytes = data.get(offset..)?.first_chunk()?;
-    Some(u32::from_le_bytes(*bytes))
-}
-
-fn u64_at(data: &[u8], offset: usize) -> Option<u64> {
-    let bytes = data.get(offset..)?.first_chunk()?;
-    Some(u64::from_le_bytes(*bytes))
 }
