@@ -12,7 +12,7 @@ use crate::trace::chandra;
 /// A stack, from its root, and how many samples it has.
 pub type Stack = (Vec<String>, u64);
 
-/// A program of `tests/profiling/workload.c`, under a name that no other program has.
+/// A program of `tests/profiling`, under a name that no other program has.
 #[derive(Debug)]
 pub struct Workload {
     /// Its name, as the kernel keeps it.
@@ -27,7 +27,15 @@ impl Workload {
     /// # Panics
     /// When it cannot be built.
     pub fn build(options: &[&str]) -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiling/workload.c");
+        Self::build_of("workload.c", options)
+    }
+
+    /// Of another source in `tests/profiling`.
+    ///
+    /// # Panics
+    /// When it cannot be built.
+    pub fn build_of(source: &str, options: &[&str]) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiling").join(source);
         let (folder, name) = (Scratch::new(), format!("work{}", unique()));
         let program = folder.path().join(&name);
         let mut compiler = Command::new("gcc");
@@ -91,7 +99,7 @@ impl Profiling {
             let lines = messages.since(0);
             let is_over = child.try_wait().unwrap().is_some();
             assert!(!is_over, "chandra profile {arguments:?} ended: {lines:#?}");
-            lines.iter().any(|line| line.starts_with("profiling at ")).then_some(())
+            lines.iter().any(|line| line.starts_with("profiling ")).then_some(())
         });
         Self { child, messages }
     }

@@ -14,6 +14,7 @@ struct config {
 	__u64 wake_interval_ns; /* a wake-up at once when the last one is longer ago than this */
 	__u64 wake_bytes;       /* and when this much is pending in the ring */
 	__u64 interval_ns;      /* what goes on is told of so often */
+	__u64 min_duration_ns;  /* what is shorter is not told of */
 	__u64 cgroup_ids[FILTER_VALUES];         /* each stands for itself and what is below it */
 	__u32 cgroup_hierarchies[FILTER_VALUES]; /* of those ids; 0: the unified one */
 	__u32 pids[FILTER_VALUES];

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod cost;
 mod cpus;
 mod detached;
+mod doorbell;
 pub mod kernel_log;
 mod ladder;
 pub mod ledger;

@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use chandra_event::cpu_sample::{CpuSample, StackEnd};
+use chandra_event::off_cpu::OffCpu;
 use chandra_loader::clock;
 use chandra_loader::load::Loaded;
 use chandra_loader::sideband::Sideband;
@@ -17,7 +18,7 @@ use crate::kernel::{Kernel, KernelError};
 use crate::memory::Memory;
 use crate::names::Names;
 use crate::processes::{Change, Processes, Program, Told};
-use crate::stacks::{OwnerOfSample, Sampled, Stacks, What};
+use crate::stacks::{OwnerOfSample, Sampled, Stacks, Waited, What};
 use crate::walk::Stack;
 
 /// Why a profile cannot be begun.
@@ -82,6 +83,7 @@ struct Waiting {
     exec_id: u64,
     boottime_ns: u64,
     weight_ns: u64,
+    waited: Option<Waited>,
     owner: u32,
     end: StackEnd,
     is_kernel_truncated: bool,
@@ -98,9 +100,26 @@ const LOOK: Duration = Duration::from_secs(1);
 /// At the end, tables that are being built are waited for so long.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
+/// What was counted in a while, without names, which are looked up when somebody asks.
+#[derive(Debug)]
+pub struct Window(Stacks);
+
+impl Window {
+    /// Memory that it takes, about.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// Nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Profiler {
+    types: [ValueType; 2],
     sideband: Sideband,
     processes: Processes,
     executables: Executables,
@@ -116,12 +135,17 @@ pub struct Profiler {
 }
 
 impl Profiler {
-    /// Of a loaded `cpu_profile`, before it is listened to. Looks at all processes that run.
+    /// Of a loaded `cpu_profile` or `off_cpu`, before it is listened to. Looks at all processes that run.
     ///
     /// # Errors
     /// When the kernel does not tell what is needed.
     pub fn start(loaded: &Loaded) -> Result<Self, StartError> {
+        let types = match loaded.name {
+            "off_cpu" => [ValueType::new("waits", "count"), ValueType::off_cpu()],
+            _ => [ValueType::samples(), ValueType::cpu()],
+        };
         let mut profiler = Self {
+            types,
             sideband: Sideband::open().map_err(StartError::Sideband)?,
             processes: Processes::default(),
             executables: Executables::new().map_err(StartError::Thread)?,
@@ -140,6 +164,25 @@ impl Profiler {
 
     /// Takes a sample.
     pub fn sample(&mut self, sample: &CpuSample<'_>, owner: &OwnerOfSample<'_>) {
+        self.take(sample, None, owner);
+    }
+
+    /// Takes a wait.
+    pub fn wait(&mut self, wait: &OffCpu<'_>, owner: &OwnerOfSample<'_>) {
+        let waited = Waited {
+            reason: wait.reason,
+            is_io_wait: wait.is_io_wait,
+            runnable_ns: wait.runnable_ns,
+        };
+        self.take(&wait.sample, Some(waited), owner);
+    }
+
+    fn take(
+        &mut self,
+        sample: &CpuSample<'_>,
+        waited: Option<Waited>,
+        owner: &OwnerOfSample<'_>,
+    ) {
         if sample.boottime_ns >= self.known_until_ns {
             self.catch_up();
         }
@@ -155,6 +198,7 @@ impl Profiler {
                 kernel: &kernel,
                 user: &user,
                 weight_ns: sample.weight_ns,
+                waited,
             });
             return;
         };
@@ -163,6 +207,7 @@ impl Profiler {
             exec_id: sample.exec_id,
             boottime_ns: sample.boottime_ns,
             weight_ns: sample.weight_ns,
+            waited,
             owner,
             end: sample.user_end,
             is_kernel_truncated: sample.is_kernel_truncated,
@@ -263,6 +308,7 @@ impl Profiler {
             kernel: &waiting.kernel,
             user,
             weight_ns: waiting.weight_ns,
+            waited: waiting.waited,
         });
     }
 
@@ -307,7 +353,7 @@ impl Profiler {
         }
     }
 
-    /// The profile of everything so far: samples and nanoseconds.
+    /// The profile of everything so far: samples, or waits, and nanoseconds.
     pub fn finish(&mut self, what: What) -> Profile {
         self.catch_up();
         let until = Instant::now() + LAST_WAIT;
@@ -318,9 +364,28 @@ impl Profiler {
         for waiting in std::mem::take(&mut self.waiting) {
             self.settle_or_wait(waiting);
         }
-        let types = vec![ValueType::samples(), ValueType::cpu()];
-        let mut profile = Profile::new(types, Limits::default());
+        let mut profile = Profile::new(self.types.to_vec(), Limits::default());
         let mut names = Names::new(&self.executables);
+        self.stacks.write(&mut names, what, &mut profile);
+        profile
+    }
+
+    /// What was counted since the last cut, as a window of its own; what comes from now on is in the next one.
+    pub fn cut(&mut self) -> Window {
+        let cut = std::mem::take(&mut self.stacks);
+        for waiting in &mut self.waiting {
+            waiting.owner = self.stacks.adopt(&cut, waiting.owner);
+        }
+        Window(cut)
+    }
+
+    /// The profile of these windows, and of what was counted since the last cut.
+    pub fn profile_of<'a>(&self, windows: impl Iterator<Item = &'a Window>, what: What) -> Profile {
+        let mut profile = Profile::new(self.types.to_vec(), Limits::default());
+        let mut names = Names::new(&self.executables);
+        for Window(stacks) in windows {
+            stacks.write(&mut names, what, &mut profile);
+        }
         self.stacks.write(&mut names, what, &mut profile);
         profile
     }
