@@ -90,7 +90,12 @@ fn a_stopped_process_waits_and_says_that_it_was_stopped() {
     let workload = Workload::build_of("waits.c", &OPTIONS);
     let (profiled, said) = profile(&workload, &[], &["stop"]);
     let stopped = profiled.samples_of(|it| is_below(it, &["main", "in_stop"], Some("[stopped]")));
-    is_near(profiled.samples_below(&["main", "in_stop"]), Truth::of(&said, "stop").waited_ns(), "stop", &profiled);
+    is_near(
+        profiled.samples_below(&["main", "in_stop"]),
+        Truth::of(&said, "stop").waited_ns(),
+        "stop",
+        &profiled,
+    );
     assert!(stopped >= 290_000_000, "{stopped}");
 }
 

@@ -16,7 +16,7 @@ enum sample_end {
 	SAMPLE_END_NO_USER_STACK = 32,   /* a thread of the kernel */
 	SAMPLE_END_UNKNOWN_PROCESS = 33, /* its mappings are not known here (yet) */
 	SAMPLE_END_FOREIGN = 34,         /* a program of 32 bits */
-	SAMPLE_END_NOT_REACHED = 35,     /* the thread could not be looked at while it had its memory */
+	SAMPLE_END_NOT_REACHED = 35, /* the thread could not be looked at while it had its memory */
 };
 
 /* Executable memory of a process. Those of one process stand together, by their start. */

@@ -190,7 +190,8 @@ fn is_interrupt(program: &ProgramMut<'_>) -> bool {
 
 fn doorbells(object: &Object) -> Result<Doorbells, (i32, String)> {
     let map = object.maps().find(|map| map.name() == doorbell::MAP);
-    let map = map.ok_or_else(|| (libc::ENOENT, format!("the object has no map {}", doorbell::MAP)))?;
+    let map =
+        map.ok_or_else(|| (libc::ENOENT, format!("the object has no map {}", doorbell::MAP)))?;
     Doorbells::hang(&map).map_err(|error| {
         (error.raw_os_error().unwrap_or(0), format!("an event that interrupts its CPU: {error}"))
     })

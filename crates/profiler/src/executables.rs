@@ -10,7 +10,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub type Number = u16;
 #[derive(Debug)]
 pub struct Executable {
     /// Its path in the mount tree of the process that was seen first to run it.
-    pub path: Rc<[u8]>,
+    pub path: Arc<[u8]>,
     content: Content,
     state: State,
     /// The kernel has its table.
@@ -209,7 +208,7 @@ impl Executables {
     fn meet(&mut self, number: Number, pid: u32, piece: &Piece) -> Executable {
         let (path, content) = match &piece.file {
             File::OnDisk { inode, path, .. } => {
-                (Rc::clone(path), open(pid, piece, *inode, path).ok())
+                (Arc::clone(path), open(pid, piece, *inode, path).ok())
             }
             _ => (b"[vdso]".as_slice().into(), Some((Content::Vdso, Content::Vdso))),
         };
@@ -289,7 +288,7 @@ impl Executables {
 fn key(file: &File) -> File {
     match file {
         File::OnDisk { device, inode, .. } => {
-            File::OnDisk { device: *device, inode: *inode, path: Rc::default() }
+            File::OnDisk { device: *device, inode: *inode, path: Arc::default() }
         }
         other => other.clone(),
     }
@@ -312,7 +311,7 @@ fn open(pid: u32, piece: &Piece, inode: u64, path: &[u8]) -> io::Result<(Content
 
 fn table(content: Content) -> Result<Table, String> {
     let executable =
-        Executable { path: Rc::default(), content, state: State::Building, is_told: false };
+        Executable { path: Arc::default(), content, state: State::Building, is_told: false };
     let bytes = executable.bytes().map_err(|error| error.to_string())?;
     let built = build(&bytes, &Limits::default()).map_err(|error| error.to_string())?;
     Ok(built.table)

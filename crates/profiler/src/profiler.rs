@@ -177,12 +177,7 @@ impl Profiler {
         self.take(&wait.sample, Some(waited), owner);
     }
 
-    fn take(
-        &mut self,
-        sample: &CpuSample<'_>,
-        waited: Option<Waited>,
-        owner: &OwnerOfSample<'_>,
-    ) {
+    fn take(&mut self, sample: &CpuSample<'_>, waited: Option<Waited>, owner: &OwnerOfSample<'_>) {
         if sample.boottime_ns >= self.known_until_ns {
             self.catch_up();
         }

@@ -49,10 +49,8 @@ impl Summary {
         let probe_ns = programs.iter().map(|program| program.run_time_ns).sum();
         Self {
             kernel: ledger::read(loaded.object()),
-            waits: (loaded.name == "off_cpu").then(|| Waits {
-                counts: off_cpu::counts(loaded),
-                away: off_cpu::away(loaded),
-            }),
+            waits: (loaded.name == "off_cpu")
+                .then(|| Waits { counts: off_cpu::counts(loaded), away: off_cpu::away(loaded) }),
             figures: profiler.figures(),
             decode_errors: received.decode_errors.load(Ordering::Relaxed),
             not_selected: received.not_selected.load(Ordering::Relaxed),

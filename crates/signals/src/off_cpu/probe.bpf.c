@@ -60,12 +60,12 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } doorbells SEC(".maps");
 
-#define COUNT_WAIT(field, by)                                                        \
-	({                                                                           \
-		__u32 first_wait = 0;                                                \
+#define COUNT_WAIT(field, by)                                                          \
+	({                                                                             \
+		__u32 first_wait = 0;                                                  \
 		struct wait_counts *counts = bpf_map_lookup_elem(&waits, &first_wait); \
-		if (counts)                                                          \
-			__sync_fetch_and_add(&counts->field, by);                    \
+		if (counts)                                                            \
+			__sync_fetch_and_add(&counts->field, by);                      \
 	})
 
 static __always_inline __u64 state_of(struct task_struct *task)
@@ -240,7 +240,7 @@ static __always_inline int interrupt(void *ctx)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *scratch = own_scratch();
 
-	if (!scratch || !scratch->is_pending || 
+	if (!scratch || !scratch->is_pending ||
 	    (__u32)BPF_CORE_READ(task, pid) != scratch->record.thread)
 		return 0;
 	scratch->is_pending = false;

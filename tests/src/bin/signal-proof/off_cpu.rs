@@ -41,6 +41,7 @@ pub fn waits(chandra: &Path, hooks: &mut Hooks) {
     let told = |is_right: bool| if is_right { Ok(()) } else { Err(record.0.to_string()) };
     hooks.compared("switch", told(is_right));
     // Nobody tells the probe of mappings here: so the registers and the stack came along.
-    let was_reached = record.text("user_end") == Some("unknown_process") && number("stack_bytes") > 0;
+    let was_reached =
+        record.text("user_end") == Some("unknown_process") && number("stack_bytes") > 0;
     hooks.compared("return", told(was_reached));
 }

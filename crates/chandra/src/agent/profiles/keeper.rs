@@ -15,7 +15,7 @@ use super::question::Question;
 use super::sample::Sample;
 use super::windows::Windows;
 
-/// How long to wait for samples before looking at what happened meanwhile.
+/// What happened meanwhile is looked at so often.
 const IDLE: Duration = Duration::from_millis(100);
 
 /// What the thread is told.
@@ -55,7 +55,7 @@ pub struct Keeper {
     pub hertz: Option<u32>,
     /// What windows may take.
     pub budget_bytes: usize,
-    /// Told about once a window's tenth.
+    /// Told about once a second.
     pub figures: Arc<Mutex<Figures>>,
 }
 
@@ -64,7 +64,7 @@ impl Keeper {
     pub fn run(mut self, messages: &Receiver<Message>) {
         let mut windows = Windows::new(self.budget_bytes, Instant::now());
         let mut asked = 0;
-        let mut told = Instant::now();
+        let (mut told, mut tended) = (Instant::now(), Instant::now());
         loop {
             match messages.recv_timeout(IDLE) {
                 Ok(Message::Sample(sample)) => sample.give(&mut self.profiler, &self.node),
@@ -73,12 +73,15 @@ impl Keeper {
                     // Who does not wait any more needs no answer.
                     let _ = answer.send(self.answer(&question, &windows));
                 }
-                Err(RecvTimeoutError::Timeout) => self.profiler.tend(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let now = Instant::now();
-            if windows.is_due(now) {
+            if now.duration_since(tended) >= IDLE {
+                tended = now;
                 self.profiler.tend();
+            }
+            if windows.is_due(now) {
                 let window = self.profiler.cut();
                 let bytes = window.bytes();
                 windows.push(window, bytes, now);
@@ -118,8 +121,7 @@ impl Keeper {
             metadata.frequency_hz = Some(hertz);
             metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
         }
-        let profile =
-            if asked.filter.is_empty() { profile } else { asked.filter.apply(&profile) };
+        let profile = if asked.filter.is_empty() { profile } else { asked.filter.apply(&profile) };
         let mut bytes = Vec::new();
         pprof::write(&profile, &mut bytes)?;
         Ok(bytes)

@@ -78,7 +78,12 @@ impl Profiles {
         let Some(profiler) = signal.with_loaded(Profiler::start) else { return Ok(None) };
         let cannot = |why: &dyn std::fmt::Display| {
             let what = format!("cannot keep profiles of signal {name}");
-            Problem::new(Check::CAPABILITIES, what, why, "grant CAP_PERFMON, or leave it out of --signals")
+            Problem::new(
+                Check::CAPABILITIES,
+                what,
+                why,
+                "grant CAP_PERFMON, or leave it out of --signals",
+            )
         };
         let profiler = profiler.map_err(|error| cannot(&error))?;
         let figures = Arc::new(Mutex::new(Figures::default()));
