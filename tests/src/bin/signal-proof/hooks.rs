@@ -42,7 +42,6 @@ const ALL: &[(&str, &str)] = &[
     ("file_io", "write"),
     ("run_queue", "sched_switch"),
     ("off_cpu", "switch"),
-    ("off_cpu", "return"),
     ("block_io", "block_rq_complete"),
 ];
 
