@@ -148,7 +148,7 @@ impl Profiling {
             let lines = messages.since(0);
             let is_over = child.try_wait().unwrap().is_some();
             assert!(!is_over, "chandra profile {arguments:?} ended: {lines:#?}");
-            lines.iter().any(|line| line.starts_with("profiling at ")).then_some(())
+            lines.iter().any(|line| line.starts_with("profiling ")).then_some(())
         });
         Self { child, messages }
     }

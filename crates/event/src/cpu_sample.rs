@@ -17,6 +17,11 @@ impl<'a> Words<'a> {
         Self(bytes)
     }
 
+    /// As they lie.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len() / size_of::<u64>()
@@ -65,11 +70,13 @@ pub enum StackEnd {
     UnknownProcess,
     /// A program of 32 bits.
     Foreign,
+    /// The thread could not be looked at while it had its memory: a wait whose interrupt did not come.
+    NotReached,
 }
 
 impl StackEnd {
     /// Every reason, in the order of their words' meaning above.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Outermost,
         Self::EndOfChain,
         Self::Depth,
@@ -84,6 +91,7 @@ impl StackEnd {
         Self::NoUserStack,
         Self::UnknownProcess,
         Self::Foreign,
+        Self::NotReached,
     ];
 
     /// As a word.
@@ -103,6 +111,7 @@ impl StackEnd {
             Self::NoUserStack => "no_user_stack",
             Self::UnknownProcess => "unknown_process",
             Self::Foreign => "foreign",
+            Self::NotReached => "not_reached",
         }
     }
 

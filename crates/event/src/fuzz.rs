@@ -12,6 +12,7 @@ use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
 use crate::icmp::{Class, Icmp, Quoted};
+use crate::off_cpu::{OffCpu, WaitReason};
 use crate::process::{
     Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
     Namespaces, Process, Rights, Stream,
@@ -410,7 +411,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         }),
         result: random.next() as i64,
     });
-    each(&CpuSample {
+    let sample = CpuSample {
         time: Timestamp(random.u64()),
         process: random.process(),
         boottime_ns: random.u64(),
@@ -421,11 +422,18 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         cpu: random.u32(),
         is_user_mode: random.flag(),
         is_kernel_truncated: random.flag(),
-        user_end: StackEnd::ALL[random.below(14) as usize],
+        user_end: StackEnd::ALL[random.below(15) as usize],
         kernel_frames: Words::new(filename),
         user_frames: Words::new(path),
         registers: Words::new(path),
         stack: path,
+    };
+    each(&sample);
+    each(&OffCpu {
+        sample,
+        reason: WaitReason::ALL[random.below(6) as usize],
+        runnable_ns: random.u64(),
+        is_io_wait: random.flag(),
     });
     each(&icmp(random));
     let message = message(random);

@@ -161,6 +161,12 @@ const JSON: [&str; 33] = [
         "cgroup_id":"4242"},"thread_id":101,"thread_comm":"worker","cpu":3,"mode":"kernel",
         "weight_ns":10101010,"kernel_frames":3,"kernel_truncated":true,"user_frames":2,
         "user_end":"unknown_process","stack_bytes":1024}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"off_cpu","type":"off_cpu","node":"n1",
+        "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
+        "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
+        "cgroup_id":"4242"},"thread_id":101,"thread_comm":"worker","wait_reason":"interruptible",
+        "io_wait":false,"waited_ns":200000000,"runnable_ns":50000,"cpu":3,"kernel_frames":3,
+        "kernel_truncated":false,"user_frames":2,"user_end":"unknown_process","stack_bytes":1024}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"identity","type":"container_described",
         "node":"n1","pending_records":3}"#,
 ];

@@ -18,6 +18,7 @@ pub mod file;
 pub mod histogram;
 pub mod icmp;
 pub mod json;
+pub mod off_cpu;
 pub mod priority;
 pub mod process;
 pub mod record;
@@ -43,7 +44,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 33] = [
+pub static KINDS: [&Kind; 34] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -76,5 +77,6 @@ pub static KINDS: [&Kind; 33] = [
     &icmp::ICMP_ECHO,
     &icmp::ICMP_OTHER,
     &cpu_sample::CPU_SAMPLE,
+    &off_cpu::OFF_CPU,
     &who::CONTAINER_DESCRIBED,
 ];

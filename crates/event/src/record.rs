@@ -11,6 +11,7 @@ use crate::dns::Dns;
 use crate::drop::Drop;
 use crate::file::FileOpen;
 use crate::icmp::Icmp;
+use crate::off_cpu::OffCpu;
 use crate::process::{Exec, Exit, Fork, Process};
 use crate::socket::Transport;
 use crate::system_call::SystemCall;
@@ -159,6 +160,8 @@ pub enum Event<'a> {
     Icmp(&'a Icmp),
     /// A clock ticked while something ran.
     CpuSample(&'a CpuSample<'a>),
+    /// A thread came back to a CPU after a wait.
+    OffCpu(&'a OffCpu<'a>),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -209,6 +212,7 @@ pub trait Record {
             Event::Udp(udp) => udp.process.as_ref(),
             Event::Icmp(icmp) => icmp.process.as_ref(),
             Event::CpuSample(sample) => Some(&sample.process),
+            Event::OffCpu(wait) => Some(&wait.sample.process),
             Event::Other => None,
         }
     }

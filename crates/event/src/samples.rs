@@ -9,6 +9,7 @@ use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
 use crate::icmp::{Class, Icmp, Malformed, Quoted};
+use crate::off_cpu::{OffCpu, WaitReason};
 use crate::process::{
     Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
     Namespaces, Process, Rights, Stream,
@@ -320,6 +321,16 @@ pub fn cpu_sample() -> CpuSample<'static> {
     }
 }
 
+/// Of the same program, which slept.
+pub fn off_cpu() -> OffCpu<'static> {
+    OffCpu {
+        sample: CpuSample { weight_ns: 200_000_000, is_kernel_truncated: false, ..cpu_sample() },
+        reason: WaitReason::Interruptible,
+        runnable_ns: 50_000,
+        is_io_wait: false,
+    }
+}
+
 /// At a client.
 pub fn udp(happened: udp::Happened) -> Udp {
     Udp {
@@ -458,5 +469,6 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&icmp_echo());
     each(&unknown_icmp());
     each(&cpu_sample());
+    each(&off_cpu());
     each(&Described { time: NOW, pending_records: 3 });
 }

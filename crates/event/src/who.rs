@@ -185,7 +185,8 @@ impl Known<'_> {
             | Event::SystemCall(_)
             | Event::Udp(_)
             | Event::Icmp(_)
-            | Event::CpuSample(_) => (false, false),
+            | Event::CpuSample(_)
+            | Event::OffCpu(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

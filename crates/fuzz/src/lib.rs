@@ -51,6 +51,7 @@ pub static TARGETS: &[Target] = &[
     ("record_udp", record_udp),
     ("record_icmp", record_icmp),
     ("record_cpu_profile", record_cpu_profile),
+    ("record_off_cpu", record_off_cpu),
     ("perf_records", perf_records),
     ("proc_maps", proc_maps),
     ("config_file", config_file),
@@ -141,6 +142,11 @@ pub fn record_udp(bytes: &[u8]) {
 /// Bytes from the ring of the signal `icmp`, with a packet that anybody may have quoted.
 pub fn record_icmp(bytes: &[u8]) {
     record("icmp", bytes);
+}
+
+/// Bytes from the ring of the signal `off_cpu`.
+pub fn record_off_cpu(bytes: &[u8]) {
+    record("off_cpu", bytes);
 }
 
 /// Bytes from the ring of the signal `cpu_profile`.

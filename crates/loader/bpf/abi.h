@@ -16,6 +16,7 @@ struct config {
 	__u64 interval_ns;      /* what goes on is told of so often */
 	__u64 budget_record_ns; /* of a cgroup's time each record takes so much; 0: no budget */
 	__u64 budget_burst_ns;  /* and so much of it may be spent ahead */
+	__u64 min_duration_ns;  /* what is shorter is not told of */
 	__u64 cgroup_ids[FILTER_VALUES];         /* each stands for itself and what is below it */
 	__u32 cgroup_hierarchies[FILTER_VALUES]; /* of those ids; 0: the unified one */
 	__u32 pids[FILTER_VALUES];

@@ -325,6 +325,7 @@ struct task_struct {
 	void *stack;
 	unsigned int flags;
 	int exit_code;
+	unsigned int in_iowait : 1;
 	__u64 self_exec_id;
 	int pid;
 	int tgid;

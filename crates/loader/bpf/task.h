@@ -32,8 +32,12 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 	process->ppid = BPF_CORE_READ(leader, real_parent, tgid);
 	process->uid = BPF_CORE_READ(cred, uid.val);
 	process->gid = BPF_CORE_READ(cred, gid.val);
-	/* The kernel pads a comm with NULs, so two of them compare as 16 bytes. */
-	bpf_core_read(process->comm, sizeof(process->comm), &leader->comm);
+	/*
+	 * NULs behind the name, so that two of them compare as 16 bytes: an older kernel (5.10) leaves there what
+	 * is left of a longer name before.
+	 */
+	__builtin_memset(process->comm, 0, sizeof(process->comm));
+	bpf_core_read_str(process->comm, sizeof(process->comm), &leader->comm);
 }
 
 /* What a task has open as this descriptor; NULL for nothing, and for what is none. */

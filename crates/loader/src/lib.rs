@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cost;
 mod cpus;
 mod detached;
+mod doorbell;
 pub mod kernel_log;
 mod ladder;
 pub mod ledger;

@@ -16,10 +16,21 @@ pub(crate) struct Shared {
 
 // SAFETY: it is memory and nothing that belongs to a thread.
 unsafe impl Send for Shared {}
+// SAFETY: a shared reference gives away places only; who reads or writes there says why that is right.
+unsafe impl Sync for Shared {}
 
 impl Shared {
     pub(crate) fn new(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<Self> {
-        let (place, flags) = (std::ptr::null_mut(), libc::PROT_READ | libc::PROT_WRITE);
+        Self::mapped(fd, bytes, libc::PROT_READ | libc::PROT_WRITE)
+    }
+
+    /// Memory that only the kernel writes to, and nobody here looks at.
+    pub(crate) fn held(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<Self> {
+        Self::mapped(fd, bytes, libc::PROT_READ)
+    }
+
+    fn mapped(fd: BorrowedFd<'_>, bytes: usize, flags: libc::c_int) -> io::Result<Self> {
+        let place = std::ptr::null_mut();
         // SAFETY: a new mapping, at a place of the kernel's choice, of an open descriptor.
         let start = unsafe { libc::mmap(place, bytes, flags, libc::MAP_SHARED, fd.as_raw_fd(), 0) };
         if start == libc::MAP_FAILED {
@@ -36,7 +47,7 @@ impl Shared {
         (end <= self.bytes).then(|| unsafe { self.start.add(at) })
     }
 
-    /// Copies bytes there; false when they do not fit.
+    /// Copies bytes there; false when they do not fit. For memory that [`Shared::new`] mapped.
     fn write(&mut self, at: usize, bytes: &[u8]) -> bool {
         let Some(place) = self.at(at, bytes.len()) else { return false };
         // SAFETY: as many bytes are mapped there for writing, and nothing of Rust's lies in them. The probe may

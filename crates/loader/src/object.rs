@@ -11,6 +11,7 @@ use libbpf_rs::{
 
 use crate::budget;
 use crate::cgroup_root;
+use crate::doorbell::{self, Doorbells};
 use crate::kernel_log;
 use crate::ladder::Candidate;
 use crate::load::{LoadError, Options, Request};
@@ -152,13 +153,15 @@ pub enum Attachment {
     Link(Link),
     /// To clocks.
     Sampling { _clocks: Sampling },
+    /// To an interrupt that other programs of the object ask for.
+    Interrupt { link: Link, _doorbells: Doorbells },
 }
 
 impl Attachment {
     /// The link, where it is one.
     pub fn link(&self) -> Option<&Link> {
         match self {
-            Self::Link(link) => Some(link),
+            Self::Link(link) | Self::Interrupt { link, .. } => Some(link),
             Self::Sampling { .. } => None,
         }
     }
@@ -172,6 +175,7 @@ pub fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachme
         let sampling = Sampling::start(&program, options.sample_hertz());
         return sampling.map(|_clocks| Attachment::Sampling { _clocks }).map_err(not_sampled);
     }
+    let doorbells = if is_interrupt(&program) { Some(doorbells(object)?) } else { None };
     let link = if let Some((category, tracepoint)) = tracepoint_of(&program) {
         attach_to_tracepoint(&program, category, tracepoint)?
     } else if is_on_cgroups(&program) {
@@ -183,7 +187,25 @@ pub fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachme
         // SAFETY: a program of a loaded object, which outlives the call.
         unsafe { libbpf_sys::bpf_program__attach(program.as_libbpf_object().as_ptr()) }
     };
-    owned(link)
+    let link = owned(link)?;
+    Ok(match doorbells {
+        Some(_doorbells) => Attachment::Interrupt { link, _doorbells },
+        None => Attachment::Link(link),
+    })
+}
+
+/// Run by interrupts that [`Doorbells`] make.
+fn is_interrupt(program: &ProgramMut<'_>) -> bool {
+    program.section() == "raw_tp/irq_work_entry"
+}
+
+fn doorbells(object: &Object) -> Result<Doorbells, (i32, String)> {
+    let map = object.maps().find(|map| map.name() == doorbell::MAP);
+    let map =
+        map.ok_or_else(|| (libc::ENOENT, format!("the object has no map {}", doorbell::MAP)))?;
+    Doorbells::hang(&map).map_err(|error| {
+        (error.raw_os_error().unwrap_or(0), format!("an event that interrupts its CPU: {error}"))
+    })
 }
 
 /// Attaches one program to each of these tracepoints (`syscalls/sys_exit_setns`), or to none: that all of
@@ -207,7 +229,7 @@ pub fn attach_to_each(
         tracefs::id(category, tracepoint).map_err(|error| missing(category, tracepoint, &error))?;
     }
     let attach = |(category, tracepoint): (&str, &str)| {
-        owned(attach_to_tracepoint(&program, category, tracepoint)?)
+        owned(attach_to_tracepoint(&program, category, tracepoint)?).map(Attachment::Link)
     };
     events.into_iter().map(attach).collect()
 }
@@ -218,14 +240,14 @@ fn program<'o>(object: &'o Object, name: &str) -> Result<ProgramMut<'o>, (i32, S
 }
 
 /// A link that libbpf made, or what it said in its place.
-fn owned(link: NewLink) -> Result<Attachment, (i32, String)> {
+fn owned(link: NewLink) -> Result<Link, (i32, String)> {
     let Some(link) = NonNull::new(link) else {
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         let words = kernel_log::words(&kernel_log::take()).unwrap_or_else(|| words_of(errno));
         return Err((errno, words));
     };
     // SAFETY: a link just made and owned by no one else.
-    Ok(Attachment::Link(unsafe { Link::from_ptr(link) }))
+    Ok(unsafe { Link::from_ptr(link) })
 }
 
 /// The section of programs that clocks run.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek};
 use std::sync::Arc;
 
 use chandra_symbols::open_inside;
@@ -52,7 +52,9 @@ impl CodeList {
     /// When it cannot be read.
     pub fn read(mut self) -> io::Result<Option<PerfMap>> {
         self.open();
-        let Some(file) = self.file else { return Ok(None) };
+        let Some(mut file) = self.file else { return Ok(None) };
+        // Others read it before.
+        file.rewind()?;
         let mut map = PerfMap::default();
         map.update_from(file)?;
         Ok(Some(map))
@@ -129,8 +131,10 @@ impl CodeLists {
     }
 
     /// The list of a process, to be read.
-    pub fn take(&mut self, process: ProcessKey) -> Option<CodeList> {
-        self.sampled.remove(&process).flatten()
+    pub fn get(&self, process: ProcessKey) -> Option<CodeList> {
+        let CodeList { root, namespace_pid, file } = self.sampled.get(&process)?.as_ref()?;
+        let file = file.as_ref().and_then(|file| file.try_clone().ok());
+        Some(CodeList { root: Arc::clone(root), namespace_pid: *namespace_pid, file })
     }
 
     fn open_of(&mut self, pid: u32) {
@@ -158,10 +162,10 @@ mod tests {
         fs::write(&path, "1000 10 made\n").unwrap();
         lists.open_missing();
         fs::remove_file(&path).unwrap();
-        let map = lists.take(process).unwrap().read().unwrap().unwrap();
+        let map = lists.get(process).unwrap().read().unwrap().unwrap();
         assert_eq!(map.find(0x100f), Some(("made", 0x1000)));
         lists.sample((pid, 2), &mut roots);
-        assert!(lists.take((pid, 2)).unwrap().read().unwrap().is_none(), "another one's");
-        assert!(lists.take((pid, 3)).is_none());
+        assert!(lists.get((pid, 2)).unwrap().read().unwrap().is_none(), "another one's");
+        assert!(lists.get((pid, 3)).is_none());
     }
 }

@@ -14,7 +14,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -45,7 +44,7 @@ pub type Number = u16;
 #[derive(Debug)]
 pub struct Executable {
     /// Its path in the mount tree of the process that was seen first to run it.
-    pub path: Rc<[u8]>,
+    pub path: Arc<[u8]>,
     /// The root that this path begins at, where it could be opened.
     pub root: Option<Arc<fs::File>>,
     content: Content,
@@ -293,8 +292,8 @@ impl Executables {
     }
 
     fn meet(&mut self, number: Number, piece: &Piece, found: Option<Found>) -> Executable {
-        let path: Rc<[u8]> = match &piece.file {
-            File::OnDisk { path, .. } => Rc::clone(path),
+        let path: Arc<[u8]> = match &piece.file {
+            File::OnDisk { path, .. } => Arc::clone(path),
             _ => b"[vdso]".as_slice().into(),
         };
         let again = found.and_then(|found| found.content.again().map(|again| (found, again)));

@@ -45,7 +45,8 @@ pub struct Kernel {
     processes: MapHandle,
     mappings: Array,
     tables: MapHandle,
-    ticks: MapHandle,
+    /// Of a probe that a clock runs.
+    ticks: Option<MapHandle>,
     /// By their first place; neighbours are joined.
     free: Vec<Range>,
     resting: VecDeque<(Instant, Range)>,
@@ -59,7 +60,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Of a loaded `cpu_profile`.
+    /// Of a loaded `cpu_profile` or `off_cpu`.
     ///
     /// # Errors
     /// When it is something else, or the kernel refuses.
@@ -70,7 +71,7 @@ impl Kernel {
             processes: handle("processes")?,
             mappings: Array::of(&map("mappings")?, ProfileMapping::BYTES)?,
             tables: handle("tables")?,
-            ticks: handle("ticks")?,
+            ticks: loaded.map("ticks").map(|map| MapHandle::try_from(&map)).transpose()?,
             free: vec![Range { first: 0, count: MAX_MAPPINGS }],
             resting: VecDeque::new(),
             told: HashMap::new(),
@@ -150,9 +151,11 @@ impl Kernel {
 
     /// Ticks by what became of them, over all CPUs.
     pub fn ticks(&self) -> TickCounts {
-        let values = self.ticks.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY);
+        let values = self.ticks.as_ref().and_then(|ticks| {
+            ticks.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).ok().flatten()
+        });
         let mut sum = TickCounts::ZERO;
-        for counts in values.ok().flatten().iter().flatten().filter_map(|it| TickCounts::read(it)) {
+        for counts in values.iter().flatten().filter_map(|it| TickCounts::read(it)) {
             sum.idle += counts.idle;
             sum.user += counts.user;
             sum.kernel += counts.kernel;

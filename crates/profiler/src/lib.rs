@@ -1,4 +1,4 @@
-//! From samples of the `cpu_profile` signal to a profile.
+//! From samples of the signals `cpu_profile` and `off_cpu` to a profile.
 //!
 //! ```text
 //! sideband of perf ──▶ processes ──▶ kernel: mappings of each process, tables of each executable
@@ -34,5 +34,5 @@ mod walk;
 
 pub use kernel::KernelError;
 pub use names::{NameFigures, Progress};
-pub use profiler::{Figures, Profiler, StartError};
-pub use stacks::{OwnerOfSample, What};
+pub use profiler::{Figures, Profiler, StartError, Window};
+pub use stacks::{OwnerOfSample, Waited, What};

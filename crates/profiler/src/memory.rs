@@ -1,6 +1,6 @@
 //! The executable memory of a process: pieces of files, sorted, none over another.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What lies in a piece of memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -12,7 +12,7 @@ pub enum File {
         /// Its inode.
         inode: u64,
         /// Its path in the mount tree of the process.
-        path: Rc<[u8]>,
+        path: Arc<[u8]>,
     },
     /// The kernel's code for programs.
     Vdso,

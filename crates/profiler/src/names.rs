@@ -96,7 +96,7 @@ impl Names {
     pub fn find(
         wanted: Wanted,
         executables: &Executables,
-        lists: &mut CodeLists,
+        lists: &CodeLists,
         profile: &mut Profile,
         progress: Progress<'_>,
     ) -> Self {
@@ -223,11 +223,11 @@ fn kind(space: Space) -> Kind {
 fn origin(
     space: Space,
     executables: &Executables,
-    lists: &mut CodeLists,
+    lists: &CodeLists,
 ) -> (String, Option<Origin>) {
     match space {
         Space::Kernel => ("[kernel]".to_owned(), Some(Origin::Kernel)),
-        Space::Process(process) => (String::new(), lists.take(process).map(Origin::List)),
+        Space::Process(process) => (String::new(), lists.get(process).map(Origin::List)),
         Space::File(number) => {
             let Some(executable) = executables.get(number) else { return (String::new(), None) };
             let origin = Origin::File {

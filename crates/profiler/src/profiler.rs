@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use chandra_event::cpu_sample::{CpuSample, StackEnd, UserFrame};
+use chandra_event::off_cpu::OffCpu;
 use chandra_loader::clock;
 use chandra_loader::load::Loaded;
 use chandra_loader::sideband::{Happened, Sideband};
@@ -16,9 +17,9 @@ use crate::code_lists::{CodeLists, ProcessKey};
 use crate::executables::{Executables, MAX_TABLE_BYTES, Number};
 use crate::kernel::{Kernel, KernelError};
 use crate::memory::{File, Memory, Piece};
-use crate::names::{NameFigures, Names, Progress};
+use crate::names::{NameFigures, Names, Progress, Wanted};
 use crate::processes::{Change, Processes, Program, Told};
-use crate::stacks::{OwnerOfSample, Sampled, Stacks, What};
+use crate::stacks::{OwnerOfSample, Sampled, Stacks, Waited, What};
 use crate::walk::Stack;
 
 /// Why a profile cannot be begun.
@@ -87,6 +88,7 @@ struct Waiting {
     exec_id: u64,
     boottime_ns: u64,
     weight_ns: u64,
+    waited: Option<Waited>,
     owner: u32,
     end: StackEnd,
     is_kernel_truncated: bool,
@@ -107,9 +109,26 @@ const UNSEEN_IN_NEED: Duration = Duration::from_secs(5);
 /// At the end, tables that are being built are waited for so long.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
+/// What was counted in a while, without names, which are looked up when somebody asks.
+#[derive(Debug)]
+pub struct Window(Stacks);
+
+impl Window {
+    /// Memory that it takes, about.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// Nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Profiler {
+    types: [ValueType; 2],
     sideband: Sideband,
     processes: Processes,
     executables: Executables,
@@ -126,12 +145,17 @@ pub struct Profiler {
 }
 
 impl Profiler {
-    /// Of a loaded `cpu_profile`, before it is listened to. Looks at all processes that run.
+    /// Of a loaded `cpu_profile` or `off_cpu`, before it is listened to. Looks at all processes that run.
     ///
     /// # Errors
     /// When the kernel does not tell what is needed.
     pub fn start(loaded: &Loaded) -> Result<Self, StartError> {
+        let types = match loaded.name {
+            "off_cpu" => [ValueType::new("waits", "count"), ValueType::off_cpu()],
+            _ => [ValueType::samples(), ValueType::cpu()],
+        };
         let mut profiler = Self {
+            types,
             sideband: Sideband::open().map_err(StartError::Sideband)?,
             processes: Processes::default(),
             executables: Executables::new().map_err(StartError::Thread)?,
@@ -151,6 +175,20 @@ impl Profiler {
 
     /// Takes a sample.
     pub fn sample(&mut self, sample: &CpuSample<'_>, owner: &OwnerOfSample<'_>) {
+        self.take(sample, None, owner);
+    }
+
+    /// Takes a wait.
+    pub fn wait(&mut self, wait: &OffCpu<'_>, owner: &OwnerOfSample<'_>) {
+        let waited = Waited {
+            reason: wait.reason,
+            is_io_wait: wait.is_io_wait,
+            runnable_ns: wait.runnable_ns,
+        };
+        self.take(&wait.sample, Some(waited), owner);
+    }
+
+    fn take(&mut self, sample: &CpuSample<'_>, waited: Option<Waited>, owner: &OwnerOfSample<'_>) {
         if sample.boottime_ns >= self.known_until_ns {
             self.catch_up();
         }
@@ -169,6 +207,7 @@ impl Profiler {
                     kernel: &kernel,
                     user: &user,
                     weight_ns: sample.weight_ns,
+                    waited,
                 },
             );
             return;
@@ -178,6 +217,7 @@ impl Profiler {
             exec_id: sample.exec_id,
             boottime_ns: sample.boottime_ns,
             weight_ns: sample.weight_ns,
+            waited,
             owner,
             end: sample.user_end,
             is_kernel_truncated: sample.is_kernel_truncated,
@@ -307,6 +347,7 @@ impl Profiler {
                 kernel: &waiting.kernel,
                 user,
                 weight_ns: waiting.weight_ns,
+                waited: waiting.waited,
             },
         );
     }
@@ -359,8 +400,8 @@ impl Profiler {
         }
     }
 
-    /// The profile of everything so far: samples and nanoseconds. Looking for names may take some seconds;
-    /// `progress` hears how many are found of how many.
+    /// The profile of everything so far: samples, or waits, and nanoseconds. Looking for names may take some
+    /// seconds; `progress` hears how many are found of how many.
     pub fn finish(&mut self, what: What, progress: Progress<'_>) -> Profile {
         self.catch_up();
         let until = Instant::now() + LAST_WAIT;
@@ -371,14 +412,43 @@ impl Profiler {
         for waiting in std::mem::take(&mut self.waiting) {
             self.settle_or_wait(waiting);
         }
-        let types = vec![ValueType::samples(), ValueType::cpu()];
-        let mut profile = Profile::new(types, Limits::default());
-        let wanted = self.stacks.wanted(what);
-        let Self { executables, lists, .. } = self;
-        let names = Names::find(wanted, executables, lists, &mut profile, progress);
-        self.stacks.write(&names, what, &mut profile);
-        self.figures.names = names.figures;
+        let (profile, figures) = self.named(std::iter::empty(), what, progress);
+        self.figures.names = figures;
         profile
+    }
+
+    /// What was counted since the last cut, as a window of its own; what comes from now on is in the next one.
+    pub fn cut(&mut self) -> Window {
+        let cut = std::mem::take(&mut self.stacks);
+        for waiting in &mut self.waiting {
+            waiting.owner = self.stacks.adopt(&cut, waiting.owner);
+        }
+        Window(cut)
+    }
+
+    /// The profile of these windows, and of what was counted since the last cut. Looking for names may take some
+    /// seconds.
+    pub fn profile_of<'a>(
+        &self,
+        windows: impl Iterator<Item = &'a Window> + Clone,
+        what: What,
+    ) -> Profile {
+        self.named(windows, what, &mut |_, _| {}).0
+    }
+
+    fn named<'a>(
+        &self,
+        windows: impl Iterator<Item = &'a Window> + Clone,
+        what: What,
+        progress: Progress<'_>,
+    ) -> (Profile, NameFigures) {
+        let mut profile = Profile::new(self.types.to_vec(), Limits::default());
+        let all = windows.map(|Window(stacks)| stacks).chain([&self.stacks]);
+        let mut wanted = Wanted::default();
+        all.clone().for_each(|stacks| stacks.want(what, &mut wanted));
+        let names = Names::find(wanted, &self.executables, &self.lists, &mut profile, progress);
+        all.for_each(|stacks| stacks.write(&names, what, &mut profile));
+        (profile, names.figures)
     }
 
     /// What became of samples so far.

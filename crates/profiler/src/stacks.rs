@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chandra_event::cpu_sample::StackEnd;
+use chandra_event::off_cpu::WaitReason;
 use chandra_event::process::Comm;
 use chandra_profile::frame::FrameId;
 use chandra_profile::owner::{Owner, OwnerId};
@@ -65,7 +66,48 @@ pub struct Sampled<'a> {
     pub user: &'a [u64],
     /// What it stands for.
     pub weight_ns: u64,
+    /// What the thread did in that time, where it did not run.
+    pub waited: Option<Waited>,
 }
+
+/// A wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waited {
+    /// Why the thread left.
+    pub reason: WaitReason,
+    /// It waited for a disk.
+    pub is_io_wait: bool,
+    /// Of the whole, how long it could have run.
+    pub runnable_ns: u64,
+}
+
+impl Waited {
+    /// What it waited for, by the place in [`WAITS`].
+    fn place(self) -> u64 {
+        match self.reason {
+            _ if self.is_io_wait => 6,
+            WaitReason::Preempted => 0,
+            WaitReason::Interruptible => 1,
+            WaitReason::Uninterruptible => 2,
+            WaitReason::Stopped => 3,
+            WaitReason::Idle => 4,
+            WaitReason::Other => 5,
+        }
+    }
+}
+
+/// The innermost frame of a stack in which a thread waits.
+const WAITS: [&str; 8] = [
+    "[preempted]",
+    "[interruptible sleep]",
+    "[uninterruptible sleep]",
+    "[stopped]",
+    "[idle]",
+    "[away]",
+    "[waits for a disk]",
+    "[waits for a CPU]",
+];
+const FOR_CPU: u64 = 7;
 
 type OwnerKey = (u32, u64, Comm, u32, Comm);
 
@@ -79,6 +121,7 @@ pub struct Stacks {
     counts: HashMap<Box<[u64]>, Count>,
     key: Vec<u64>,
     full: Count,
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,13 +131,19 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, weight_ns: u64) {
-        self.samples += 1;
+    fn add(&mut self, samples: u64, weight_ns: u64) {
+        self.samples += samples;
         self.weight_ns = self.weight_ns.saturating_add(weight_ns);
     }
 }
 
+/// What an owner, and what a stack takes beside its texts and its frames, in tables that have room to grow.
+const OWNER_BYTES: usize = 320;
+const STACK_BYTES: usize = 64;
+
 const KERNEL_TRUNCATED: u64 = 1 << 8;
+/// From this bit on: 0, or one more than the place in [`WAITS`].
+const WAIT_SHIFT: u32 = 16;
 
 impl Stacks {
     /// The number of an owner.
@@ -104,34 +153,77 @@ impl Stacks {
         let next = u32::try_from(self.described.len()).unwrap_or(u32::MAX);
         *self.owners.entry(key).or_insert_with(|| {
             let texts = [owner.container, owner.pod, owner.namespace, owner.node];
+            self.bytes += OWNER_BYTES + texts.iter().map(|text| text.len()).sum::<usize>();
             self.described.push((key, texts.map(str::to_owned)));
             next
         })
     }
 
-    /// Counts a stack.
+    /// The number here of an owner that has this number in others.
+    pub fn adopt(&mut self, others: &Self, number: u32) -> u32 {
+        let Some((key, texts)) = others.described.get(number as usize) else { return 0 };
+        let (pid, start_boottime_ns, process, tid, thread) = *key;
+        let [container, pod, namespace, node] = texts.each_ref().map(String::as_str);
+        self.owner(&OwnerOfSample {
+            pid,
+            start_boottime_ns,
+            process,
+            tid,
+            thread,
+            container,
+            pod,
+            namespace,
+            node,
+        })
+    }
+
+    /// Memory that they take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.full.samples == 0
+    }
+
+    /// Counts a stack. A wait whose thread could have run before it did is two: one that counts as the wait, and
+    /// the rest of its time.
     pub fn add(&mut self, sampled: &Sampled<'_>) {
+        let Some(waited) = sampled.waited else {
+            return self.count(sampled, 0, 1, sampled.weight_ns);
+        };
+        let runnable_ns = match waited.reason {
+            WaitReason::Preempted => 0,
+            _ => waited.runnable_ns.min(sampled.weight_ns),
+        };
+        self.count(sampled, waited.place() + 1, 1, sampled.weight_ns - runnable_ns);
+        if runnable_ns > 0 {
+            self.count(sampled, FOR_CPU + 1, 0, runnable_ns);
+        }
+    }
+
+    fn count(&mut self, sampled: &Sampled<'_>, wait: u64, samples: u64, weight_ns: u64) {
         let end = StackEnd::ALL.iter().position(|end| *end == sampled.end).unwrap_or(0) as u64;
         let flags = if sampled.is_kernel_truncated { KERNEL_TRUNCATED } else { 0 };
         self.key.clear();
-        self.key.extend([sampled.owner.into(), end | flags, sampled.kernel.len() as u64]);
+        let flags = end | flags | wait << WAIT_SHIFT;
+        self.key.extend([sampled.owner.into(), flags, sampled.kernel.len() as u64]);
         self.key.extend(sampled.kernel);
         self.key.extend(sampled.user);
         let is_full = self.counts.len() >= MAX_STACKS;
         match self.counts.get_mut(&*self.key) {
-            Some(count) => count.add(sampled.weight_ns),
-            None if is_full => self.full.add(sampled.weight_ns),
+            Some(count) => count.add(samples, weight_ns),
+            None if is_full => self.full.add(samples, weight_ns),
             None => {
-                let mut count = Count::default();
-                count.add(sampled.weight_ns);
-                self.counts.insert(self.key.as_slice().into(), count);
+                self.bytes += STACK_BYTES + size_of_val(self.key.as_slice());
+                self.counts.insert(self.key.as_slice().into(), Count { samples, weight_ns });
             }
         }
     }
 
     /// The places of all frames that will be shown.
-    pub fn wanted(&self, what: What) -> Wanted {
-        let mut wanted = Wanted::default();
+    pub fn want(&self, what: What, wanted: &mut Wanted) {
         for (key, count) in &self.counts {
             let (kernel, user) = parts(key);
             if what != What::Kernel {
@@ -142,7 +234,6 @@ impl Stacks {
                 kernel_places(kernel).for_each(|it| wanted.add(it, count.samples));
             }
         }
-        wanted
     }
 
     /// Whose a stack is.
@@ -179,6 +270,10 @@ impl Stacks {
                 for place in kernel_places(kernel).rev() {
                     names.push(place, profile, &mut frames);
                 }
+            }
+            let wait = (end_and_flags >> WAIT_SHIFT).checked_sub(1);
+            if let Some(wait) = wait.and_then(|wait| WAITS.get(usize::try_from(wait).ok()?)) {
+                frames.push(profile.marker(wait));
             }
             if frames.is_empty() {
                 frames.push(profile.marker("[not shown]"));
@@ -258,6 +353,7 @@ mod tests {
                 kernel: &kernel,
                 user: &user,
                 weight_ns: 5,
+                waited: None,
             };
             stacks.add(&sampled);
         }
@@ -273,5 +369,43 @@ mod tests {
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("[stack ends: unreadable];[unknown] 0x10"), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains(place) && line.ends_with(" 2")), "{lines:?}");
+    }
+
+    #[test]
+    fn a_wait_is_counted_once_and_its_time_is_split_by_what_was_waited_for() {
+        let mut stacks = Stacks::default();
+        let owner = stacks.owner(&OwnerOfSample { pid: 7, ..OwnerOfSample::default() });
+        let waited = |reason, is_io_wait, runnable_ns| Waited { reason, is_io_wait, runnable_ns };
+        for (waited, weight_ns) in [
+            (waited(WaitReason::Interruptible, false, 30), 100),
+            (waited(WaitReason::Interruptible, false, 0), 100),
+            (waited(WaitReason::Uninterruptible, true, 5), 50),
+            (waited(WaitReason::Preempted, false, 40), 40),
+        ] {
+            stacks.add(&Sampled {
+                owner,
+                end: StackEnd::Outermost,
+                is_kernel_truncated: false,
+                kernel: &[],
+                user: &[0x10],
+                weight_ns,
+                waited: Some(waited),
+            });
+        }
+        let types = vec![ValueType::new("waits", "count"), ValueType::off_cpu()];
+        let mut profile = Profile::new(types, Default::default());
+        stacks.write(&mut Names::unknown(), What::Kernel, &mut profile);
+        assert_eq!(profile.totals(), vec![4, 290]);
+        let mut folded = Vec::new();
+        chandra_profile::folded::write(&profile, Default::default(), 1, &mut folded).unwrap();
+        let mut lines: Vec<_> = std::str::from_utf8(&folded).unwrap().lines().collect();
+        lines.sort_unstable();
+        let expected = [
+            "[interruptible sleep] 170",
+            "[preempted] 40",
+            "[waits for a CPU] 35",
+            "[waits for a disk] 45",
+        ];
+        assert_eq!(lines, expected);
     }
 }

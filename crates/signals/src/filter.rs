@@ -1,8 +1,11 @@
 //! What a probe lets through, as the probe's configuration.
 
+use std::time::Duration;
+
 use chandra_loader::abi::Config;
 use chandra_loader::path_selection::Prefix;
 
+use crate::off_cpu::MIN_DURATION;
 use crate::system_call::calls::Call;
 
 /// How many values of one kind a probe compares with.
@@ -29,6 +32,8 @@ pub struct Filter {
     pub paths: Vec<Prefix>,
     /// System calls; none stands for the usual ones.
     pub calls: Vec<&'static Call>,
+    /// Of what takes time: only what takes so long; what the signal says, when absent.
+    pub min_duration: Option<Duration>,
     /// Cgroups are selected one by one while the probe runs; see [`chandra_loader::selection`].
     pub selects_cgroups: bool,
 }
@@ -72,6 +77,8 @@ impl Filter {
             comms.push(padded);
         }
         config.comm_count = fill(&mut config.comms, "comm", &comms)?;
+        let min_duration = self.min_duration.unwrap_or(MIN_DURATION);
+        config.min_duration_ns = u64::try_from(min_duration.as_nanos()).unwrap_or(u64::MAX);
         config.selects_cgroups = u8::from(self.selects_cgroups);
         config.selects_paths = u32::from(!self.paths.is_empty());
         Ok(config)

@@ -1,14 +1,16 @@
 //! What the agent serves: `/healthz` (it lives), `/readyz` (records come through), `/signals`
-//! (verdicts, books and cost) and `/metrics` (the books and what is counted, for Prometheus).
+//! (verdicts, books and cost), `/metrics` (the books and what is counted, for Prometheus) and `/debug/profile`
+//! (the last seconds of profiles that are kept).
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use chandra_identity::translation;
@@ -17,6 +19,7 @@ use chandra_metrics::Format;
 use serde_json::{Value, json};
 
 use super::metrics;
+use super::profiles::{self, NoProfile, Question};
 use super::state::{AgentState, ClusterFigures, IdentityFigures, SignalState};
 use super::verdicts::describe_hook;
 use crate::stop::Stop;
@@ -33,6 +36,9 @@ pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
         .route("/readyz", get(ready))
         .route("/signals", get(signals))
         .route("/metrics", get(metrics))
+        .route("/debug/profile", get(profile))
+        // Where the tools of Go look for a profile of CPU time.
+        .route("/debug/pprof/profile", get(profile))
         .with_state(state);
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
@@ -67,6 +73,25 @@ async fn metrics(
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::negotiate(accept);
     ([(CONTENT_TYPE, format.content_type())], metrics::render(&state, format))
+}
+
+/// The last seconds of a profile that is kept: pprof, packed.
+async fn profile(State(state): State<Arc<AgentState>>, RawQuery(query): RawQuery) -> Response {
+    let question = match Question::parse(query.as_deref().unwrap_or_default()) {
+        Ok(question) => question,
+        Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
+    };
+    match profiles::answer(&state.profiles, question).await {
+        Ok(bytes) => ([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
+        Err(why) => {
+            let status = match &why {
+                NoProfile::Off(_) => StatusCode::NOT_FOUND,
+                NoProfile::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                NoProfile::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            (status, format!("{why}\n")).into_response()
+        }
+    }
 }
 
 async fn signals(State(state): State<Arc<AgentState>>) -> Json<Value> {

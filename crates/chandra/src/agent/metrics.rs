@@ -4,6 +4,7 @@ use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
 use super::kernel_metrics;
+use super::profiles;
 use super::state::{AgentState, Books};
 
 /// A signal: its name, whether it works, and its books.
@@ -21,6 +22,10 @@ pub fn render(state: &AgentState, format: Format) -> Vec<u8> {
     kernel_metrics::write(&state.signals, &mut out);
     if let Some(audited) = state.audit.latest() {
         audit::write(&audited, &mut out);
+    }
+    if !state.profiles.is_empty() {
+        let figures = state.profiles.iter().map(|it| (it.signal(), it.figures()));
+        profiles::write(&figures.collect::<Vec<_>>(), &mut out);
     }
     state.registry.write(&mut out);
     out.finish();

@@ -15,6 +15,7 @@ mod losses;
 mod metrics;
 mod pods;
 mod printer;
+pub mod profiles;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod reference;
@@ -76,7 +77,8 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     }
     let registry = Registry::new(options.metrics.settings);
     let address = listener.local_addr().ok();
-    let state = Arc::new(AgentState::new(signals, started, address, registry));
+    let profiles = profiles::start_all(&signals, &options.identity.node, options.profile_bytes);
+    let state = Arc::new(AgentState::new(signals, profiles, started, address, registry));
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }

@@ -1,4 +1,4 @@
-//! Where the agent's records go: into flows, and rendered for the printer, many at a time.
+//! Where the agent's records go: into flows and profiles, and rendered for the printer, many at a time.
 
 use std::sync::atomic::Ordering;
 
@@ -75,9 +75,15 @@ impl Sink for Delivering<'_> {
         }
         let is_flow = self.flows.as_mut().is_some_and(|flows| flows.take(told));
         let is_audited = self.audit.as_mut().is_some_and(|audit| audit.take(told));
+        let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
+        if let Some(is_taken) = is_profiled {
+            let counter = if is_taken { &signal.delivered } else { &signal.shed };
+            counter.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         if !self.queue.is_open() || !prints(signal, record) {
             if is_flow || is_audited {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);

@@ -21,6 +21,7 @@ use chandra_signals::filter::Filter;
 use chandra_signals::system_call::calls;
 
 use super::audit::{self, Needs};
+use super::profiles::{self, Profiles};
 use crate::cli::agent::AgentOptions;
 use crate::flows;
 use crate::follow::Tally;
@@ -42,6 +43,8 @@ pub struct AgentState {
     pub started: Instant,
     /// What is counted for Prometheus beside the books.
     pub registry: Registry,
+    /// Profiles that are kept.
+    pub profiles: Vec<Profiles>,
     /// What was audited.
     pub audit: audit::Shared,
     /// What came of the canary.
@@ -127,7 +130,7 @@ pub struct SignalState {
     pub is_on: bool,
     /// Bits of the kinds that are printed.
     pub printed_kinds: u32,
-    /// Bits of the kinds that are told: printed, made flows from, or put before rules; the others are there
+    /// Bits of the kinds that are told: printed, made flows or profiles from, or put before rules; the others are there
     /// to learn from.
     pub told_kinds: u32,
     /// Its probe asks whose records are wanted.
@@ -188,6 +191,10 @@ fn flow_kinds(signal: &Signal) -> u32 {
     kinds.fold(0, |bits, (_, number)| bits | 1 << number)
 }
 
+fn all_kinds(signal: &Signal) -> u32 {
+    signal.kinds.iter().fold(0, |bits, (_, number)| bits | 1 << number)
+}
+
 impl SignalState {
     /// Loads and attaches all hooks of a signal, whatever comes of it.
     ///
@@ -208,7 +215,8 @@ impl SignalState {
         };
         let printed_kinds = if is_on { signal.agent_kinds } else { 0 };
         let flows = if is_on && options.makes_flows() { flow_kinds(signal) } else { 0 };
-        let told_kinds = printed_kinds | flows | audited;
+        let profiled = if is_on && signal.class == profiles::CLASS { all_kinds(signal) } else { 0 };
+        let told_kinds = printed_kinds | flows | audited | profiled;
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
         let selects = signal.identity.is_empty() && options.selector.asks_for_container();
@@ -349,12 +357,14 @@ impl AgentState {
     /// The state of an agent that just loaded its signals.
     pub fn new(
         signals: Vec<SignalState>,
+        profiles: Vec<Profiles>,
         started: Instant,
         http: Option<SocketAddr>,
         registry: Registry,
     ) -> Self {
         Self {
             signals,
+            profiles,
             http,
             registry,
             started,

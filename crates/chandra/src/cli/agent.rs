@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::audit::{AuditArguments, AuditOptions};
 use super::budget::budgets;
-use super::common::{Format, LoadArguments, bad_value};
+use super::common::{Format, LoadArguments, bad_value, size_bytes};
 use super::config_file::File;
 use super::evaluation::EvaluationArguments;
 use super::export::{ExportArguments, ExportOptions};
@@ -15,6 +15,7 @@ use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::metrics::{MetricsArguments, MetricsOptions};
 use super::selection::{SelectionArguments, checked};
+use crate::agent::profiles::HERTZ;
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
 use chandra_loader::budget::Budget;
@@ -31,12 +32,17 @@ Examples:
   chandra agent --rules default,local.yaml more rules than those that watch out of the box
   chandra agent --http 127.0.0.1:0         a second agent beside the first, on a free port
   hubble observe --server localhost:4244   flows, by Hubble's own command line
+  curl -so cpu.pb.gz 'http://127.0.0.1:9965/debug/profile?seconds=60&pod=web-1'
+                                           what a pod did, with --signals …,cpu_profile
   curl -s http://127.0.0.1:9965/signals    what each signal does and costs
 
 Every long option is also a key of the configuration file (ring-size is ring_size there).";
 
 /// Read when it is there and no other file is named.
 const DEFAULT_FILE: &str = "/etc/chandra/chandra.toml";
+
+/// What the windows of a profile may take when nothing else is said.
+const DEFAULT_PROFILE_BYTES: usize = 32 << 20;
 
 /// Where the agent serves when nothing else is said.
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9965);
@@ -47,7 +53,7 @@ pub struct AgentArguments {
     /// Configuration file [default: /etc/chandra/chandra.toml where it exists]
     #[arg(long, env = "CHANDRA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address to serve /healthz, /readyz, /signals and /metrics on [default: 127.0.0.1:9965]
+    /// Address to serve /healthz, /readyz, /signals, /metrics and /debug/profile on [default: 127.0.0.1:9965]
     #[arg(long, env = "CHANDRA_HTTP", value_name = "ADDRESS")]
     http: Option<String>,
     /// Print events as they come
@@ -66,6 +72,9 @@ pub struct AgentArguments {
     /// file_open=5000, or off; what is beyond is counted [default: what each signal says]
     #[arg(long, env = "CHANDRA_EVENT_BUDGET", value_name = "RATE", value_delimiter = ',')]
     event_budget: Option<Vec<String>>,
+    /// What kept profiles (signals cpu_profile, off_cpu) may take in memory, each: bytes, or with k, m or g [default: 32m]
+    #[arg(long, env = "CHANDRA_PROFILE_BUFFER_SIZE", value_name = "SIZE")]
+    profile_buffer_size: Option<String>,
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
@@ -95,6 +104,8 @@ pub struct AgentOptions {
     pub signals: Vec<&'static Signal>,
     /// Ports that DNS is spoken on; none stands for the probe's own choice.
     pub dns_ports: Vec<u16>,
+    /// What the windows of a profile may take.
+    pub profile_bytes: usize,
     /// Of whom records are shown.
     pub selector: Selector,
     /// Who did it.
@@ -208,13 +219,18 @@ impl AgentOptions {
             format,
             signals: signals(arguments.signals.or(file.signals))?,
             dns_ports: dns_ports(arguments.dns_ports.or(file.dns_ports))?,
+            profile_bytes: profile_bytes(
+                arguments
+                    .profile_buffer_size
+                    .or(file.profile_buffer_size.map(|size| size.to_string())),
+            )?,
             selector: checked(selection.selector()?, identity.identity)?,
             identity: identity.options(),
             hubble: hubble.options()?,
             export,
             audit: audit.options(prints_json)?,
             metrics: metrics.options()?,
-            load: Options { budgets, ..load.options(false)? },
+            load: Options { budgets, sample_hertz: Some(HERTZ), ..load.options(false)? },
         })
     }
 }
@@ -229,6 +245,14 @@ fn address(text: &str) -> Result<SocketAddr, Problem> {
         return Err(bad_value("--http", text, why, "--http 127.0.0.1:9965"));
     }
     Ok(address)
+}
+
+fn profile_bytes(size: Option<String>) -> Result<usize, Problem> {
+    let Some(text) = size else { return Ok(DEFAULT_PROFILE_BYTES) };
+    let why = "not a size from 64k to 16g";
+    let bad = || bad_value("--profile-buffer-size", &text, why, "--profile-buffer-size 32m");
+    let bounds = 64 << 10..=16 << 30;
+    size_bytes(&text).filter(|bytes| bounds.contains(bytes)).ok_or_else(bad)
 }
 
 fn dns_ports(ports: Option<Vec<u16>>) -> Result<Vec<u16>, Problem> {

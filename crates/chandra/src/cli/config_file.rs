@@ -72,6 +72,8 @@ pub struct File {
     pub insecure: Option<bool>,
     /// What flows may take in memory.
     pub hubble_buffer_size: Option<Size>,
+    /// What kept profiles may take in memory.
+    pub profile_buffer_size: Option<Size>,
     /// Files of rules.
     pub rules: Option<Vec<PathBuf>>,
     /// Which rules fire of those that match one event.
@@ -201,6 +203,7 @@ const KEYS: &[&str] = &[
     "hubble_tls_client_ca_files",
     "insecure",
     "hubble_buffer_size",
+    "profile_buffer_size",
     "cluster_name",
     "export_file_path",
     "export_file_max_size_mb",

@@ -17,6 +17,7 @@ Examples:
   sudo chandra profile -d 10s -o cpu.svg                 the whole machine, as a picture
   sudo chandra profile -d 30s --pod web-1 -o web.pb.gz   a pod, for go tool pprof and Grafana
   sudo chandra profile --comm nginx --by thread          folded stacks on standard output, at Ctrl-C
+  sudo chandra profile --off-cpu -d 10s -o waits.svg     where threads wait, and how long
   chandra profile convert cpu.pb.gz -o cpu.svg           a picture that can be clicked
   chandra profile convert cpu.pb.gz -o cpu.html          with groups and a table of functions
   chandra profile convert stacks.folded -o cpu.pb.gz     for go tool pprof and Grafana
@@ -368,7 +369,7 @@ pub fn unknown_format(output: &Path, formats: &[Format]) -> Problem {
 /// `chandra profile`, with its verbs. Its own options are for taking profiles, and go with none of them.
 pub fn command() -> Command {
     ProfilingArguments::augment_args(Command::new("profile"))
-        .about("Sample what runs, with stacks, and make a profile of it; draw, convert and compare profiles")
+        .about("Sample what runs, or tell where threads wait, with stacks, and make a profile of it; draw, convert and compare profiles")
         .long_about(None)
         .args_conflicts_with_subcommands(true)
         .subcommand(

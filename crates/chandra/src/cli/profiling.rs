@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chandra_doctor::Problem;
+use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
 use chandra_loader::load::Options;
-use chandra_loader::sampling::HERTZ;
+use chandra_loader::sampling::{HERTZ, SAMPLE_HERTZ};
 use chandra_profile::format::Format;
 use chandra_profile::owner::Grouping;
 use chandra_profiler::What;
 use chandra_signals::filter::Filter;
+use chandra_signals::off_cpu::MIN_DURATION;
 use clap::Args;
 
 use super::common::{LoadArguments, bad_value, duration};
@@ -25,6 +26,12 @@ pub struct ProfilingArguments {
     /// End after this time (10s, 500ms, 2m) [default: at Ctrl-C]
     #[arg(short, long, value_name = "TIME")]
     duration: Option<String>,
+    /// Where threads wait, and how long, instead of what runs
+    #[arg(long)]
+    off_cpu: bool,
+    /// Only waits that take so long (100us, 5ms) [default: 1ms]
+    #[arg(long, value_name = "TIME")]
+    min_duration: Option<String>,
     /// Samples each second and CPU [default: 99]
     #[arg(short = 'F', long, value_name = "HERTZ")]
     frequency: Option<String>,
@@ -56,6 +63,31 @@ pub struct ProfilingArguments {
     load: LoadArguments,
 }
 
+/// What a profile is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// What runs, so often a second on each CPU.
+    Cpu {
+        /// The rate.
+        hertz: u32,
+    },
+    /// Where threads wait.
+    OffCpu {
+        /// Shorter waits are not told.
+        min_duration: Duration,
+    },
+}
+
+impl Measured {
+    /// The signal that measures it.
+    pub fn signal(self) -> &'static str {
+        match self {
+            Self::Cpu { .. } => "cpu_profile",
+            Self::OffCpu { .. } => "off_cpu",
+        }
+    }
+}
+
 /// What is profiled, and where the profile goes.
 #[derive(Debug)]
 pub struct ProfilingOptions {
@@ -71,6 +103,8 @@ pub struct ProfilingOptions {
     pub what: What,
     /// Also on a kernel that is known to come to harm by it.
     pub on_bad_kernel: bool,
+    /// What is measured.
+    pub measured: Measured,
     /// Whose samples the kernel lets through.
     pub filter: Filter,
     /// Of whom samples are taken.
@@ -86,7 +120,10 @@ impl ProfilingOptions {
     pub fn new(arguments: &ProfilingArguments) -> Result<Self, Problem> {
         let selector = checked(arguments.selection.selector()?, arguments.identity.identity)?;
         let mut load = arguments.load.options(false)?;
-        load.sample_hertz = arguments.frequency.as_deref().map(hertz).transpose()?;
+        let measured = measured(arguments)?;
+        if let Measured::Cpu { hertz } = measured {
+            load.sample_hertz = Some(hertz);
+        }
         let format = match &arguments.output {
             Some(path) if path != Path::new("-") => format(path)?,
             _ => Format::Folded,
@@ -106,7 +143,12 @@ impl ProfilingOptions {
                 _ => What::All,
             },
             on_bad_kernel: arguments.on_bad_kernel,
+            measured,
             filter: Filter {
+                min_duration: match measured {
+                    Measured::OffCpu { min_duration } => Some(min_duration),
+                    Measured::Cpu { .. } => None,
+                },
                 selects_cgroups: selector.asks_for_container(),
                 ..arguments.owner.filter()?
             },
@@ -114,6 +156,33 @@ impl ProfilingOptions {
             identity: arguments.identity.options(),
             load,
         })
+    }
+}
+
+fn measured(arguments: &ProfilingArguments) -> Result<Measured, Problem> {
+    let (frequency, shortest) = (&arguments.frequency, &arguments.min_duration);
+    match (arguments.off_cpu, frequency, shortest) {
+        (true, Some(_), _) => Err(Problem::usage(
+            Check::USAGE,
+            "--off-cpu has no frequency",
+            "waits are not sampled by a clock: each that is long enough is told, with its length",
+            "--min-duration 5ms for fewer of them",
+        )),
+        (false, _, Some(_)) => Err(Problem::usage(
+            Check::USAGE,
+            "--min-duration is of waits",
+            "what runs is sampled by a clock, and a sample has no duration",
+            "--off-cpu with it, or --frequency without",
+        )),
+        (true, None, shortest) => {
+            let shortest = shortest.as_deref();
+            let shortest = shortest.map(|text| duration("--min-duration", text)).transpose()?;
+            Ok(Measured::OffCpu { min_duration: shortest.unwrap_or(MIN_DURATION) })
+        }
+        (false, frequency, None) => {
+            let rate = frequency.as_deref().map(hertz).transpose()?;
+            Ok(Measured::Cpu { hertz: rate.unwrap_or(SAMPLE_HERTZ) })
+        }
     }
 }
 

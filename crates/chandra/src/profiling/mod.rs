@@ -1,4 +1,4 @@
-//! `chandra profile`: what runs, sampled for a while, as a profile.
+//! `chandra profile`: what runs, or where threads wait, watched for a while, as a profile.
 //!
 //! Samples are followed like any record, so that each has who it is of. The last line on stderr says what was
 //! sampled, what of it is whole, what was lost, and what all of it cost.
@@ -28,7 +28,7 @@ use chandra_signals::registry::signal;
 use chandra_signals::{Context, Signal};
 
 use crate::cli::profile::View;
-use crate::cli::profiling::ProfilingOptions;
+use crate::cli::profiling::{Measured, ProfilingOptions};
 use crate::companions::{self, Companion};
 use crate::doctor::gather;
 use crate::follow::{Part, Plan, Sink, Sources, Tally, Told, follow};
@@ -49,8 +49,10 @@ pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
         Problem::new(Check::USAGE, "cannot listen for Ctrl-C", error, "start it from a shell")
     })?;
     let _ = chandra_loader::memory::raise_memlock_limit();
-    let signal = signal("cpu_profile").ok_or_else(|| {
-        Problem::new(Check::USAGE, "this build cannot profile", "it has no signal cpu_profile", "")
+    let name = options.measured.signal();
+    let signal = signal(name).ok_or_else(|| {
+        let why = format!("it has no signal {name}");
+        Problem::new(Check::USAGE, "this build cannot profile", why, "")
     })?;
     let asks = options.identity.late.is_some();
     let (loaded, companions) = std::thread::scope(|scope| {
@@ -116,7 +118,8 @@ fn kernel_is_fit(kernel: &Kernel) -> Result<(), Problem> {
 }
 
 fn load(signal: &'static Signal, options: &ProfilingOptions) -> Result<Loaded, Problem> {
-    let watch = Watch { signal, hooks: &["tick"], kinds: 1, group_by: 0, filter: &options.filter };
+    let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
+    let watch = Watch { signal, hooks: &hooks, kinds: 1, group_by: 0, filter: &options.filter };
     let loaded = session::start(&watch, &options.load)?;
     let problem = loaded.hooks.iter().find_map(|hook| session::hook_problem(loaded.name, hook));
     problem.map_or(Ok(loaded), Err)
@@ -162,7 +165,13 @@ fn announce(options: &ProfilingOptions) {
         Some(duration) => format!("for {}", humantime::format_duration(duration)),
         None => "until Ctrl-C".to_owned(),
     };
-    eprintln!("profiling at {} Hz {until}", options.load.sample_hertz());
+    match options.measured {
+        Measured::Cpu { hertz } => eprintln!("profiling at {hertz} Hz {until}"),
+        Measured::OffCpu { min_duration } => {
+            let shortest = humantime::format_duration(min_duration);
+            eprintln!("profiling waits of {shortest} and longer {until}");
+        }
+    }
 }
 
 /// Hands samples on, with whose they are.
@@ -174,7 +183,12 @@ struct Samples<'a> {
 
 impl Sink for Samples<'_> {
     fn tell(&mut self, _part: usize, told: &Told<'_>) {
-        let Event::CpuSample(sample) = told.known.record.event() else { return };
+        let event = told.known.record.event();
+        let sample = match event {
+            Event::CpuSample(sample) => sample,
+            Event::OffCpu(wait) => &wait.sample,
+            _ => return,
+        };
         let (who, process) = (told.known.who, &sample.process);
         let pod = who.pod;
         let (tid, thread) = match self.options.grouping {
@@ -182,20 +196,21 @@ impl Sink for Samples<'_> {
             _ => Default::default(),
         };
         let container = who.container.map_or("", |it| it.name.unwrap_or(it.id));
-        self.profiler.sample(
-            sample,
-            &OwnerOfSample {
-                pid: process.pid,
-                start_boottime_ns: process.start_boottime_ns,
-                process: process.comm,
-                tid,
-                thread,
-                container,
-                pod: pod.and_then(|pod| pod.name).unwrap_or_default(),
-                namespace: pod.and_then(|pod| pod.namespace).unwrap_or_default(),
-                node: &self.options.identity.node,
-            },
-        );
+        let owner = OwnerOfSample {
+            pid: process.pid,
+            start_boottime_ns: process.start_boottime_ns,
+            process: process.comm,
+            tid,
+            thread,
+            container,
+            pod: pod.and_then(|pod| pod.name).unwrap_or_default(),
+            namespace: pod.and_then(|pod| pod.namespace).unwrap_or_default(),
+            node: &self.options.identity.node,
+        };
+        match event {
+            Event::OffCpu(wait) => self.profiler.wait(wait, &owner),
+            _ => self.profiler.sample(sample, &owner),
+        }
     }
 
     fn flush(&mut self) {
@@ -240,26 +255,34 @@ fn describe(
     elapsed: Duration,
 ) {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
-    let hertz = options.load.sample_hertz();
     let metadata = &mut profile.metadata;
     metadata.host = Some(options.identity.node.clone());
     metadata.start_unix_ns = begun.duration_since(UNIX_EPOCH).ok().and_then(nanoseconds);
     metadata.duration_ns = nanoseconds(elapsed);
-    metadata.frequency_hz = Some(hertz);
-    metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
+    if let Measured::Cpu { hertz } = options.measured {
+        metadata.frequency_hz = Some(hertz);
+        metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
+    }
 }
 
 fn write(profile: &Profile, options: &ProfilingOptions) -> Result<(), Problem> {
     let seconds = profile.metadata.duration_ns.unwrap_or(0) as f64 / 1e9;
+    let of = match options.measured {
+        Measured::Cpu { .. } => "",
+        Measured::OffCpu { .. } => " off the CPU",
+    };
     let view = View {
         grouping: options.grouping,
         value: None,
-        title: format!("{} for {seconds:.1} s", options.identity.node),
+        title: format!("{}{of} for {seconds:.1} s", options.identity.node),
         max_frames: None,
         filter: Filter::default(),
     };
-    // Scripts that read folded stacks expect samples; what is drawn is time.
-    let value = if options.format == Format::Folded { 0 } else { profile.default_value() };
+    // Scripts that read folded stacks expect samples of a clock, or the time of waits; what is drawn is time.
+    let value = match (options.format, options.measured) {
+        (Format::Folded, Measured::Cpu { .. }) => 0,
+        _ => profile.default_value(),
+    };
     profile::write(&options.output, |out| {
         profile::convert(profile, &view, value, options.format, out)
     })

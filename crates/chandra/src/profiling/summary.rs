@@ -9,6 +9,7 @@ use chandra_loader::load::Loaded;
 use chandra_loader::{cost, ledger};
 use chandra_profile::metadata::Metadata;
 use chandra_profiler::{Figures, Profiler};
+use chandra_signals::off_cpu::{self, WaitCounts};
 
 use crate::follow::Tally;
 use crate::session::Received;
@@ -17,6 +18,7 @@ use crate::session::Received;
 #[derive(Debug)]
 pub struct Summary {
     kernel: Counters,
+    waits: Option<Waits>,
     figures: Figures,
     decode_errors: u64,
     not_selected: u64,
@@ -25,6 +27,13 @@ pub struct Summary {
     probe: Duration,
     agent: Option<Duration>,
     elapsed: Duration,
+}
+
+/// What became of waits.
+#[derive(Debug)]
+struct Waits {
+    counts: WaitCounts,
+    away: usize,
 }
 
 impl Summary {
@@ -40,6 +49,8 @@ impl Summary {
         let probe_ns = programs.iter().map(|program| program.run_time_ns).sum();
         Self {
             kernel: ledger::read(loaded.object()),
+            waits: (loaded.name == "off_cpu")
+                .then(|| Waits { counts: off_cpu::counts(loaded), away: off_cpu::away(loaded) }),
             figures: profiler.figures(),
             decode_errors: received.decode_errors.load(Ordering::Relaxed),
             not_selected: received.not_selected.load(Ordering::Relaxed),
@@ -67,12 +78,23 @@ impl Summary {
     pub fn text(&self) -> String {
         let figures = &self.figures;
         let (whole, all) = figures.whole();
-        let mut text = format!(
-            "{} samples, {} idle, {} lost",
-            figures.samples, figures.idle_ticks, self.kernel.lost
-        );
+        let mut text = match &self.waits {
+            None => format!(
+                "{} samples, {} idle, {} lost",
+                figures.samples, figures.idle_ticks, self.kernel.lost
+            ),
+            Some(Waits { counts, .. }) => format!(
+                "{} waits of {:.3} s, {} shorter ones of {:.3} s, {} lost",
+                figures.samples,
+                counts.told_ns as f64 / 1e9,
+                counts.short_waits,
+                counts.short_ns as f64 / 1e9,
+                self.kernel.lost
+            ),
+        };
+        let others = figures.idle_ticks + self.waits.as_ref().map_or(0, |it| it.counts.short_waits);
         let further = [
-            (self.kernel.filtered.saturating_sub(figures.idle_ticks), "filtered"),
+            (self.kernel.filtered.saturating_sub(others), "filtered"),
             (self.not_selected, "not selected"),
             (self.decode_errors, "not decoded"),
             (self.missed, "missed because the probe was running already"),
@@ -86,6 +108,9 @@ impl Summary {
         let imbalance = self.kernel.imbalance() + in_ring;
         if imbalance != 0 {
             text += &format!(", {imbalance} unaccounted for");
+        }
+        if let Some(Waits { away, .. }) = self.waits {
+            text += &format!("; {away} threads of the machine are away still");
         }
         if all > 0 {
             text += &format!("; {:.1} % of user stacks whole", 100.0 * whole as f64 / all as f64);

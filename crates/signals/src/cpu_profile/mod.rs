@@ -30,16 +30,10 @@ pub fn decode(
     if record.kind != cpu_profile_kind::KIND_CPU_SAMPLE {
         return Err(DecodeError::Kind(record.kind));
     }
-    let mut rest = bytes.get(CpuSampleRecord::BYTES..).ok_or(short)?;
-    let mut take = |bytes: usize| {
-        let (taken, behind) = rest.split_at_checked(bytes).ok_or(short)?;
-        rest = behind;
-        Ok(taken)
-    };
     let counts = [record.kernel_frames, record.user_frames, record.register_count];
-    let [kernel, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
-    let (kernel, user, registers) = (take(kernel)?, take(user)?, take(registers)?);
-    let stack = take(usize::try_from(record.stack_bytes).unwrap_or(usize::MAX))?;
+    let behind = bytes.get(CpuSampleRecord::BYTES..);
+    let behind = behind.and_then(|behind| Behind::split(behind, counts, record.stack_bytes));
+    let Behind { kernel_frames, user_frames, registers, stack } = behind.ok_or(short)?;
     let has = |flag: u32| u32::from(record.flags) & flag != 0;
     let clock = context.clock.get();
     sink(&CpuSample {
@@ -54,20 +48,48 @@ pub fn decode(
         is_user_mode: has(sample_flag::SAMPLE_USER_MODE),
         is_kernel_truncated: has(sample_flag::SAMPLE_KERNEL_TRUNCATED),
         user_end: stack_end(record.user_end).ok_or(DecodeError::Value("user_end"))?,
-        kernel_frames: Words::new(kernel),
-        user_frames: Words::new(user),
-        registers: Words::new(registers),
+        kernel_frames,
+        user_frames,
+        registers,
         stack,
     });
     Ok(())
 }
 
+/// What is behind a record with stacks.
+pub(crate) struct Behind<'a> {
+    pub kernel_frames: Words<'a>,
+    pub user_frames: Words<'a>,
+    pub registers: Words<'a>,
+    pub stack: &'a [u8],
+}
+
+impl<'a> Behind<'a> {
+    /// So many frames of the kernel, of the user, and registers; then so many bytes of the stack. `None` where
+    /// there are not that many.
+    pub fn split(mut rest: &'a [u8], counts: [u16; 3], stack_bytes: u32) -> Option<Self> {
+        let mut take = |bytes: usize| {
+            let (taken, behind) = rest.split_at_checked(bytes)?;
+            rest = behind;
+            Some(taken)
+        };
+        let [kernel, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
+        Some(Self {
+            kernel_frames: Words::new(take(kernel)?),
+            user_frames: Words::new(take(user)?),
+            registers: Words::new(take(registers)?),
+            stack: take(usize::try_from(stack_bytes).ok()?)?,
+        })
+    }
+}
+
 /// What `enum unwind_end` and `enum sample_end` mean.
-fn stack_end(number: u8) -> Option<StackEnd> {
+pub(crate) fn stack_end(number: u8) -> Option<StackEnd> {
     Some(match u32::from(number) {
         sample_end::SAMPLE_END_NO_USER_STACK => StackEnd::NoUserStack,
         sample_end::SAMPLE_END_UNKNOWN_PROCESS => StackEnd::UnknownProcess,
         sample_end::SAMPLE_END_FOREIGN => StackEnd::Foreign,
+        sample_end::SAMPLE_END_NOT_REACHED => StackEnd::NotReached,
         0 => StackEnd::Outermost,
         1 => StackEnd::EndOfChain,
         2 => StackEnd::Depth,

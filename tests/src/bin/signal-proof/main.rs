@@ -28,6 +28,7 @@ mod file_io;
 mod file_open;
 mod hooks;
 mod icmp;
+mod off_cpu;
 mod process;
 mod run_queue;
 mod system_call;
@@ -73,6 +74,7 @@ const PROOFS: &[Proof] = &[
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
+    ("off-cpu", off_cpu::waits),
     ("block-latency", block_io::latency),
 ];
 

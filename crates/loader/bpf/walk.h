@@ -12,6 +12,7 @@
 #define CHANDRA_WALK_H
 
 #include "registers.h"
+#include "sample_types.h"
 #include "unwind_table.h"
 
 #define MAX_PROCESSES    8192
@@ -78,14 +79,18 @@ struct search {
 	__u32 count; /* of those from there on so many may be */
 };
 
-/* What a sample is made in, of one CPU: a tick does not interrupt another one. */
+/*
+ * What a sample is made in, of one CPU: one that takes samples does not interrupt itself. The record is the
+ * signal's own (SAMPLE_RECORD names it): in it are `process`, `exec_id`, the counts of what is behind it,
+ * `user_end` and `flags`.
+ */
 struct scratch {
-	__u64 last_tick_ns;
 	struct walk walk;
 	volatile struct search search;
 	volatile __u32 end; /* why the walk ended: in memory for the verifier's sake, too */
+	__u32 is_pending;   /* a record that waits for its user stack */
 	__u64 registers[REGISTER_WORDS];
-	struct cpu_sample_record record;
+	struct SAMPLE_RECORD record;
 	/* What goes behind the record: frames, registers, a copy of the stack. */
 	__u64 words[MAX_FRAMES + REGISTER_WORDS + STACK_BYTES / 8];
 };

@@ -1,0 +1,89 @@
+//! A sample that goes to another thread: a copy of the record, with whose it is.
+
+use chandra_event::cpu_sample::{CpuSample, Words};
+use chandra_event::off_cpu::OffCpu;
+use chandra_event::process::Comm;
+use chandra_event::record::Event;
+use chandra_profiler::{OwnerOfSample, Profiler};
+
+use crate::follow::Told;
+
+/// See the [module](self). Samples are some twenty a second and CPU: a copy of each is cheap.
+#[derive(Debug)]
+pub struct Sample {
+    /// What it says of the moment, without what is behind it.
+    sample: CpuSample<'static>,
+    /// Of a wait.
+    wait: Option<OffCpu<'static>>,
+    /// Frames of the kernel, of the user, registers and stack, one after another.
+    behind: Box<[u8]>,
+    lengths: [usize; 3],
+    container: Box<str>,
+    pod: Box<str>,
+    namespace: Box<str>,
+}
+
+impl Sample {
+    /// Of a record that is a sample or a wait.
+    pub fn of(told: &Told<'_>) -> Option<Self> {
+        let (sample, wait) = match told.known.record.event() {
+            Event::CpuSample(sample) => (sample, None),
+            Event::OffCpu(wait) => (&wait.sample, Some(wait)),
+            _ => return None,
+        };
+        let parts = [sample.kernel_frames, sample.user_frames, sample.registers];
+        let parts = parts.map(|words| words.bytes());
+        let none = Words::default();
+        let bare = CpuSample {
+            kernel_frames: none,
+            user_frames: none,
+            registers: none,
+            stack: &[],
+            ..*sample
+        };
+        let (who, pod) = (told.known.who, told.known.who.pod);
+        Some(Self {
+            sample: bare,
+            wait: wait.map(|wait| OffCpu { sample: bare, ..*wait }),
+            behind: [parts[0], parts[1], parts[2], sample.stack].concat().into(),
+            lengths: parts.map(<[u8]>::len),
+            container: who.container.map_or("", |it| it.name.unwrap_or(it.id)).into(),
+            pod: pod.and_then(|pod| pod.name).unwrap_or_default().into(),
+            namespace: pod.and_then(|pod| pod.namespace).unwrap_or_default().into(),
+        })
+    }
+
+    /// Hands it on.
+    pub fn give(&self, profiler: &mut Profiler, node: &str) {
+        let [kernel, user, registers] = self.lengths;
+        let mut rest = &*self.behind;
+        let mut take = |bytes| {
+            let (taken, behind) = rest.split_at_checked(bytes).unwrap_or_default();
+            rest = behind;
+            taken
+        };
+        let sample = CpuSample {
+            kernel_frames: Words::new(take(kernel)),
+            user_frames: Words::new(take(user)),
+            registers: Words::new(take(registers)),
+            stack: rest,
+            ..self.sample
+        };
+        let process = &sample.process;
+        let owner = OwnerOfSample {
+            pid: process.pid,
+            start_boottime_ns: process.start_boottime_ns,
+            process: process.comm,
+            tid: 0,
+            thread: Comm::default(),
+            container: &self.container,
+            pod: &self.pod,
+            namespace: &self.namespace,
+            node,
+        };
+        match self.wait {
+            Some(wait) => profiler.wait(&OffCpu { sample, ..wait }, &owner),
+            None => profiler.sample(&sample, &owner),
+        }
+    }
+}
