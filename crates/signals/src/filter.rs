@@ -31,6 +31,8 @@ pub struct Filter {
     pub calls: Vec<&'static Call>,
     /// Cgroups are selected one by one while the probe runs; see [`chandra_loader::selection`].
     pub selects_cgroups: bool,
+    /// Programs that are executed are told with their environment.
+    pub sends_environment: bool,
 }
 
 /// Why a filter cannot be given to a probe.
@@ -74,6 +76,7 @@ impl Filter {
         config.comm_count = fill(&mut config.comms, "comm", &comms)?;
         config.selects_cgroups = u8::from(self.selects_cgroups);
         config.selects_paths = u32::from(!self.paths.is_empty());
+        config.sends_environment = u32::from(self.sends_environment);
         Ok(config)
     }
 }
