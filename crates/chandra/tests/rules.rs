@@ -96,8 +96,9 @@ fn line(parent: &str) -> String {
         name: Some("web"),
         image: Some("docker.io/library/nginx:1.25"),
         is_sandbox: false,
+            details: None,
     };
-    let pod = Pod { namespace: Some("shop"), name: Some("web-5"), uid: None, labels: None };
+    let pod = Pod { namespace: Some("shop"), name: Some("web-5"), ..Pod::default() };
     let who =
         Who { parent: Some(parent), container: Some(container), pod: Some(pod), ..Who::default() };
     let mut out = Vec::new();

@@ -208,6 +208,44 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// Variables as they lie in memory, each `NAME=VALUE` ended by NUL; of long ones the beginning is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Environment<'a> {
+    /// The first bytes.
+    pub head: &'a [u8],
+    /// True length of all variables in bytes.
+    pub total_bytes: u64,
+}
+
+impl<'a> Environment<'a> {
+    /// Some bytes at the end were left out.
+    pub fn is_cut(&self) -> bool {
+        self.total_bytes > self.head.len() as u64
+    }
+
+    /// The value of a variable, the first of this name, as programs find it; and whether its end was left out.
+    pub fn get(&self, name: &[u8]) -> Option<(&'a [u8], bool)> {
+        let mut rest = self.head;
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == 0);
+            let (variable, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            let value = variable.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="));
+            if let Some(value) = value {
+                return Some((value, end.is_none() && self.is_cut()));
+            }
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        None
+    }
+}
+
+// Values are secrets as often as not.
+impl std::fmt::Debug for Environment<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Environment({} of {} bytes)", self.head.len(), self.total_bytes)
+    }
+}
+
 /// The strings of memory in which each is ended by NUL, the last one perhaps not.
 pub fn strings(memory: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ended = memory.strip_suffix(b"\0").unwrap_or(memory);
@@ -260,6 +298,10 @@ pub struct Exec<'a> {
     pub namespaces: Namespaces,
     /// Arguments.
     pub arguments: Arguments<'a>,
+    /// Start of the first process of its pid namespace, which no record shows.
+    pub pid_namespace_start: Option<Timestamp>,
+    /// Its environment, where somebody asked for it. No record shows it, rules ask for it.
+    pub environment: Option<Environment<'a>>,
 }
 
 /// `fork`: a process (not a thread) was created. `process` is the child.

@@ -4,9 +4,10 @@
 //! A [`Who`] is a view into tables that others keep; [`Known`] shows a record together with it, in
 //! every output alike, so that no signal has to know of containers or pods.
 
+mod details;
 mod fields;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::bounded::Pairs;
 use crate::process::Comm;
@@ -14,6 +15,7 @@ use crate::record::{Event, Field, Kind, Record, Shown};
 use crate::time::Timestamp;
 use crate::value::Value;
 
+pub use details::{ContainerDetails, HostNamespaces, Mount, Propagation};
 pub use fields::{BackendFields, CONTAINER_DESCRIBED, WhoFields};
 
 /// What is known of who did it. What is absent is not known, or is not so.
@@ -66,10 +68,12 @@ pub struct Container<'a> {
     pub image: Option<&'a str>,
     /// It is the sandbox of its pod, where only `pause` runs.
     pub is_sandbox: bool,
+    /// What else the runtime says of it; no record shows it, rules ask for it.
+    pub details: Option<&'a ContainerDetails>,
 }
 
 /// A pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pod<'a> {
     /// Its namespace.
     pub namespace: Option<&'a str>,
@@ -79,6 +83,14 @@ pub struct Pod<'a> {
     pub uid: Option<&'a str>,
     /// Its labels.
     pub labels: Option<&'a Pairs>,
+    /// The sandbox that its containers share; with what follows for rules, no record shows it.
+    pub sandbox: Option<&'a str>,
+    /// Its addresses, the first is the primary; none when it shares the host's network.
+    pub addresses: Option<&'a [IpAddr]>,
+    /// Namespaces of the sandbox that are the host's.
+    pub host_namespaces: HostNamespaces,
+    /// What its network plugins answered, as JSON.
+    pub network_json: Option<&'a str>,
 }
 
 /// What made a pod.
@@ -279,12 +291,14 @@ mod tests {
                 name: Some("app"),
                 image: None,
                 is_sandbox: false,
+                details: None,
             }),
             pod: Some(Pod {
                 namespace: Some("shop"),
                 name: Some("web-5"),
                 uid: None,
                 labels: Some(labels),
+                ..Pod::default()
             }),
             workload: Some(Workload { kind: "Deployment", name: "web" }),
             backend: Some(SocketAddr::from(([10, 0, 1, 1], 8080))),

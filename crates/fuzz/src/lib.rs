@@ -13,6 +13,7 @@ pub mod hubble;
 pub mod metrics;
 pub mod profile;
 pub mod rules;
+pub mod runtime;
 pub mod symbols;
 pub mod unwind;
 
@@ -61,6 +62,8 @@ pub static TARGETS: &[Target] = &[
     ("kubernetes_watch_line", kubernetes_watch_line),
     ("kubernetes_list", kubernetes_list),
     ("label_selector", label_selector),
+    ("runtime_message", runtime::runtime_message),
+    ("runtime_information", runtime::runtime_information),
     ("hubble_filter", hubble::hubble_filter),
     ("hubble_flow", hubble::hubble_flow),
     ("hubble_json_line", hubble::hubble_json_line),

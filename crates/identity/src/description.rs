@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use chandra_event::bounded::{Pairs, Text};
+pub use chandra_event::who::{ContainerDetails, HostNamespaces, Mount, Propagation};
 pub use store::{Descriptions, Dropped, Limits};
 
 /// Longest id that is kept; those of runtimes have 64 characters.
@@ -63,17 +64,6 @@ pub enum ContainerState {
     Unknown,
 }
 
-/// One host path in a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// On the host.
-    pub host_path: Text,
-    /// In the container.
-    pub container_path: Text,
-    /// The container cannot write there.
-    pub read_only: bool,
-}
-
 /// One container that is not a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerDescription {
@@ -87,22 +77,14 @@ pub struct ContainerDescription {
     pub attempt: u32,
     /// The image as it was asked for: `docker.io/library/nginx:1.27`.
     pub image: Text,
-    /// The image as it is addressed by content.
-    pub image_id: Text,
     /// How far it is.
     pub state: ContainerState,
     /// When it was made, in nanoseconds since 1970.
     pub created_at_ns: u64,
-    /// Labels of the container, not of the pod.
-    pub labels: Pairs,
     /// Annotations of the container, not of the pod.
     pub annotations: Pairs,
-    /// It was asked to be privileged.
-    pub privileged: Option<bool>,
-    /// Host paths in it.
-    pub mounts: Vec<Mount>,
-    /// Mounts beyond [`MAX_LIST`].
-    pub mounts_omitted: u32,
+    /// What it is made of.
+    pub details: ContainerDetails,
     /// Its first process in the runtime's pid namespace, while it runs.
     pub pid: Option<u32>,
 }
@@ -116,31 +98,23 @@ impl ContainerDescription {
             name: Text::default(),
             attempt: 0,
             image: Text::default(),
-            image_id: Text::default(),
             state: ContainerState::Unknown,
             created_at_ns: 0,
-            labels: Pairs::default(),
             annotations: Pairs::default(),
-            privileged: None,
-            mounts: Vec::new(),
-            mounts_omitted: 0,
+            details: ContainerDetails::default(),
             pid: None,
         }
     }
 
     /// Memory that it takes, nearly.
     pub fn bytes(&self) -> usize {
-        let texts = [&self.name, &self.image, &self.image_id];
-        let mounts = self.mounts.iter().map(|mount| {
-            size_of::<Mount>() + mount.host_path.bytes() + mount.container_path.bytes()
-        });
+        let texts = [&self.name, &self.image];
         size_of::<Self>()
             + self.id.as_str().len()
             + self.sandbox_id.as_ref().map_or(0, |id| id.as_str().len())
             + texts.iter().map(|text| text.bytes()).sum::<usize>()
-            + mounts.sum::<usize>()
-            + self.labels.bytes()
             + self.annotations.bytes()
+            + self.details.bytes()
     }
 }
 
@@ -169,6 +143,12 @@ pub struct PodDescription {
     pub ips: Vec<IpAddr>,
     /// It shares the host's network namespace.
     pub host_network: bool,
+    /// It shares the host's namespace of process ids, where the runtime says so.
+    pub host_pid: Option<bool>,
+    /// That of System V IPC.
+    pub host_ipc: Option<bool>,
+    /// What its network plugins answered, as JSON; nothing if the runtime does not say, or too much.
+    pub network_json: Option<Box<str>>,
     /// The runtime handler it was asked to run with; empty is the default one.
     pub runtime_handler: Text,
     /// The pause process in the runtime's pid namespace, where there is one.
@@ -190,6 +170,9 @@ impl PodDescription {
             annotations: Pairs::default(),
             ips: Vec::new(),
             host_network: false,
+            host_pid: None,
+            host_ipc: None,
+            network_json: None,
             runtime_handler: Text::default(),
             pid: None,
         }
@@ -202,6 +185,7 @@ impl PodDescription {
             + self.sandbox_id.as_str().len()
             + texts.iter().map(|text| text.bytes()).sum::<usize>()
             + self.ips.len() * size_of::<IpAddr>()
+            + self.network_json.as_ref().map_or(0, |json| json.len())
             + self.labels.bytes()
             + self.annotations.bytes()
     }

@@ -29,12 +29,14 @@ struct config {
 	__u8 port_count;
 	__u8 comm_count;
 	__u8 use_perf_buffer;
-	__u8 has_v1_cgroups;  /* the pids or the memory controller is in a v1 hierarchy */
-	__u8 selects_cgroups; /* the map cgroup_selection says whose records pass */
-	__u32 kinds;          /* bit n: records of kind n are wanted */
-	__u32 group_by;       /* bits of enum group_field; 0: records go to the ring */
-	__u32 sends_records;  /* it has a ring, and does not only count; the loader says */
-	__u32 selects_paths;  /* the map path_prefixes says which paths pass */
+	__u8 has_v1_cgroups;     /* the pids or the memory controller is in a v1 hierarchy */
+	__u8 selects_cgroups;    /* the map cgroup_selection says whose records pass */
+	__u32 kinds;             /* bit n: records of kind n are wanted */
+	__u32 group_by;          /* bits of enum group_field; 0: records go to the ring */
+	__u32 sends_records;     /* it has a ring, and does not only count; the loader says */
+	__u32 selects_paths;     /* the map path_prefixes says which paths pass */
+	__u32 sends_environment; /* of programs that are executed */
+	__u32 padding;
 };
 
 /* A cgroup, as the key of what user space decided of it. */

@@ -141,6 +141,7 @@ struct user_namespace {
 };
 struct pid_namespace {
 	struct ns_common ns;
+	struct task_struct *child_reaper;
 };
 struct mnt_namespace {
 	struct ns_common ns;
@@ -258,6 +259,8 @@ struct fs_struct {
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	unsigned long env_start;
+	unsigned long env_end;
 	struct file *exe_file;
 };
 struct tty_struct {

@@ -189,8 +189,9 @@ fn evaluate(
         name: Some("web"),
         image: Some("docker.io/library/nginx:1.25"),
         is_sandbox: false,
+            details: None,
     };
-    let pod = Pod { namespace: Some("shop"), name: Some("web-5"), uid: None, labels: None };
+    let pod = Pod { namespace: Some("shop"), name: Some("web-5"), ..Pod::default() };
     let who = match in_container {
         true => Who { container: Some(container), pod: Some(pod), ..Who::default() },
         false => Who::default(),

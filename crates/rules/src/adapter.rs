@@ -5,10 +5,13 @@
 
 mod call;
 mod container;
+mod environment;
 mod event;
 mod executable;
 mod file;
 mod identity;
+mod kubernetes;
+mod mounts;
 mod network;
 mod process;
 mod program;
@@ -181,7 +184,7 @@ impl Facts for RecordFacts<'_> {
             FieldId::Thread(field) => self.thread_value(field),
             FieldId::User(field) => self.user_value(field),
             FieldId::File(field) => self.file_value(field),
-            FieldId::Container(field) => self.container_value(field),
+            FieldId::Container(field) => self.container_value(field, argument),
             FieldId::Kubernetes(field) => self.kubernetes_value(field, argument),
         }
     }

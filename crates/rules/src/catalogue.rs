@@ -75,6 +75,8 @@ pub enum Takes {
     Name,
     /// A name, or nothing.
     MaybeName,
+    /// The number of a mount, or a path of it, which may be a pattern.
+    Mount,
 }
 
 /// How many values a field has, and what that means for a comparison.

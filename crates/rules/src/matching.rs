@@ -3,9 +3,12 @@
 mod addresses;
 mod getopt;
 mod glob;
+mod mounts;
 mod prefixes;
 
 pub(crate) use addresses::Networks;
 pub(crate) use getopt::OptionLetters;
 pub(crate) use glob::{Glob, Part as GlobPart};
+pub use mounts::MountChoice;
+pub(crate) use mounts::Chosen;
 pub(crate) use prefixes::Prefixes;

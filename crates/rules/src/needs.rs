@@ -14,7 +14,7 @@ use chandra_event::file::FileOpen;
 use chandra_event::record::{Event, Record};
 
 use crate::catalogue::{EventType, EventTypes};
-use crate::rules::Ruleset;
+use crate::rules::{Rule, Ruleset, State};
 
 /// Flags of open(2), the same on all architectures here (`include/uapi/asm-generic/fcntl.h`).
 const CREATE_OR_TRUNCATE: u32 = 0o1100;
@@ -24,6 +24,8 @@ const CREATE_OR_TRUNCATE: u32 = 0o1100;
 pub struct Needs {
     /// Programs that are executed.
     pub exec: bool,
+    /// The environment of those programs.
+    pub environment: bool,
     /// Processes that are made.
     pub fork: bool,
     /// Processes that end.
@@ -84,6 +86,7 @@ impl Needs {
         let calls = types.intersection(calls);
         Self {
             exec: some_of(EventTypes::EXEC),
+            environment: rules.rules().iter().any(asks_for_environment),
             fork: some_of(EventTypes::FORK),
             exit: some_of(EventTypes::EXIT),
             tcp: some_of(EventTypes::NETWORK),
@@ -106,4 +109,13 @@ impl Needs {
             _ => false,
         }
     }
+}
+
+/// A rule of executions that compares variables, or tells them.
+fn asks_for_environment(rule: &Rule) -> bool {
+    const FIELD: &str = "proc.env";
+    rule.state == State::Active
+        && !rule.event_types.intersection(EventTypes::EXEC).is_empty()
+        && (rule.fields.contains(&FIELD)
+            || rule.output.fields.iter().any(|field| field.name.contains(FIELD)))
 }

@@ -158,6 +158,10 @@ pub struct Namespace {
 pub struct NamespaceOption {
     #[prost(int32, tag = "1")]
     pub network: i32,
+    #[prost(int32, tag = "2")]
+    pub pid: i32,
+    #[prost(int32, tag = "3")]
+    pub ipc: i32,
 }
 
 /// The NamespaceMode that means the host's.
@@ -183,6 +187,8 @@ pub struct ContainerStatus {
     pub state: i32,
     #[prost(int64, tag = "4")]
     pub created_at: i64,
+    #[prost(int64, tag = "5")]
+    pub started_at: i64,
     #[prost(message, optional, tag = "8")]
     pub image: Option<ImageSpec>,
     #[prost(bytes = "vec", tag = "9")]
@@ -193,6 +199,9 @@ pub struct ContainerStatus {
     pub annotations: Vec<Entry>,
     #[prost(message, repeated, tag = "14")]
     pub mounts: Vec<Mount>,
+    /// Runtimes say it since CRI of Kubernetes 1.29.
+    #[prost(bytes = "vec", tag = "17")]
+    pub image_id: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -219,7 +228,13 @@ pub struct Mount {
     pub host_path: Vec<u8>,
     #[prost(bool, tag = "3")]
     pub readonly: bool,
+    #[prost(int32, tag = "5")]
+    pub propagation: i32,
 }
+
+/// The MountPropagation by which mounts of the host are seen in the container, and that in both directions.
+pub const HOST_TO_CONTAINER: i32 = 1;
+pub const BIDIRECTIONAL: i32 = 2;
 
 /// GetEventsRequest.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -6,11 +6,13 @@
 use std::net::IpAddr;
 
 use chandra_identity::description::{
-    ContainerDescription, ContainerState, MAX_LIST, Mount, Pairs, PodDescription, RuntimeId, Text,
+    ContainerDescription, ContainerDetails, ContainerState, MAX_LIST, Mount, Pairs, PodDescription,
+    Propagation, RuntimeId, Text,
 };
 
 use crate::api;
 use crate::info::Info;
+use crate::spec::SpecMount;
 
 /// An id, if it is one.
 pub(crate) fn id(bytes: &[u8]) -> Option<RuntimeId> {
@@ -36,7 +38,12 @@ pub(crate) fn pod(answer: api::PodSandboxStatusResponse) -> Option<PodDescriptio
         labels: pairs(&status.labels),
         annotations: pairs(&status.annotations),
         ips: ips.filter_map(address).take(MAX_LIST).collect(),
-        host_network: namespaces.is_some_and(|modes| modes.network == api::NAMESPACE_OF_NODE),
+        host_network: namespaces
+            .as_ref()
+            .is_some_and(|modes| modes.network == api::NAMESPACE_OF_NODE),
+        host_pid: namespaces.as_ref().map(|modes| modes.pid == api::NAMESPACE_OF_NODE),
+        host_ipc: namespaces.as_ref().map(|modes| modes.ipc == api::NAMESPACE_OF_NODE),
+        network_json: info.network_json(),
         runtime_handler: Text::lossy(&status.runtime_handler),
         pid: info.pid(),
     })
@@ -58,16 +65,31 @@ pub(crate) fn container(answer: api::ContainerStatusResponse) -> Option<Containe
         name: Text::lossy(&metadata.name),
         attempt: metadata.attempt,
         image: Text::lossy(asked_for),
-        image_id: Text::lossy(&status.image_ref),
         state: state(status.state),
         created_at_ns: u64::try_from(status.created_at).unwrap_or(0),
-        labels: pairs(&status.labels),
         annotations: pairs(&status.annotations),
-        privileged: info.privileged(),
-        mounts,
-        mounts_omitted,
+        details: ContainerDetails {
+            image_id: Text::lossy(image_id(&status.image_id, &status.image_ref)),
+            image_reference: Text::lossy(&status.image_ref),
+            started_at_ns: u64::try_from(status.started_at).ok().filter(|time| *time > 0),
+            labels: Some(pairs(&status.labels)),
+            privileged: info
+                .privileged()
+                .or_else(|| info.spec().and_then(|spec| spec.has_all_rights())),
+            mounts: Some(mounts),
+            mounts_omitted,
+            host_namespaces: info.spec().map(|spec| spec.host_namespaces()).unwrap_or_default(),
+        },
         pid: info.pid(),
     })
+}
+
+/// The image's id; older runtimes say it only of images without a registry's digest.
+fn image_id<'s>(id: &'s [u8], reference: &'s [u8]) -> &'s [u8] {
+    match id {
+        [] if reference.starts_with(b"sha256:") => reference,
+        id => id,
+    }
 }
 
 fn state(number: i32) -> ContainerState {
@@ -93,12 +115,17 @@ fn mounts(asked_for: &[api::Mount], info: &Info) -> (Vec<Mount>, u32) {
         host_path: Text::lossy(&mount.host_path),
         container_path: Text::lossy(&mount.container_path),
         read_only: mount.readonly,
+        propagation: match mount.propagation {
+            api::HOST_TO_CONTAINER => Propagation::Slave,
+            api::BIDIRECTIONAL => Propagation::Shared,
+            _ => Propagation::Private,
+        },
     });
     let mut mounts: Vec<Mount> = own.take(MAX_LIST).collect();
     let mut omitted = asked_for.len() - mounts.len();
-    for bind in info.binds() {
-        let path = Text::new(&bind.destination);
-        if mounts.iter().any(|known| known.container_path == path) {
+    let binds = info.spec().and_then(|spec| spec.binds());
+    for bind in binds.into_iter().flatten().map(SpecMount::to_mount) {
+        if mounts.iter().any(|known| known.container_path == bind.container_path) {
             continue;
         }
         if mounts.len() == MAX_LIST {
@@ -106,8 +133,7 @@ fn mounts(asked_for: &[api::Mount], info: &Info) -> (Vec<Mount>, u32) {
             omitted += 1;
             continue;
         }
-        let (host_path, read_only) = (Text::new(&bind.source), bind.is_read_only());
-        mounts.push(Mount { host_path, container_path: path, read_only });
+        mounts.push(bind);
     }
     (mounts, u32::try_from(omitted).unwrap_or(u32::MAX))
 }

@@ -6,6 +6,10 @@
 use serde::Deserialize;
 
 use crate::api::Entry;
+use crate::spec::Spec;
+
+/// Longest answer of network plugins that is kept.
+const MAX_NETWORK_JSON_BYTES: usize = 8 * 1024;
 
 /// What containerd and CRI-O agree on, by their names.
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +23,8 @@ pub(crate) struct Info {
     config: Option<Config>,
     #[serde(rename = "runtimeSpec")]
     spec: Option<Spec>,
+    #[serde(rename = "cniResult")]
+    network: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -37,23 +43,6 @@ struct Linux {
 #[serde(default)]
 struct SecurityContext {
     privileged: Option<bool>,
-}
-
-/// The OCI runtime specification of the container.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Spec {
-    mounts: Option<Vec<SpecMount>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct SpecMount {
-    pub destination: String,
-    #[serde(rename = "type")]
-    kind: String,
-    pub source: String,
-    options: Option<Vec<String>>,
 }
 
 impl Info {
@@ -78,26 +67,15 @@ impl Info {
         self.privileged.or(config)
     }
 
-    /// Host paths that the container got, also those that the runtime added.
-    pub fn binds(&self) -> impl Iterator<Item = &SpecMount> {
-        let mounts = self.spec.as_ref().and_then(|spec| spec.mounts.as_deref());
-        mounts.unwrap_or_default().iter().filter(|mount| mount.is_bind())
-    }
-}
-
-impl SpecMount {
-    fn has(&self, options: &[&str]) -> bool {
-        let given = self.options.as_deref().unwrap_or_default();
-        given.iter().any(|option| options.contains(&option.as_str()))
+    /// What the runtime made.
+    pub fn spec(&self) -> Option<&Spec> {
+        self.spec.as_ref()
     }
 
-    fn is_bind(&self) -> bool {
-        self.kind == "bind" || self.has(&["bind", "rbind"])
-    }
-
-    /// The container cannot write there.
-    pub fn is_read_only(&self) -> bool {
-        self.has(&["ro", "rro"])
+    /// What network plugins answered, as JSON, unless it is too long.
+    pub fn network_json(&self) -> Option<Box<str>> {
+        let json = self.network.as_ref().filter(|json| !json.is_null())?.to_string();
+        (json.len() <= MAX_NETWORK_JSON_BYTES).then(|| json.into())
     }
 }
 
@@ -126,23 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn only_binds_are_host_paths() {
-        let info = read(
-            r#"{"runtimeSpec":{"mounts":[
-                {"destination":"/proc","type":"proc","source":"proc","options":["nosuid"]},
-                {"destination":"/d","type":"bind","source":"/h","options":["rbind","ro"]},
-                {"destination":"/e","type":"bind","source":"/i","options":["rbind","rw"]}]}}"#,
-        );
-        let binds: Vec<_> =
-            info.binds().map(|mount| (mount.source.as_str(), mount.is_read_only())).collect();
-        assert_eq!(binds, [("/h", true), ("/i", false)]);
+    fn the_answer_of_network_plugins_is_kept_if_it_is_not_too_long() {
+        let info = read(r#"{"cniResult":{"Interfaces":{"eth0":{}}}}"#);
+        assert_eq!(info.network_json().as_deref(), Some(r#"{"Interfaces":{"eth0":{}}}"#));
+        assert_eq!(read(r#"{"cniResult":null}"#).network_json(), None);
+        let long = format!(r#"{{"cniResult":"{}"}}"#, "x".repeat(MAX_NETWORK_JSON_BYTES));
+        assert_eq!(read(&long).network_json(), None);
     }
 
     #[test]
     fn garbage_is_absent() {
         for garbage in ["", "{", "[]", r#"{"pid":"seven"}"#, "\u{0}", &"[".repeat(100_000)] {
             let info = read(garbage);
-            assert_eq!((info.pid(), info.privileged(), info.binds().count()), (None, None, 0));
+            assert_eq!((info.pid(), info.privileged()), (None, None));
+            assert!(info.spec().is_none() && info.network_json().is_none());
         }
         for pid in ["-1", "0", "4294967296"] {
             assert_eq!(read(&format!("{{\"pid\":{pid}}}")).pid(), None);

@@ -17,7 +17,10 @@ mod info;
 mod inventory;
 mod places;
 mod source;
+mod spec;
 mod watch;
+
+pub mod message;
 
 pub use chandra_identity::description::Change;
 pub use error::Error;

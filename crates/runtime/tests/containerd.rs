@@ -79,22 +79,22 @@ fn a_snapshot_says_everything_of_pods_and_containers() {
     assert_eq!(container.name.as_str(), "server");
     assert_eq!(container.state, ContainerState::Running);
     assert_eq!(container.image.as_str(), IMAGE);
-    assert!(container.image_id.as_str().starts_with("sha256:"), "{}", container.image_id);
-    assert_eq!(container.labels.get("app").unwrap().as_str(), "web");
+    assert!(container.details.image_id.as_str().starts_with("sha256:"), "{}", container.details.image_id);
+    assert_eq!(container.details.labels.as_ref().unwrap().get("app").unwrap().as_str(), "web");
     assert_eq!(container.annotations.get("note").unwrap().as_str(), "x");
-    assert_eq!(container.privileged, Some(true));
+    assert_eq!(container.details.privileged, Some(true));
     assert!(is(container.sandbox_id.as_ref().unwrap(), &sandbox));
-    let mount = container.mounts.iter().find(|mount| mount.container_path.as_str() == "/data");
+    let mount = container.details.mounts.iter().flatten().find(|mount| mount.container_path.as_str() == "/data");
     let mount = mount.unwrap();
     assert_eq!((mount.host_path.as_str(), mount.read_only), (volume.as_str(), true));
-    let paths = container.mounts.iter().map(|mount| mount.container_path.as_str());
+    let paths = container.details.mounts.iter().flatten().map(|mount| mount.container_path.as_str());
     let paths: Vec<&str> = paths.collect();
     assert!(paths.contains(&"/dev/shm"), "what the runtime adds: {paths:?}");
     assert_eq!(command_of(container.pid.unwrap()), "sleep");
     let cgroup = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid.unwrap()));
     assert!(cgroup.unwrap().contains(&server));
 
-    assert_eq!(told.container(&ended).unwrap().privileged, Some(false));
+    assert_eq!(told.container(&ended).unwrap().details.privileged, Some(false));
     assert_eq!(told.container(&ended).unwrap().pid, None);
     assert_eq!(told.container(&created).unwrap().state, ContainerState::Created);
 }

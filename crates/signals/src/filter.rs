@@ -36,6 +36,8 @@ pub struct Filter {
     pub min_duration: Option<Duration>,
     /// Cgroups are selected one by one while the probe runs; see [`chandra_loader::selection`].
     pub selects_cgroups: bool,
+    /// Programs that are executed are told with their environment.
+    pub sends_environment: bool,
 }
 
 /// Why a filter cannot be given to a probe.
@@ -81,6 +83,7 @@ impl Filter {
         config.min_duration_ns = u64::try_from(min_duration.as_nanos()).unwrap_or(u64::MAX);
         config.selects_cgroups = u8::from(self.selects_cgroups);
         config.selects_paths = u32::from(!self.paths.is_empty());
+        config.sends_environment = u32::from(self.sends_environment);
         Ok(config)
     }
 }

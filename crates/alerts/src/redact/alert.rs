@@ -9,6 +9,8 @@ use crate::alert::{Alert, Context, Fields, Folded, Process, Redacted, Value};
 
 /// A found secret that is shorter is not looked for elsewhere, since other words would be hit.
 const MIN_ELSEWHERE: usize = 8;
+/// The same of the value of a variable that a rule asks for by name.
+const MIN_VARIABLE: usize = 4;
 /// So many, and no more, are looked for everywhere.
 const MAX_ELSEWHERE: usize = 64;
 
@@ -21,6 +23,7 @@ impl Redactor {
         if self.is_enabled() {
             let mut elsewhere = Replacements::new();
             self.context(&mut alert.context, &mut elsewhere);
+            self.variables(&mut alert.output_fields, &mut elsewhere);
             // The longest first, so that a whole line is replaced before a part of it.
             elsewhere.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
             elsewhere.truncate(MAX_ELSEWHERE);
@@ -85,7 +88,8 @@ impl Redactor {
     fn fields(&self, fields: &mut Fields, elsewhere: &Replacements) {
         for (name, value) in fields {
             match value {
-                Value::Text(text) if is_environment(name) => self.environment(text),
+                // Done before all others.
+                Value::Text(_) if is_environment(name) => {}
                 Value::Text(text) => self.text(text, elsewhere),
                 Value::Texts(texts) => texts.iter_mut().for_each(|text| self.text(text, elsewhere)),
                 Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
@@ -105,18 +109,81 @@ impl Redactor {
         }
     }
 
-    /// `A=b C=d`: Falco's field of all variables, joined by blanks.
-    fn environment(&self, text: &mut String) {
-        let told: Vec<_> =
-            text.split(' ').map(|variable| lossy(&self.variable(variable.as_bytes()))).collect();
-        *text = told.join(" ");
+    /// Fields of variables; remembers what is to be taken out of the output, too.
+    fn variables(&self, fields: &mut Fields, elsewhere: &mut Replacements) {
+        for (name, value) in fields.iter_mut().filter(|(name, _)| is_environment(name)) {
+            let Value::Text(text) = value else { continue };
+            let told = match variable_of(name) {
+                Asked::All => self.environment(text),
+                Asked::One(name) => self.value(name, text),
+                // What was made of variables has no names any more: none of it is known to be harmless.
+                Asked::Made => self.value("", text),
+            };
+            if told != *text {
+                if text.len() >= MIN_VARIABLE {
+                    elsewhere.push((text.clone(), told.clone()));
+                }
+                *text = told;
+            }
+        }
+    }
+
+    /// The value of a variable.
+    fn value(&self, name: &str, value: &str) -> String {
+        let variable = format!("{name}={value}");
+        let told = lossy(&self.variable(variable.as_bytes()));
+        told.get(name.len() + 1..).unwrap_or_default().to_owned()
+    }
+
+    /// `A=b C=d`: Falco's field of all variables, joined by blanks. What follows a blank and is no variable
+    /// belongs to the value before it.
+    fn environment(&self, text: &str) -> String {
+        let mut told = String::new();
+        let mut rest = Some(text);
+        while let Some(all) = rest {
+            let next = all.match_indices(' ').find(|(at, _)| begins_variable(&all[at + 1..]));
+            let (variable, behind) = match next {
+                Some((at, _)) => (&all[..at], Some(&all[at + 1..])),
+                None => (all, None),
+            };
+            told.push_str(&lossy(&self.variable(variable.as_bytes())));
+            told.push_str(if behind.is_some() { " " } else { "" });
+            rest = behind;
+        }
+        told
+    }
+}
+
+/// Which variables a field of an output is about.
+enum Asked<'n> {
+    All,
+    One(&'n str),
+    Made,
+}
+
+const ENVIRONMENTS: [&str; 3] = ["proc.env", "proc.aenv", "evt.arg.env"];
+
+fn variable_of(name: &str) -> Asked<'_> {
+    let argument = ENVIRONMENTS.iter().find_map(|field| name.strip_prefix(field));
+    match argument {
+        Some("") => Asked::All,
+        Some(argument) => match argument.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(name) => Asked::One(name.trim_matches(['"', '\''])),
+            None => Asked::Made,
+        },
+        None => Asked::Made,
     }
 }
 
 fn is_environment(name: &Arc<str>) -> bool {
-    matches!(&**name, "proc.env" | "proc.aenv" | "evt.arg.env")
-        || name.starts_with("proc.env[")
-        || name.starts_with("proc.aenv[")
+    ENVIRONMENTS.iter().any(|field| name.contains(field))
+}
+
+/// `NAME=`, with a name as shells allow them.
+fn begins_variable(text: &str) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let name = text.bytes().take_while(|byte| is_of_name(byte)).count();
+    name > 0 && text.as_bytes().get(name) == Some(&b'=') && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -172,6 +239,28 @@ mod tests {
         let fields = vec![("proc.env".into(), Value::Text("PATH=/bin KEY=abc".into()))];
         let json = json(Alert { output_fields: fields, ..sample::alert() });
         assert!(json.contains(r#""proc.env":"PATH=/bin KEY=<redacted:environment>""#), "{json}");
+    }
+
+    #[test]
+    fn the_value_of_a_variable_that_is_not_harmless_stands_nowhere() {
+        let field = |name: &str, value: &str| (name.into(), Value::Text(value.into()));
+        let alert = Alert {
+            output: "ran with correct horse, /tmp/x.so and KEY=two words PATH=/bin; CORRECT HORSE".into(),
+            output_fields: vec![
+                field("proc.env[PASSPHRASE]", "correct horse"),
+                field("proc.env[LD_PRELOAD]", "/tmp/x.so"),
+                field("proc.env", "KEY=two words PATH=/bin"),
+                field("toupper(proc.env[PASSPHRASE])", "CORRECT HORSE"),
+            ],
+            ..sample::alert()
+        };
+        let json = json(alert);
+        for secret in ["correct", "horse", "two", "words", "CORRECT"] {
+            assert!(!json.contains(secret), "{secret}: {json}");
+        }
+        assert!(json.contains("<redacted:environment>, /tmp/x.so and KEY=<redacted"), "{json}");
+        assert!(json.contains(r#""proc.env":"KEY=<redacted:environment> PATH=/bin""#), "{json}");
+        assert!(json.contains(r#""proc.env[LD_PRELOAD]":"/tmp/x.so""#), "{json}");
     }
 
     #[test]

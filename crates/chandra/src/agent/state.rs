@@ -227,7 +227,15 @@ impl SignalState {
         // Whoever asked for the signal itself wants all of them.
         let asks = signal.filters.contains(&"path") && !is_on;
         let paths = if asks { needs.opens().to_vec() } else { Vec::new() };
-        let filter = Filter { ports, calls, paths, selects_cgroups: selects, ..Filter::default() };
+        let sends_environment = needs.environment() && audited != 0;
+        let filter = Filter {
+            ports,
+            calls,
+            paths,
+            selects_cgroups: selects,
+            sends_environment,
+            ..Filter::default()
+        };
         let labels = signal.metrics.iter().flat_map(|metric| metric.labels);
         let group_by = labels.fold(0, |bits, (_, bit)| bits | bit);
         let watch = Watch { signal, hooks: &hooks, kinds, group_by, filter: &filter };

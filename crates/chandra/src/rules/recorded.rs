@@ -333,12 +333,15 @@ impl Recorded {
                 name: self.text("/container/name"),
                 image: self.text("/container/image"),
                 is_sandbox: self.is("/container/is_sandbox"),
+                // Not recorded: rules that ask for it are undecided.
+                details: None,
             }),
             pod: has("pod").then(|| Pod {
                 namespace: self.text("/pod/namespace"),
                 name: self.text("/pod/name"),
                 uid: self.text("/pod/uid"),
                 labels: self.labels.as_ref(),
+                ..Pod::default()
             }),
             workload: self
                 .text("/workload/kind")

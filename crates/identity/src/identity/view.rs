@@ -1,6 +1,6 @@
 //! What the tables say of a record, as a view into them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use chandra_event::record::{Event, Record};
 use chandra_event::socket::Transport;
@@ -9,9 +9,9 @@ use chandra_event::time::Timestamp;
 use chandra_event::who::{Container, Parent, Peer, Pod, Service, Who, Workload};
 
 use super::{Identity, OwnNode, Place};
-use crate::cluster::{PodView, Protocol, ServiceView};
+use crate::cluster::{self, PodView, Protocol, ServiceView};
 use crate::container::{self, Number};
-use crate::description::{ContainerDescription, Text};
+use crate::description::{ContainerDescription, HostNamespaces, PodDescription, Text};
 use crate::dns::Scope;
 use crate::names::{self, Here, Names, Question};
 use crate::numbers::Reserved;
@@ -234,8 +234,7 @@ fn peer_view<'a>(peer: &names::Peer<'a>, spelled: &'a mut Spelled) -> Peer<'a> {
     let pod = |pod: PodView<'a>| Pod {
         namespace: Some(pod.namespace()),
         name: Some(&spelled.pod),
-        uid: None,
-        labels: None,
+        ..Pod::default()
     };
     let workload =
         |pod: PodView<'a>| Workload { kind: pod.workload_kind(), name: &spelled.workload };
@@ -288,6 +287,7 @@ fn container_view<'a>(container: &'a container::Container, place: &'a Place) -> 
         name: said(described.map(|it| &it.name)).or(said(told.map(|it| &it.name))),
         image: said(described.map(|it| &it.image)).or(said(told.map(|it| &it.image))),
         is_sandbox: place.container.is_none() && place.pod.is_some(),
+        details: described.map(|it| &it.details),
     }
 }
 
@@ -309,5 +309,28 @@ fn pod_view<'a>(container: &'a container::Container, place: &'a Place) -> Option
         uid: said(pod.map(|pod| &pod.uid)).or(uid),
         // The API's are as they are now; the runtime's as they were when the pod was made.
         labels: own.map(|pod| &pod.labels).or(pod.map(|pod| &pod.labels)),
+        sandbox: pod.map(|pod| pod.sandbox_id.as_str()),
+        addresses: addresses(pod, own),
+        host_namespaces: HostNamespaces {
+            pid: pod.and_then(|pod| pod.host_pid),
+            network: pod.map(|pod| pod.host_network).or(own.map(|pod| pod.host_network)),
+            ipc: pod.and_then(|pod| pod.host_ipc),
+        },
+        network_json: pod.and_then(|pod| pod.network_json.as_deref()),
     })
+}
+
+/// Addresses of a pod, once it has some or will have none.
+fn addresses<'a>(
+    described: Option<&'a PodDescription>,
+    own: Option<&'a cluster::Pod>,
+) -> Option<&'a [IpAddr]> {
+    let of_runtime = described.map(|pod| (pod.ips.as_slice(), pod.host_network));
+    let of_api = own.map(|pod| (pod.ips.as_slice(), pod.host_network));
+    // Of a pod in the host's network the API says the node's address, which is not the pod's.
+    let known = |(addresses, in_host_network): (&'a [IpAddr], bool)| match in_host_network {
+        true => Some(&[][..]),
+        false => (!addresses.is_empty()).then_some(addresses),
+    };
+    of_runtime.and_then(known).or(of_api.and_then(known))
 }

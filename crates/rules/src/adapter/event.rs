@@ -54,6 +54,20 @@ impl<'r> RecordFacts<'r> {
                     Value::Bool(error_of(result).is_some_and(|error| error != EINPROGRESS))
                 }
             },
+            EventField::Count => Value::Number(1),
+            EventField::IsWait => Value::Bool(false),
+            EventField::IsIo => Value::Bool(self.received().is_some()),
+            EventField::IsIoRead => Value::Bool(self.received() == Some(true)),
+            EventField::IsIoWrite => Value::Bool(self.received() == Some(false)),
+            EventField::IoDirection => match self.received() {
+                Some(true) => Value::Text(b"r"),
+                Some(false) => Value::Text(b"w"),
+                None => Value::Absent,
+            },
+            EventField::BufferLength => match (self.received(), self.result()) {
+                (Some(_), Outcome::Number(bytes)) => Value::Number(bytes),
+                _ => Value::Absent,
+            },
             field => match self.happening {
                 Happening::Open(open) => open_value(open, field),
                 Happening::Call(call) => self.argument_of_call(call, field),
@@ -85,6 +99,14 @@ impl<'r> RecordFacts<'r> {
             Of::Setns | Of::Unshare | Of::Setsid | Of::Setpgid | Of::PidfdGetfd => b"process",
             Of::ProcessVmReadv | Of::ProcessVmWritev => b"process",
             _ => b"file",
+        }
+    }
+
+    /// Whether data was received, rather than sent; nothing where none was either.
+    fn received(&self) -> Option<bool> {
+        match self.happening {
+            Happening::Udp(udp) => Some(udp.received_first),
+            _ => None,
         }
     }
 

@@ -36,6 +36,14 @@ pub(super) fn change_to_start<'r>(exec: &Exec<'_>) -> Value<'r> {
     Value::Number(at(exec.process.start_time.0) - at(exec.file_status.change_time.0))
 }
 
+/// Nanoseconds from the start of its pid namespace to the last change of its inode; below 0 where it was there
+/// before.
+pub(super) fn change_to_namespace_start<'r>(exec: &Exec<'_>) -> Value<'r> {
+    let Some(start) = exec.pid_namespace_start else { return Value::Unknown };
+    let at = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+    Value::Number(at(exec.file_status.change_time.0) - at(start.0))
+}
+
 #[cfg(test)]
 mod tests {
     use chandra_event::process::{Capabilities, FileStatus};

@@ -132,7 +132,7 @@ pub(super) fn open_value<'r>(open: &'r FileOpen<'r>, field: EventField) -> Value
         Of::IsOpenCreate => Value::Bool(open.opened.is_some_and(|opened| opened.is_created)),
         Of::ArgFlags => Value::OpenFlags(open.flags),
         Of::ArgMode => open.given_mode().map_or(Value::Absent, super::call::permissions),
-        Of::ArgName | Of::ArgFileName | Of::ArgPath => {
+        Of::ArgName | Of::ArgFileName | Of::ArgPath | Of::AbsolutePath => {
             path(open.path, open.path_truncated, PathPart::Whole)
         }
         // What is only of calls; the rest is not answered, as the catalogue says.

@@ -5,12 +5,17 @@ use chandra_event::time::Timestamp;
 
 use super::program::{Ancestor, Program};
 use super::started::started;
-use super::{Happening, RecordFacts, executable, identity};
+use super::{Happening, RecordFacts, environment, executable, identity};
 use crate::catalogue::{ProcessField, ThreadField};
 use crate::evaluate::{Argument, Value, Words};
 
 /// Generations that are looked through for one that fits.
 const MAX_GENERATIONS: usize = 64;
+
+/// Names of shells.
+const SHELLS: [&[u8]; 12] = [
+    b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"yash",
+];
 
 /// Names that a program has at most.
 const NAMES: usize = 4;
@@ -165,6 +170,12 @@ impl<'r> RecordFacts<'r> {
                 identity::is_mismatch(program).map_or(Value::Unknown, Value::Bool)
             }),
             Of::NamespaceMismatch => self.namespace_mismatch(),
+            Of::NamespaceStart => self.executed(|exec| {
+                Value::known_number(exec.pid_namespace_start.map(|start| start.0))
+            }),
+            Of::ExeChangeToNamespace => self.executed(executable::change_to_namespace_start),
+            Of::LoginShell => self.oldest_shell(),
+            Of::Env => environment::value(self.exec(), argument),
             Of::ExitCode => self.exit(|exit| exit.exit_code),
             Of::ExitSignal => self.exit(|exit| exit.exit_signal),
             // Not answered, as the catalogue says.
@@ -185,7 +196,7 @@ impl<'r> RecordFacts<'r> {
             (Of::Args, _) if number == 1 && !self.node.by_name_only => {
                 Some(self.of(0, |program| started_words(program)))
             }
-            (Of::Args, _) | (_, Argument::Ancestor(_) | Argument::Name(_)) => None,
+            (Of::Args, _) | (_, Argument::Ancestor(_) | Argument::Name(_) | Argument::Mount(_)) => None,
             (Of::Image, _) => (number == 1).then(|| self.of(0, executed_by)),
             (Of::ParentImage, _) => (number == 1).then(|| self.of(1, executed_by)),
             // All names of each ancestor in turn.
@@ -245,6 +256,22 @@ impl<'r> RecordFacts<'r> {
             }
         }
         Value::Unknown
+    }
+
+    /// The pid of the oldest shell among those that are known.
+    fn oldest_shell(&self) -> Value<'r> {
+        let mut oldest = None;
+        for generation in 0..MAX_GENERATIONS {
+            match self.program(generation) {
+                Ancestor::Known(program) if SHELLS.contains(&program.comm) => {
+                    oldest = Some(program.pid);
+                }
+                Ancestor::Known(_) => {}
+                Ancestor::Nobody if oldest.is_none() => return Value::Absent,
+                Ancestor::Nobody | Ancestor::Unknown => break,
+            }
+        }
+        Value::known_number(oldest.map(u64::from))
     }
 
     /// An id that is known where it is not 0.
@@ -338,6 +365,7 @@ impl<'r> RecordFacts<'r> {
         let Some(exec) = self.exec() else { return Value::Absent };
         match field {
             ThreadField::Id => Value::Number(exec.process.pid.into()),
+            ThreadField::VirtualId => self.id(|exec| exec.groups.virtual_pid),
             ThreadField::IsMain => Value::Bool(true),
             // Not answered, as the catalogue says.
             _ => Value::Unknown,

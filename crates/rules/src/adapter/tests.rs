@@ -7,6 +7,8 @@ use chandra_event::process::{
 use chandra_event::tcp::{Connection, NoKey};
 use chandra_event::who::{Container, Parent, Peer, Pod, Workload};
 
+mod containers;
+mod environment;
 mod files;
 
 use super::*;
@@ -59,6 +61,7 @@ fn exec() -> Exec<'static> {
             parent_virtual_pid: 1,
         },
         standard_input: Some(Stream::Ipv6),
+        pid_namespace_start: Some(Timestamp(950 * SECOND)),
         namespaces: Namespaces { mnt: 5, ..Namespaces::default() },
         arguments: Arguments { head: arguments, tail: b"", total_bytes: arguments.len() as u64 },
         ..Exec::default()
@@ -102,12 +105,14 @@ fn somebody(labels: &Pairs) -> Who<'_> {
             name: Some("app"),
             image: Some("docker.io/library/nginx:1.25"),
             is_sandbox: false,
+            details: None,
         }),
         pod: Some(Pod {
             namespace: Some("shop"),
             name: Some("web-5"),
             uid: Some("u-1"),
             labels: Some(labels),
+            ..Pod::default()
         }),
         workload: Some(Workload { kind: "Deployment", name: "web" }),
         peer: Peer { name: Some("db.example"), ..Peer::default() },
@@ -190,6 +195,9 @@ fn an_exec_answers_for_its_process_its_ancestors_and_its_pod() {
             "proc.is_exe_writable = false and proc.exe_ino.ctime = 990000000000",
             "proc.exe_ino.mtime = 980000000000",
             "proc.exe_ino.ctime_duration_proc_start = 10000000000",
+            "proc.pidns_init_start_ts = 950000000000 and proc.exe_ino.ctime_duration_pidns_start = 40000000000",
+            "proc.loginshellid = 77 and thread.vtid = 12 and evt.count = 1",
+            "evt.is_io = false and evt.is_io_read = false and evt.is_wait = false and not evt.io_dir exists",
             "user.uid = 0 and user.name = root and user.loginuid = -1 and group.gid = 0",
             "container.id = c0ffee000000 and container.full_id endswith beef and container.type = containerd",
             "container.image.repository = docker.io/library/nginx and container.image.tag = 1.25",

@@ -38,7 +38,7 @@ const fn row(field: EventField, place: Place, calls: &'static [EventType]) -> Ro
 }
 
 use EventField::{
-    ArgCmd, ArgDevice, ArgDirectory, ArgDomain, ArgFileName, ArgFlags, ArgGid, ArgLinkDirectory,
+    AbsoluteDestination, AbsolutePath, AbsoluteSource, ArgCmd, ArgDevice, ArgDirectory, ArgDomain, ArgFileName, ArgFlags, ArgGid, ArgLinkDirectory,
     ArgLinkPath, ArgMode, ArgName, ArgNamespaces, ArgNewPath, ArgOldPath, ArgPath, ArgPathName,
     ArgPid, ArgRequest, ArgTarget, ArgUid,
 };
@@ -75,6 +75,13 @@ const TABLE: &[Row] = &[
     row(ArgNewPath, Path(1), RENAMES),
     row(ArgPath, Path(0), &[Mkdir, Mkdirat, Rmdir, Unlink, Chown, Lchown, Chroot, Mknod, Mknodat, Truncate]),
     row(ArgPathName, Path(0), &[Fchownat]),
+    row(AbsolutePath, Path(0), &[
+        Chmod, Chown, Chroot, Fchmodat, Fchmodat2, Fchownat, Lchown, Mkdir, Mkdirat, Mknod, Mknodat, Rmdir,
+        Truncate, Umount2, Unlink, Unlinkat,
+    ]),
+    row(AbsolutePath, Path(1), &[Symlink, Symlinkat]),
+    row(AbsoluteSource, Path(0), RENAMES),
+    row(AbsoluteDestination, Path(1), RENAMES),
     row(ArgTarget, Given, &[Symlink, Symlinkat]),
     row(ArgLinkPath, Path(1), &[Symlink, Symlinkat]),
     row(ArgLinkDirectory, Number(1), &[Symlinkat]),

@@ -5,6 +5,7 @@ use super::{EventTypes, fields};
 
 const ALL: EventTypes = EventTypes::CAPTURED;
 const OPEN: EventTypes = EventTypes::OPEN;
+const UDP: EventTypes = EventTypes::UDP;
 /// Those that end with a result.
 const RESULT: EventTypes = EventTypes::EXEC
     .union(EventTypes::NETWORK)
@@ -43,14 +44,20 @@ fields! {
         Arguments = "evt.args", Text, Nothing, One, NONE, "All arguments of the system call";
         Information = "evt.info", Text, Nothing, One, NONE, "As `evt.args`";
         Buffer = "evt.buffer", Bytes, Nothing, One, NONE, "Data that was read or written";
-        BufferLength = "evt.buflen", Number, Nothing, One, NONE, "Bytes that were read or written";
-        IsIo = "evt.is_io", Bool, Nothing, One, NONE, "It reads or writes";
-        IsIoRead = "evt.is_io_read", Bool, Nothing, One, NONE, "It reads";
-        IsIoWrite = "evt.is_io_write", Bool, Nothing, One, NONE, "It writes";
-        IoDirection = "evt.io_dir", Text, Nothing, One, NONE, "`r` or `w`";
-        IsWait = "evt.is_wait", Bool, Nothing, One, NONE, "It waits";
+        BufferLength = "evt.buflen", Number, Nothing, One, UDP, "Bytes of the datagrams that were sent or received";
+        IsIo = "evt.is_io", Bool, Nothing, One, ALL, "It reads or writes: `sendto` and `recvfrom` do";
+        IsIoRead = "evt.is_io_read", Bool, Nothing, One, ALL, "It reads: `recvfrom` does";
+        IsIoWrite = "evt.is_io_write", Bool, Nothing, One, ALL, "It writes: `sendto` does";
+        IoDirection = "evt.io_dir", Text, Nothing, One, UDP, "`r` or `w`";
+        Count = "evt.count", Number, Nothing, One, ALL, "1";
+        IsWait = "evt.is_wait", Bool, Nothing, One, ALL, "It waits, which no event that is captured does";
         IsSyslog = "evt.is_syslog", Bool, Nothing, One, NONE, "It writes to /dev/log";
-        AbsolutePath = "evt.abspath", Text, MaybeName, One, NONE, "Absolute path that it names";
+        AbsolutePath = "evt.abspath", Text, Nothing, One, OPEN.union(calls_with(EventField::AbsolutePath)),
+        "Absolute path that it names, of a call that names one: normalised, not resolved; of a symbolic link where it is made, of opens as `fd.name`";
+        AbsoluteSource = "evt.abspath.src", Text, Nothing, One, calls_with(EventField::AbsoluteSource),
+        "Absolute path of what is renamed or linked, in the same way";
+        AbsoluteDestination = "evt.abspath.dst", Text, Nothing, One, calls_with(EventField::AbsoluteDestination),
+        "Absolute path that it gets, in the same way";
         ArgCmd = "evt.arg.cmd", Text, Nothing, One, calls_with(EventField::ArgCmd), "Command of `bpf`: `BPF_PROG_LOAD`";
         ArgDomain = "evt.arg.domain", Text, Nothing, One, calls_with(EventField::ArgDomain), "Domain of a socket: `AF_PACKET`";
         ArgFileName = "evt.arg.filename", Text, Nothing, One, OPEN.union(calls_with(EventField::ArgFileName)),

@@ -69,9 +69,10 @@ fields! {
         ExeModifyTime = "proc.exe_ino.mtime", Number, Nothing, One, EXEC, "Last change of the executable's content, nanoseconds since 1970";
         ExeChangeToStart = "proc.exe_ino.ctime_duration_proc_start", Number, Nothing, One, EXEC,
         "Nanoseconds from the last change of the executable to the start";
-        ExeChangeToNamespace = "proc.exe_ino.ctime_duration_pidns_start", Number, Nothing, One, NONE,
-        "Nanoseconds from the start of the pid namespace to the last change of the executable";
-        NamespaceStart = "proc.pidns_init_start_ts", Number, Nothing, One, NONE, "Start of the pid namespace";
+        ExeChangeToNamespace = "proc.exe_ino.ctime_duration_pidns_start", Number, Nothing, One, EXEC,
+        "Nanoseconds from the start of the pid namespace to the last change of the executable; not recorded";
+        NamespaceStart = "proc.pidns_init_start_ts", Number, Nothing, One, EXEC,
+        "Start of the first process of its pid namespace, nanoseconds since 1970; not recorded";
         IsExeWritable = "proc.is_exe_writable", Bool, Nothing, One, EXEC, "Its user may write to the executable, by permissions and capabilities; of groups beside its own that is not known";
         IsExeUpperLayer = "proc.is_exe_upper_layer", Bool, Nothing, One, ALL,
         "The executable is not from the container's image but was written since (upper layer of overlayfs)";
@@ -88,9 +89,11 @@ fields! {
         "What its standard output is, in the words of `proc.stdin_type`";
         NamespaceMismatch = "proc.ns_mismatch", Bool, Nothing, One, ALL,
         "It is in a container's cgroup and in the host's mount namespace";
-        Env = "proc.env", Text, MaybeName, One, NONE, "Environment, or a variable of it";
+        Env = "proc.env", Text, MaybeName, One, EXEC,
+        "Environment when it was executed, with blanks between variables, of which up to 16 KiB are kept; or the value of one. Read only where a rule asks for it, and not recorded";
         AncestorEnv = "proc.aenv", Text, MaybeName, Any, NONE, "Environment of ancestors";
-        LoginShell = "proc.loginshellid", Number, Nothing, One, NONE, "Process id of the oldest shell among its ancestors";
+        LoginShell = "proc.loginshellid", Number, Nothing, One, ALL,
+        "Process id of the oldest shell among itself and its ancestors, as far as they are known";
         Threads = "proc.nthreads", Number, Nothing, One, NONE, "Number of threads";
         Children = "proc.nchilds", Number, Nothing, One, NONE, "Number of children";
         OpenFiles = "proc.fdopencount", Number, Nothing, One, NONE, "Number of open files";

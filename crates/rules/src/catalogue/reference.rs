@@ -19,6 +19,8 @@ field that no captured event answers makes a rule that uses it an error when rul
 - `[n]` takes the number of an ancestor, 1 being the parent and 0 the process itself. Without a number,
   which conditions allow, a comparison holds if it holds of one ancestor.
 - `[name]` takes a name.
+- `[mount]` takes the number of a mount, from 0, or a path, which may be a pattern of a shell: the first that
+  matches is meant. It is the path on the host, but for `container.mount.source` that in the container.
 - *either*: the field has several values that say one thing; it equals something if one of them does, and
   differs from it (`!=`) if all of them do.
 ";
@@ -60,6 +62,7 @@ fn push_row(spec: &FieldSpec, page: &mut String) {
         Takes::Nothing => "",
         Takes::Ancestor => "[n]",
         Takes::Name | Takes::MaybeName => "[name]",
+        Takes::Mount => "[mount]",
     };
     let either = if spec.values == Values::Either { ", either" } else { "" };
     let answered = match spec.answered {

@@ -17,7 +17,7 @@ fields! {
         "Inheritable capabilities, in the same way";
         Id = "thread.tid", Number, Nothing, One, EXEC, "Thread id; that of the process, whose only thread it is";
         IsMain = "thread.ismain", Bool, Nothing, One, EXEC, "It is the thread-group leader";
-        VirtualId = "thread.vtid", Number, Nothing, One, NONE, "Thread id in its own pid namespace";
+        VirtualId = "thread.vtid", Number, Nothing, One, EXEC, "That id in its own pid namespace";
         Cgroups = "thread.cgroups", Text, Nothing, One, NONE, "Its cgroups";
         Cgroup = "thread.cgroup", Text, Name, One, NONE, "Its cgroup of a controller";
     }

@@ -5,7 +5,7 @@ use crate::catalogue::{self, EventTypes, FieldId, FieldSpec, Takes, Type};
 use crate::condition::{self, Call, Field, Span, Transformer};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::evaluate::{Argument, FieldRef, Operand, Part};
-use crate::matching::OptionLetters;
+use crate::matching::{MountChoice, OptionLetters};
 use crate::reporter::Reporter;
 use crate::source::Place;
 use crate::text::Text;
@@ -77,6 +77,10 @@ impl Lookup<'_> {
         let argument = match (spec.takes, argument) {
             (Takes::Nothing, Some(_)) => return wrong(format!("{name} takes no argument")),
             (Takes::Name, None) => return wrong(format!("{name} needs an argument: {name}[NAME]")),
+            (Takes::Mount, None) => {
+                let why = format!("{name} needs a mount's number or path: {name}[0], {name}[/proc*]");
+                return wrong(why);
+            }
             (_, None) => Argument::None,
             (Takes::Ancestor, Some(text)) => match text.parse() {
                 Ok(number) if number <= MAX_ANCESTOR => Argument::Ancestor(number),
@@ -87,6 +91,7 @@ impl Lookup<'_> {
                 }
             },
             (Takes::Name | Takes::MaybeName, Some(text)) => Argument::Name(text.into()),
+            (Takes::Mount, Some(text)) => Argument::Mount(MountChoice::new(text)),
         };
         Ok(FieldRef { spec, argument })
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use chandra_event::names;
 use chandra_event::time::Timestamp;
+use chandra_event::who::Mount;
 
 use super::value::TimeForm;
 use super::{Argument, Facts, Value};
@@ -187,6 +188,7 @@ pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
             }
             Ok(())
         }
+        Value::Mounts(mounts) => write_mounts(mounts, out),
         Value::Number(number) => write!(out, "{number}"),
         Value::Bool(holds) => write!(out, "{holds}"),
         Value::Address(address) => write!(out, "{}", address.to_canonical()),
@@ -208,6 +210,17 @@ pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
 
 fn canonical(end: SocketAddr) -> SocketAddr {
     SocketAddr::new(end.ip().to_canonical(), end.port())
+}
+
+fn write_mounts(mounts: &[Mount], out: &mut Vec<u8>) -> std::io::Result<()> {
+    for (index, mount) in mounts.iter().enumerate() {
+        let separator = if index > 0 { " " } else { "" };
+        let Mount { host_path, container_path, read_only, propagation } = mount;
+        let mode = if *read_only { "ro" } else { "rw" };
+        let (writable, propagation) = (!read_only, propagation.word());
+        write!(out, "{separator}{host_path}:{container_path}:{mode}:{writable}:{propagation}")?;
+    }
+    Ok(())
 }
 
 fn write_flags(set: u64, names: &[(u64, &'static str)], out: &mut Vec<u8>) -> std::io::Result<()> {

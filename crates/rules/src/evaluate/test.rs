@@ -167,6 +167,8 @@ impl Test {
                 | Value::Path(..)
                 | Value::Flags(..)
                 | Value::OpenFlags(_)
+                | Value::Address(_)
+                | Value::Mounts(_)
                 | Value::Labels(_),
             ) => {
                 names.clear();

@@ -5,6 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use chandra_event::bounded::Pairs;
 use chandra_event::process::strings;
 use chandra_event::time::Timestamp;
+use chandra_event::who::Mount;
+
+use crate::matching::MountChoice;
 
 /// A value of a field, borrowed from the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub enum Value<'a> {
     Words(Words<'a>),
     /// Labels, which read as `key:value` with commas between.
     Labels(&'a Pairs),
+    /// Mounts, which read as `source:destination:mode:rdwr:propagation` with blanks between.
+    Mounts(&'a [Mount]),
     /// A path that is absolute but not normal, which reads without `.`, `..` and doubled slashes; or a
     /// part of it.
     Path(&'a [u8], PathPart),
@@ -156,4 +161,6 @@ pub enum Argument {
     Ancestor(u32),
     /// A name.
     Name(Box<str>),
+    /// One of the mounts.
+    Mount(MountChoice),
 }

@@ -2,7 +2,7 @@
 //! as it is. A star also stands for slashes, as in Falco.
 
 /// A part of a pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Byte(u8),
     /// Any one byte.
@@ -14,7 +14,7 @@ pub(crate) enum Part {
 }
 
 /// A pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Glob {
     parts: Box<[Part]>,
     ignores_case: bool,

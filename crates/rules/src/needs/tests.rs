@@ -44,6 +44,19 @@ fn needed(condition: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_environment_is_needed_where_a_rule_of_executions_asks_for_it() {
+    for (condition, expected) in [
+        ("evt.type = execve and proc.env[LD_PRELOAD] exists", true),
+        ("evt.type = execve and tolower(proc.env) contains x", true),
+        ("evt.type = execve and proc.name = x", false),
+        ("evt.type = execve and proc.args contains proc.env", false),
+        ("evt.type = connect and proc.name = x", false),
+    ] {
+        assert_eq!(Needs::of(&load(&[condition], false)).environment, expected, "{condition}");
+    }
+}
+
+#[test]
 fn beginnings_and_uses_are_drawn_from_what_has_to_hold() {
     const OPEN: &str = "evt.type in (open,openat,openat2)";
     const READ: &str = "evt.is_open_read=true and fd.typechar='f' and fd.num>=0";

@@ -333,12 +333,12 @@ impl Event {
             name: Some("app"),
             image: Some(self.image.as_deref().unwrap_or("registry.example/app:1")),
             is_sandbox: false,
+            details: None,
         };
         let pod = Pod {
             namespace: Some(self.namespace.as_deref().unwrap_or("default")),
             name: Some("app-1"),
-            uid: None,
-            labels: None,
+            ..Pod::default()
         };
         Who {
             executable: Some(self.running.exe.as_bytes()),

@@ -21,12 +21,18 @@ enum exec_flag {
 	EXEC_READ_ONLY = 1 << 5,         /* the executable's mount or file system is */
 	EXEC_CREDENTIALS_KNOWN = 1 << 6, /* those before the exec are */
 	EXEC_CREDENTIAL_JUMP = 1 << 7,   /* and from them no lawful way leads to those after it */
+	EXEC_ENVIRONMENT = 1 << 8,       /* the environment was asked for, and could be read */
 };
 
 /* Arguments of up to both together are whole; of longer ones there are a head and a tail. */
-#define ARGV_HEAD_BYTES   8192
-#define ARGV_TAIL_BYTES   2048
-#define ARGV_WHOLE_BYTES  (ARGV_HEAD_BYTES + ARGV_TAIL_BYTES)
+#define ARGV_HEAD_BYTES  8192
+#define ARGV_TAIL_BYTES  2048
+#define ARGV_WHOLE_BYTES (ARGV_HEAD_BYTES + ARGV_TAIL_BYTES)
+
+/* Of the environment the first bytes, as many as paths and arguments leave room for, and no fewer than the latter. */
+#define ENVIRONMENT_BYTES       16384
+#define ENVIRONMENT_LEAST_BYTES 4096
+
 #define INTERPRETER_BYTES 1024
 #define TTY_BYTES         16
 
@@ -51,7 +57,9 @@ struct exec_record {
 	__u64 exe_change_time_ns; /* since 1970 */
 	__u64 exe_modify_time_ns;
 	__u64 argv_bytes;
-	__u32 old_pid; /* the thread that called exec */
+	__u64 environment_bytes;
+	__u64 pid_namespace_start_boottime_ns; /* of its first process */
+	__u32 old_pid;                         /* the thread that called exec */
 	__u32 login_uid;
 	__u32 effective_uid;
 	__u32 effective_gid;
@@ -81,6 +89,8 @@ struct exec_record {
 	__u16 cwd_length;
 	__u16 argv_tail_length;
 	__u16 argv_head_length;
+	__u16 environment_length;
+	__u16 padding;
 	__u8 tty[TTY_BYTES];
 };
 

@@ -1,7 +1,7 @@
 //! The `process` signal: fork, exec, exit, and the processes that run at start.
 
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Credentials, EXEC, EXIT, Exec, Executable, Exit, FORK, FileStatus, Fork, Groups, Namespaces,
+    Arguments, Capabilities, Comm, Credentials, EXEC, EXIT, Environment, Exec, Executable, Exit, FORK, FileStatus, Fork, Groups, Namespaces,
     PROCESS_RUNNING, Process, Rights, Stream,
 };
 use chandra_event::record::{Kind, Record};
@@ -89,6 +89,7 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
     let cwd = strings.take(record.cwd_length)?;
     let tail = strings.take(record.argv_tail_length)?;
     let head = strings.take(record.argv_head_length)?;
+    let environment = strings.take(record.environment_length)?;
     let tty = bytes.get(ExecRecord::OFFSET_OF_TTY..).ok_or(short)?;
     let tty = tty.iter().take(record.tty.len()).position(|byte| *byte == 0).and_then(|end| tty.get(..end));
     let exec = Exec {
@@ -142,7 +143,12 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
             user: record.user_namespace,
             cgroup: record.cgroup_namespace,
         },
+        pid_namespace_start: Some(record.pid_namespace_start_boottime_ns)
+            .filter(|start| *start != 0)
+            .map(|start| context.clock.get().start_time(start)),
         arguments: Arguments { head, tail, total_bytes: record.argv_bytes },
+        environment: has(exec_flag::EXEC_ENVIRONMENT)
+            .then_some(Environment { head: environment, total_bytes: record.environment_bytes }),
     };
     Ok((exec, strings.at))
 }

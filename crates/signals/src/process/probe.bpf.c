@@ -16,10 +16,10 @@ EXPORT(struct, exit_record);
 
 struct exec_scratch {
 	struct exec_record record;
-	__u8 data[DATA_OFFSETS + ARGV_WHOLE_BYTES];
+	__u8 data[DATA_OFFSETS + ARGV_WHOLE_BYTES + ENVIRONMENT_LEAST_BYTES];
 };
 
-/* One exec at a time per CPU: tracepoints run with preemption off. Bytes: 26,800 x CPUs. */
+/* One exec at a time per CPU: tracepoints run with preemption off. Bytes: 31,000 x CPUs, and the kernel allows no value of more than 32,768. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -27,7 +27,7 @@ struct {
 	__type(value, struct exec_scratch);
 } scratch SEC(".maps");
 
-/* The iterator runs where an exec may interrupt it. One reader at a time. Bytes: 26,800. */
+/* The iterator runs where an exec may interrupt it. One reader at a time. Bytes: 31,000. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -231,6 +231,37 @@ static __always_inline void read_arguments(struct exec_scratch *out, struct task
 	}
 }
 
+/* The variables, which the kernel has just copied behind the arguments. */
+static __always_inline void read_environment(struct exec_scratch *out, struct task_struct *task,
+					     __u32 *offset)
+{
+	struct exec_record *record = &out->record;
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	unsigned long start = BPF_CORE_READ(mm, env_start);
+	__u64 total = BPF_CORE_READ(mm, env_end) - start;
+	__u32 at = *offset, length;
+	long failed = 1;
+
+	record->environment_bytes = total;
+	barrier_on(at);
+	if (at <= sizeof(out->data) - ENVIRONMENT_BYTES) {
+		length = total > ENVIRONMENT_BYTES ? ENVIRONMENT_BYTES : total;
+		barrier_on(length);
+		if (length <= ENVIRONMENT_BYTES)
+			failed = bpf_probe_read_user(&out->data[at], length, (void *)start);
+	} else if (at <= sizeof(out->data) - ENVIRONMENT_LEAST_BYTES) {
+		length = total > ENVIRONMENT_LEAST_BYTES ? ENVIRONMENT_LEAST_BYTES : total;
+		barrier_on(length);
+		if (length <= ENVIRONMENT_LEAST_BYTES)
+			failed = bpf_probe_read_user(&out->data[at], length, (void *)start);
+	}
+	if (failed)
+		return;
+	record->flags |= EXEC_ENVIRONMENT;
+	record->environment_length = length;
+	*offset += length;
+}
+
 /* Everything of the record but what only an exec knows. Returns the bytes of strings written. */
 static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot slot,
 				       struct task_struct *task)
@@ -240,6 +271,7 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
+	struct pid_namespace *pid_namespace;
 
 	record->flags = 0;
 	record->effective_uid = BPF_CORE_READ(cred, euid.val);
@@ -254,7 +286,10 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 		if (record->login_uid != (__u32)-1)
 			record->flags |= EXEC_LOGIN_UID;
 	}
-	record->pid_namespace = BPF_CORE_READ(read_pids(record, task), ns.inum);
+	pid_namespace = read_pids(record, task);
+	record->pid_namespace = BPF_CORE_READ(pid_namespace, ns.inum);
+	record->pid_namespace_start_boottime_ns =
+		BPF_CORE_READ(pid_namespace, child_reaper, start_boottime);
 	record->mnt_namespace = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
 	record->net_namespace = BPF_CORE_READ(nsproxy, net_ns, ns.inum);
 	record->cgroup_namespace = BPF_CORE_READ(nsproxy, cgroup_ns, ns.inum);
@@ -268,6 +303,9 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 	record->argv_head_length = 0;
 	record->argv_tail_length = 0;
 	record->argv_bytes = 0;
+	record->environment_length = 0;
+	record->environment_bytes = 0;
+	record->padding = 0;
 	record->exe_length = read_executable(out, slot, task, 0);
 	return record->exe_length;
 }
@@ -327,6 +365,8 @@ static __always_inline int on_exec(void *ctx, struct task_struct *task, __u32 ol
 	}
 	strings += read_cwd(out, PATH_SLOT_TRACEPOINT, task, strings);
 	read_arguments(out, task, &strings);
+	if (config.sends_environment)
+		read_environment(out, task, &strings);
 
 	size = sizeof(*record) + strings;
 	barrier_on(size);

@@ -46,6 +46,7 @@ pub struct Needs {
     kinds: Vec<&'static str>,
     opens: Vec<Prefix>,
     calls: Vec<&'static Call>,
+    environment: bool,
 }
 
 impl Needs {
@@ -66,7 +67,8 @@ impl Needs {
             (!calls.is_empty(), "system_call"),
         ];
         let kinds = kinds.into_iter().filter_map(|(is_needed, kind)| is_needed.then_some(kind));
-        Self { kinds: kinds.collect(), opens: prefixes(&opens), calls }
+        let environment = needs.environment;
+        Self { kinds: kinds.collect(), opens: prefixes(&opens), calls, environment }
     }
 
     /// What the rules of these files stand on.
@@ -78,7 +80,9 @@ impl Needs {
     pub fn everything() -> Self {
         let kinds =
             ["exec", "fork", "exit", "tcp_connect", "tcp_accept", "file_open", "system_call"];
-        Self { kinds: kinds.to_vec(), opens: Vec::new(), calls: calls::usual().collect() }
+        let calls = calls::usual().collect();
+        // A recording has no environments: nobody takes secrets out of it.
+        Self { kinds: kinds.to_vec(), opens: Vec::new(), calls, environment: false }
     }
 
     /// Beginnings of the paths whose opens are needed, for a signal that is there for nothing else;
@@ -103,10 +107,16 @@ impl Needs {
         &self.calls
     }
 
+    /// The environments of programs that are executed are needed.
+    pub fn environment(&self) -> bool {
+        self.environment
+    }
+
     fn are_within(&self, others: &Self) -> bool {
         self.kinds.iter().all(|kind| others.kinds.contains(kind))
             && self.opens.iter().all(|open| others.opens.contains(open))
             && self.calls.iter().all(|call| others.calls.contains(call))
+            && (!self.environment || others.environment)
     }
 }
 
@@ -205,7 +215,7 @@ impl Watch {
                 eprintln!("{}", self.line());
                 if !needs.are_within(&self.needs) {
                     eprintln!(
-                        "warning: new rules are of events that are not watched; start the agent anew"
+                        "warning: new rules ask for what is not watched; start the agent anew"
                     );
                 }
             }

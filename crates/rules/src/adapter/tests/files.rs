@@ -189,12 +189,17 @@ fn calls_answer_with_their_arguments_under_falco_s_names() {
     };
     let (path, second_path) = paths("/bin/../tmp/a", "/etc/b");
     let both = |name, arguments| SystemCall { path, second_path, arguments, ..call(name) };
-    let cases: [(SystemCall<'_>, &str); 21] = [
+    let cases: [(SystemCall<'_>, &str); 23] = [
         (
             both("renameat2", [0, 0, 0, 0, 2, 0]),
             "evt.arg.oldpath = /tmp/a and evt.arg.newpath = /etc/b and evt.arg.flags = RENAME_EXCHANGE",
         ),
         (both("link", [0; 6]), "evt.arg.oldpath = /tmp/a and evt.arg.newpath startswith /etc/"),
+        (
+            both("link", [0; 6]),
+            "evt.abspath.src = /tmp/a and evt.abspath.dst = /etc/b and not evt.abspath exists",
+        ),
+        (both("symlink", [0; 6]), "evt.abspath = /etc/b and not evt.abspath.src exists"),
         (
             both("symlinkat", [0, 0xffff_ff9c, 0, 0, 0, 0]),
             "evt.arg.target = given and evt.arg.linkpath = /etc/b and evt.arg.linkdirfd = -100",
@@ -203,7 +208,7 @@ fn calls_answer_with_their_arguments_under_falco_s_names() {
             both("unlinkat", [0, 0, 0x200, 0, 0, 0]),
             "evt.arg.name = /tmp/a and evt.arg.flags = AT_REMOVEDIR",
         ),
-        (both("rmdir", [0; 6]), "evt.arg.path = /tmp/a and evt.res = SUCCESS and evt.rawres = 0"),
+        (both("rmdir", [0; 6]), "evt.abspath = /tmp/a and evt.arg.path = /tmp/a and evt.res = SUCCESS and evt.rawres = 0"),
         (
             both("mkdirat", [0, 0, 0o700, 0, 0, 0]),
             "evt.arg.path = /tmp/a and evt.arg.mode = S_IRUSR|S_IWUSR|S_IXUSR",
@@ -399,10 +404,12 @@ fn the_first_datagram_is_a_call_to_send_or_to_receive() {
         happened: Happened::Open,
     };
     let sent = "evt.type = sendto and fd.l4proto != tcp and fd.connected = false and fd.name_changed = true \
-        and fd.sip = 198.51.100.7 and fd.sport = 4444 and evt.rawres = 44 and evt.res = SUCCESS";
+        and fd.sip = 198.51.100.7 and fd.sport = 4444 and evt.rawres = 44 and evt.res = SUCCESS \
+        and evt.is_io = true and evt.is_io_write = true and evt.io_dir = w and evt.buflen = 44";
     asked(&record(false), &[sent], &[("%fd.name", "10.0.0.1:53->198.51.100.7:4444")]);
     let received =
-        "evt.type = recvfrom and fd.sip = 10.0.0.1 and fd.cip = 198.51.100.7 and evt.rawres = 512";
+        "evt.type = recvfrom and fd.sip = 10.0.0.1 and fd.cip = 198.51.100.7 and evt.rawres = 512 \
+        and evt.is_io_read = true and evt.is_io_write = false and evt.io_dir = r and evt.buflen = 512";
     asked(&record(true), &[received], &[("%fd.name", "198.51.100.7:4444->10.0.0.1:53")]);
     let (node, who) = (node(), Who::default());
     let later = Udp { happened: Happened::Reply, ..record(false) };
