@@ -11,6 +11,7 @@ use chandra_identity::Identity;
 
 use super::audit::Auditing;
 use super::flows::Flowing;
+use super::otlp::Drops;
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
 use crate::cli::agent::AgentOptions;
@@ -31,6 +32,7 @@ pub struct Delivering<'a> {
     node: &'a str,
     flows: Option<Flowing>,
     audit: Option<Auditing>,
+    drops: Option<Drops>,
     lines: Lines,
     /// Lines of each signal that are not handed over yet.
     counts: Vec<u64>,
@@ -44,7 +46,7 @@ impl<'a> Delivering<'a> {
         state: &'a AgentState,
         signals: Vec<&'a SignalState>,
         queue: Queue,
-        (flows, audit): (Option<Flowing>, Option<Auditing>),
+        (flows, audit, drops): (Option<Flowing>, Option<Auditing>, Option<Drops>),
         options: &'a AgentOptions,
     ) -> Self {
         Self {
@@ -54,6 +56,7 @@ impl<'a> Delivering<'a> {
             node: &options.identity.node,
             flows,
             audit,
+            drops,
             lines: Lines::default(),
             counts: vec![0; signals.len()],
             signals,
@@ -71,11 +74,12 @@ impl Sink for Delivering<'_> {
         }
         let is_flow = self.flows.as_mut().is_some_and(|flows| flows.take(told));
         let is_audited = self.audit.as_mut().is_some_and(|audit| audit.take(told));
+        let is_exported = self.drops.as_mut().is_some_and(|drops| drops.take(told));
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
         if !self.queue.is_open() || !prints(signal, record) {
-            if is_flow || is_audited {
+            if is_flow || is_audited || is_exported {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;

@@ -13,6 +13,7 @@ use super::export::{ExportArguments, ExportOptions};
 use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::metrics::{MetricsArguments, MetricsOptions};
+use super::otlp::OtlpArguments;
 use super::selection::{SelectionArguments, checked};
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
@@ -29,6 +30,7 @@ Examples:
   chandra agent --rules default,local.yaml more rules than those that watch out of the box
   chandra agent --http 127.0.0.1:0         a second agent beside the first, on a free port
   hubble observe --server localhost:4244   flows, by Hubble's own command line
+  chandra agent --otlp-endpoint http://localhost:4318   metrics, alerts and drops, to a collector
   curl -s http://127.0.0.1:9965/signals    what each signal does and costs
 
 Every long option is also a key of the configuration file (ring-size is ring_size there).";
@@ -73,6 +75,8 @@ pub struct AgentArguments {
     #[command(flatten)]
     metrics: MetricsArguments,
     #[command(flatten)]
+    otlp: OtlpArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -101,6 +105,8 @@ pub struct AgentOptions {
     pub audit: AuditOptions,
     /// What is counted for Prometheus.
     pub metrics: MetricsOptions,
+    /// What is exported by OpenTelemetry's protocol, where anything is.
+    pub otlp: Option<chandra_otlp::Settings>,
     /// Options of loading.
     pub load: Options,
 }
@@ -110,6 +116,14 @@ impl AgentOptions {
     pub fn makes_flows(&self) -> bool {
         let counts = !self.metrics.hubble.is_empty() || !self.metrics.levels.is_off();
         counts || !self.hubble.is_off() || !self.export.is_off()
+    }
+
+    /// Log records go to a collector.
+    pub fn exports_logs(&self) -> bool {
+        let logs = |settings: &chandra_otlp::Settings| {
+            settings.destination(chandra_otlp::Signal::Logs).is_some()
+        };
+        self.otlp.as_ref().is_some_and(logs)
     }
 
     /// Merges flags, environment, file and defaults.
@@ -170,6 +184,20 @@ impl AgentOptions {
             metrics_expire_after: file.metrics_expire_after,
             metrics_pods_expire_after: file.metrics_pods_expire_after,
         });
+        let otlp = arguments.otlp.or(OtlpArguments {
+            otlp_endpoint: file.otlp_endpoint,
+            otlp_protocol: file.otlp_protocol,
+            otlp_headers: file.otlp_headers,
+            otlp_signals: file.otlp_signals,
+            otlp_interval: file.otlp_interval,
+            otlp_timeout: file.otlp_timeout,
+            otlp_compression: file.otlp_compression,
+            otlp_temporality: file.otlp_temporality,
+            otlp_queue_size: file.otlp_queue_size.map(|size| size.to_string()),
+            otlp_ca_file: file.otlp_ca_file,
+            otlp_client_cert_file: file.otlp_client_cert_file,
+            otlp_client_key_file: file.otlp_client_key_file,
+        });
         let audit = arguments.audit.or(AuditArguments {
             rules: file.rules,
             rules_leave_out: file.rules_leave_out,
@@ -206,6 +234,7 @@ impl AgentOptions {
             export,
             audit: audit.options(prints_json)?,
             metrics: metrics.options()?,
+            otlp: otlp.options()?,
             load: load.options(false)?,
         })
     }
