@@ -63,6 +63,29 @@ struct Answer {
     trailers: Option<HeaderMap>,
 }
 
+/// What is told of an answer, whatever it is, and how long is waited after it: for who tries out what
+/// collectors may say.
+#[doc(hidden)]
+pub fn understood(
+    protocol: Protocol,
+    status: http::StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (String, Option<Duration>) {
+    let outcome = match protocol {
+        Protocol::Grpc => {
+            let trailers = Some(headers);
+            grpc::outcome(&Answer { status, headers: HeaderMap::new(), body, trailers })
+        }
+        Protocol::Http => http_answer::outcome(&Answer { status, headers, body, trailers: None }),
+    };
+    match outcome {
+        Outcome::Taken(partial) => (partial.why, None),
+        Outcome::Refused(failure) => (failure.why, None),
+        Outcome::Again(failure, after) => (failure.why, after),
+    }
+}
+
 /// A client with its connection.
 #[derive(Debug)]
 pub(crate) struct Client {

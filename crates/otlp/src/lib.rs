@@ -30,6 +30,8 @@ mod temporality;
 pub mod wire;
 
 pub use alerts::workload_key;
+#[doc(hidden)]
+pub use client::understood;
 pub use exporter::{Error, Exported, Exporter, Logs, Tell};
 pub use figures::Figures;
 pub use resource::{Node, Resource};

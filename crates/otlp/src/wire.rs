@@ -1,8 +1,8 @@
 //! OTLP's messages, field by field. Numbers and types of fields are those of opentelemetry-proto 1.10.
 
-pub mod answer;
+pub(crate) mod answer;
 pub mod logs;
-pub mod metrics;
+pub(crate) mod metrics;
 mod points;
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};

@@ -1,4 +1,5 @@
 //! What tests of the export begin with: families of metrics, and an export of them that is in a hurry.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::time::{Duration, SystemTime};
 
