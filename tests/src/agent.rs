@@ -34,10 +34,11 @@ pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
 }
 
-/// Takes every `CHANDRA_*` of this process out of what the program gets.
+/// Takes every `CHANDRA_*` and `OTEL_*` of this process out of what the program gets.
 pub fn without_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CHANDRA") {
+        let name_of = name.to_string_lossy();
+        if name_of.starts_with("CHANDRA") || name_of.starts_with("OTEL_") {
             command.env_remove(name);
         }
     }

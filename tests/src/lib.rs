@@ -16,6 +16,7 @@ pub mod api_server;
 pub mod browser;
 pub mod certificates;
 pub mod cgroup;
+pub mod collector;
 pub mod comparison;
 pub mod containerd;
 pub mod contest;

@@ -21,6 +21,7 @@ use crate::alert::Redacted;
 use crate::figures::{Cause, SinkCounts, SinkFigures};
 use crate::spool;
 
+pub use backoff::Backoff;
 pub use chandra_rotating_file::Rotation;
 pub use post::{Http, Unusable};
 pub use syslog::{Syslog, Transport};
@@ -54,7 +55,27 @@ pub enum Target {
     Syslog(Syslog),
     /// Requests of HTTP, by way of a spool.
     Http(Http),
+    /// Somebody who tells them in another way.
+    Taken(Taker),
 }
+
+/// Who takes alerts and tells them in another way.
+pub trait Take: std::fmt::Debug + Send + Sync {
+    /// Takes one, in the thread of its sink.
+    fn take(&self, alert: &Redacted);
+}
+
+/// One of those; each is like itself alone.
+#[derive(Debug, Clone)]
+pub struct Taker(pub Arc<dyn Take>);
+
+impl PartialEq for Taker {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Taker {}
 
 /// A sink, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +229,14 @@ pub(crate) fn start(
         Target::Http(http) => {
             let poster = post::Poster::new(http, place)?;
             Box::new(move |queue| poster.run(queue))
+        }
+        Target::Taken(Taker(taker)) => {
+            let taker = Arc::clone(taker);
+            let take = move |alert: &Prepared| {
+                taker.take(&alert.redacted);
+                Ok(())
+            };
+            Box::new(move |queue| each(queue, &place, take))
         }
     };
     let (ending, ended) = mpsc::channel::<()>();

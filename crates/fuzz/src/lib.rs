@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
+pub mod otlp;
 pub mod profile;
 pub mod rules;
 pub mod runtime;
@@ -70,6 +71,8 @@ pub static TARGETS: &[Target] = &[
     ("conntrack_messages", conntrack_messages),
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),
+    ("otlp_answer", otlp::otlp_answer),
+    ("otlp_pairs", otlp::otlp_pairs),
     ("flow_log_settings", flow_export::flow_log_settings),
     ("rules_file", rules::rules_file),
     ("sigma_file", rules::sigma_file),

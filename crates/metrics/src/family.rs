@@ -210,8 +210,9 @@ impl<C: Cell> Expose for Shared<C> {
         if all.is_empty() {
             return;
         }
+        let tells_created = self.settings.tells_created || out.wants_created();
+        let tells_created = tells_created && C::KIND != Kind::Gauge;
         let mut family = out.family_of(C::KIND, &self.spec);
-        let tells_created = self.settings.tells_created && C::KIND != Kind::Gauge;
         for series in all {
             let mut labels = self.spec.labels.iter().copied().zip(split(&series.key));
             let created = tells_created.then_some(series.created_unix_ms);

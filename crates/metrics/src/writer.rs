@@ -37,6 +37,11 @@ pub trait Sink: fmt::Debug {
 
     /// That was all.
     fn finish(&mut self);
+
+    /// It is told when each series began, also where a registry does not tell that otherwise.
+    fn wants_created(&self) -> bool {
+        false
+    }
 }
 
 /// Tells one answer to a scrape, family by family.
@@ -67,6 +72,11 @@ impl<'a> Writer<'a> {
     /// The same, of a spec.
     pub(crate) fn family_of(&mut self, kind: Kind, spec: &Spec) -> FamilyWriter<'_> {
         self.family(kind, spec.name, spec.unit, spec.help)
+    }
+
+    /// Whoever is told wants to know when each series began.
+    pub(crate) fn wants_created(&self) -> bool {
+        self.0.wants_created()
     }
 
     /// Ends the answer.

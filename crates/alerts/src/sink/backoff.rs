@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The next wait.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     first: Duration,
     longest: Duration,
     next: Duration,
@@ -15,6 +15,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
+    /// Waits from `first` to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, next: first, failures: 0, random: RandomState::new() }
     }
@@ -28,6 +29,7 @@ impl Backoff {
         due / 2 + due.mul_f64(thousandths as f64 / 1000.0)
     }
 
+    /// Begins anew.
     pub fn reset(&mut self) {
         self.next = self.first;
     }

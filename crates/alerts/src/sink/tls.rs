@@ -19,7 +19,10 @@ pub struct Files {
 
 impl Files {
     /// What they say now.
-    pub(super) fn read(&self) -> Result<Arc<ClientConfig>, String> {
+    ///
+    /// # Errors
+    /// The file that cannot be used, and why.
+    pub fn read(&self) -> Result<Arc<ClientConfig>, String> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?

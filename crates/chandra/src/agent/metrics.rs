@@ -4,6 +4,7 @@ use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
 use super::kernel_metrics;
+use super::otlp;
 use super::profiles;
 use super::state::{AgentState, Books};
 
@@ -14,22 +15,30 @@ pub type SignalBooks = (&'static str, bool, Books);
 pub fn render(state: &AgentState, format: Format) -> Vec<u8> {
     let mut body = Vec::new();
     let mut out = Writer::new(format, &mut body);
+    write(state, &mut out);
+    out.finish();
+    body
+}
+
+/// Writes all families.
+pub fn write(state: &AgentState, out: &mut Writer<'_>) {
     // Read once, so that the families agree.
     let signals = state.signals.iter();
     let signals = signals
         .map(|signal| (signal.signal.spec.name, signal.verdict().is_active(), signal.books()));
-    books(&signals.collect::<Vec<_>>(), &mut out);
-    kernel_metrics::write(&state.signals, &mut out);
+    books(&signals.collect::<Vec<_>>(), out);
+    kernel_metrics::write(&state.signals, out);
     if let Some(audited) = state.audit.latest() {
-        audit::write(&audited, &mut out);
+        audit::write(&audited, out);
     }
     if !state.profiles.is_empty() {
         let figures = state.profiles.iter().map(|it| (it.signal(), it.figures()));
-        profiles::write(&figures.collect::<Vec<_>>(), &mut out);
+        profiles::write(&figures.collect::<Vec<_>>(), out);
     }
-    state.registry.write(&mut out);
-    out.finish();
-    body
+    if let Some(exported) = state.exported.get() {
+        otlp::write(&exported.figures(), out);
+    }
+    state.registry.write(out);
 }
 
 /// Writes the families of the books.

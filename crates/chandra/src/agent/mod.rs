@@ -13,6 +13,7 @@ mod http;
 mod kernel_metrics;
 mod losses;
 mod metrics;
+mod otlp;
 mod pods;
 mod printer;
 pub mod profiles;
@@ -36,6 +37,7 @@ use chandra_loader::load::Loaded;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
 use chandra_metrics::network::NetworkMetrics;
+use chandra_otlp::{Exporter, Logs};
 use chandra_signals::{Context, SIGNALS, Signal};
 
 use crate::cli::agent::AgentOptions;
@@ -45,8 +47,9 @@ use audit::{Auditing, Needs, Watch};
 use budgets::Budgets;
 use export::Exporting;
 use flows::Flowing;
+use otlp::Drops;
 use printer::Queue;
-use sink::Delivering;
+use sink::{Consumers, Delivering};
 use state::{AgentState, SignalState};
 use verdicts::Verdicts;
 
@@ -82,8 +85,11 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }
-    let auditing = audit(options, &state, watch)?;
-    serve(options, &state, &context, auditing, (listener, bound), &stop)?;
+    let exporter = otlp::start(options, &state)?;
+    let logs = exporter.as_ref().and_then(Exporter::logs);
+    let auditing = audit(options, &state, watch, logs.clone())?;
+    serve(options, &state, &context, (auditing, logs), (listener, bound), &stop)?;
+    exporter.into_iter().for_each(otlp::stop);
     eprintln!("agent: stopped; {}", state.totals());
     Ok(())
 }
@@ -127,7 +133,7 @@ fn serve(
     options: &AgentOptions,
     state: &Arc<AgentState>,
     context: &Context,
-    auditing: Option<Auditing>,
+    (auditing, logs): (Option<Auditing>, Option<Logs>),
     (listener, bound): (TcpListener, Bound),
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -145,7 +151,7 @@ fn serve(
         // By its name what it costs can be told from what the others do.
         let telling = std::thread::Builder::new().name("tell".to_owned());
         let started = telling.spawn_scoped(scope, move || {
-            let sinks = (queue, flowing, auditing);
+            let sinks = (queue, flowing, auditing, logs.map(Drops::new));
             if let Err(problem) = follow_all(options, state, &context, sinks, ready, stop) {
                 eprintln!("{problem}");
                 stop.ask();
@@ -184,11 +190,12 @@ fn audit(
     options: &AgentOptions,
     state: &AgentState,
     watch: Option<Watch>,
+    logs: Option<Logs>,
 ) -> Result<Option<Auditing>, Problem> {
     let Some(watch) = watch else { return Ok(None) };
     eprintln!("{}", watch.line());
     let (node, shared) = (&options.identity.node, state.audit.clone());
-    Auditing::new(watch, &options.audit, node, shared).map(Some)
+    Auditing::new(watch, &options.audit, logs.map(otlp::sink), node, shared).map(Some)
 }
 
 /// What counts flows.
@@ -229,7 +236,7 @@ fn follow_all(
     options: &AgentOptions,
     state: &AgentState,
     context: &Context,
-    (queue, flows, auditing): (Queue, Option<Flowing>, Option<Auditing>),
+    (queue, flows, auditing, drops): (Queue, Option<Flowing>, Option<Auditing>, Option<Drops>),
     ready: Sender<()>,
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -257,8 +264,8 @@ fn follow_all(
     });
     let parts: Vec<_> = parts.collect();
     let signals = live.iter().map(|(signal, _)| *signal).collect();
-    let budgets = budgets(state)?;
-    let mut sink = Delivering::new(state, signals, queue, (flows, auditing), budgets, options);
+    let consumers = Consumers { flows, audit: auditing, drops, budgets: budgets(state)? };
+    let mut sink = Delivering::new(state, signals, queue, consumers, options);
     let plan = Plan {
         parts: &parts,
         sources: &options.identity.sources,

@@ -13,7 +13,7 @@ use chandra_metrics::network::{Levels, NetworkMetrics};
 use chandra_metrics::{Heading, Kind, Reading, Registry, Sink, Writer};
 
 use super::state::Books;
-use super::{audit, budgets, export, metrics, profiles};
+use super::{audit, budgets, export, metrics, otlp, profiles};
 
 const HEAD: &str = "\
 # Metrics
@@ -82,6 +82,7 @@ fn catalogue() -> Catalogue {
     metrics::books(&[("tcp", true, books)], &mut out);
     audit::write(&audit::example(), &mut out);
     profiles::write(&[("cpu_profile", profiles::Figures::default())], &mut out);
+    otlp::write(&otlp::example(), &mut out);
     let registry = Registry::default();
     let all = "dns drop flow flows-to-world http icmp policy port-distribution sctp tcp";
     let hubble = HubbleMetrics::new(&Options::parse(all).unwrap(), &registry).unwrap();

@@ -12,6 +12,7 @@ use chandra_identity::Identity;
 use super::audit::Auditing;
 use super::budgets::Budgets;
 use super::flows::Flowing;
+use super::otlp::Drops;
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
 use crate::cli::agent::AgentOptions;
@@ -20,6 +21,19 @@ use crate::follow::{Sink, Tally, Told};
 
 /// So much is rendered before it is handed over.
 const CHUNK_BYTES: usize = 32 << 10;
+
+/// Who takes records beside the printer.
+#[derive(Debug)]
+pub struct Consumers {
+    /// The Hubble API, its metrics and files.
+    pub flows: Option<Flowing>,
+    /// Rules.
+    pub audit: Option<Auditing>,
+    /// The export by OTLP.
+    pub drops: Option<Drops>,
+    /// Takes none: looks at what was over budget.
+    pub budgets: Budgets,
+}
 
 /// Takes records: each counts as delivered once, unless it was to be printed and there was no room.
 #[derive(Debug)]
@@ -30,9 +44,7 @@ pub struct Delivering<'a> {
     queue: Queue,
     format: Format,
     node: &'a str,
-    flows: Option<Flowing>,
-    audit: Option<Auditing>,
-    budgets: Budgets,
+    consumers: Consumers,
     lines: Lines,
     /// Lines of each signal that are not handed over yet.
     counts: Vec<u64>,
@@ -46,8 +58,7 @@ impl<'a> Delivering<'a> {
         state: &'a AgentState,
         signals: Vec<&'a SignalState>,
         queue: Queue,
-        (flows, audit): (Option<Flowing>, Option<Auditing>),
-        budgets: Budgets,
+        consumers: Consumers,
         options: &'a AgentOptions,
     ) -> Self {
         Self {
@@ -55,9 +66,7 @@ impl<'a> Delivering<'a> {
             queue,
             format: options.format,
             node: &options.identity.node,
-            flows,
-            audit,
-            budgets,
+            consumers,
             lines: Lines::default(),
             counts: vec![0; signals.len()],
             signals,
@@ -73,9 +82,10 @@ impl Sink for Delivering<'_> {
         if !self.state.canary.is_done() {
             self.state.canary.look_at(record, self.own_port);
         }
-        let is_flow = self.flows.as_mut().is_some_and(|flows| flows.take(told));
-        let is_audited = self.audit.as_mut().is_some_and(|audit| audit.take(told));
+        let is_flow = self.consumers.flows.as_mut().is_some_and(|flows| flows.take(told));
+        let is_audited = self.consumers.audit.as_mut().is_some_and(|audit| audit.take(told));
         let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
+        let is_exported = self.consumers.drops.as_mut().is_some_and(|drops| drops.take(told));
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
@@ -85,7 +95,7 @@ impl Sink for Delivering<'_> {
             return;
         }
         if !self.queue.is_open() || !prints(signal, record) {
-            if is_flow || is_audited {
+            if is_flow || is_audited || is_exported {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;
@@ -103,7 +113,7 @@ impl Sink for Delivering<'_> {
     }
 
     fn flush(&mut self) {
-        if let Some(flows) = &mut self.flows {
+        if let Some(flows) = &mut self.consumers.flows {
             flows.flush();
         }
         self.hand_over();
@@ -111,12 +121,12 @@ impl Sink for Delivering<'_> {
 
     fn look(&mut self, identity: &Identity, tally: &Tally) {
         self.state.note_identity(identity, tally);
-        self.budgets.look(identity, &self.signals);
-        if let Some(flows) = &mut self.flows {
+        self.consumers.budgets.look(identity, &self.signals);
+        if let Some(flows) = &mut self.consumers.flows {
             let signals = self.signals.iter().filter(|signal| signal.tells_of_flows());
             flows.look(identity, signals.map(|signal| signal.lost_in_kernel()).sum());
         }
-        if let Some(audit) = &mut self.audit {
+        if let Some(audit) = &mut self.consumers.audit {
             audit.look();
         }
     }
@@ -132,7 +142,7 @@ fn prints(signal: &SignalState, record: &dyn Record) -> bool {
 impl Delivering<'_> {
     /// No more records come.
     pub fn end(self) {
-        if let Some(audit) = self.audit {
+        if let Some(audit) = self.consumers.audit {
             audit.end();
         }
     }

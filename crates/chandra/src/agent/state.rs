@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::Problem;
@@ -16,11 +16,13 @@ use chandra_loader::ledger;
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Registry;
+use chandra_otlp::Exported;
 use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
 use chandra_signals::system_call::calls;
 
 use super::audit::{self, Needs};
+use super::otlp;
 use super::profiles::{self, Profiles};
 use crate::cli::agent::AgentOptions;
 use crate::flows;
@@ -47,6 +49,8 @@ pub struct AgentState {
     pub profiles: Vec<Profiles>,
     /// What was audited.
     pub audit: audit::Shared,
+    /// What was exported by OTLP, where that is asked for.
+    pub exported: OnceLock<Exported>,
     /// What came of the canary.
     pub canary: Canary,
     identity: Mutex<IdentityFigures>,
@@ -216,7 +220,8 @@ impl SignalState {
         let printed_kinds = if is_on { signal.agent_kinds } else { 0 };
         let flows = if is_on && options.makes_flows() { flow_kinds(signal) } else { 0 };
         let profiled = if is_on && signal.class == profiles::CLASS { all_kinds(signal) } else { 0 };
-        let told_kinds = printed_kinds | flows | audited | profiled;
+        let exported = if is_on && options.exports_logs() { otlp::kinds(signal) } else { 0 };
+        let told_kinds = printed_kinds | flows | audited | profiled | exported;
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);
         // Identity lives from everybody.
         let selects = signal.identity.is_empty() && options.selector.asks_for_container();
@@ -377,6 +382,7 @@ impl AgentState {
             registry,
             started,
             audit: audit::Shared::default(),
+            exported: OnceLock::new(),
             canary: Canary::default(),
             identity: Mutex::default(),
             collisions_told: AtomicUsize::new(0),

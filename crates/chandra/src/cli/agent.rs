@@ -14,6 +14,7 @@ use super::export::{ExportArguments, ExportOptions};
 use super::hubble::{HubbleArguments, HubbleOptions};
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::metrics::{MetricsArguments, MetricsOptions};
+use super::otlp::OtlpArguments;
 use super::selection::{SelectionArguments, checked};
 use crate::agent::profiles::HERTZ;
 use chandra_doctor::{Check, Problem};
@@ -34,6 +35,7 @@ Examples:
   hubble observe --server localhost:4244   flows, by Hubble's own command line
   curl -so cpu.pb.gz 'http://127.0.0.1:9965/debug/profile?seconds=60&pod=web-1'
                                            what a pod did, with --signals …,cpu_profile
+  chandra agent --otlp-endpoint http://localhost:4318   metrics, alerts and drops, to a collector
   curl -s http://127.0.0.1:9965/signals    what each signal does and costs
 
 Every long option is also a key of the configuration file (ring-size is ring_size there).";
@@ -88,6 +90,8 @@ pub struct AgentArguments {
     #[command(flatten)]
     metrics: MetricsArguments,
     #[command(flatten)]
+    otlp: OtlpArguments,
+    #[command(flatten)]
     load: LoadArguments,
 }
 
@@ -118,6 +122,8 @@ pub struct AgentOptions {
     pub audit: AuditOptions,
     /// What is counted for Prometheus.
     pub metrics: MetricsOptions,
+    /// What is exported by OpenTelemetry's protocol, where anything is.
+    pub otlp: Option<chandra_otlp::Settings>,
     /// Options of loading.
     pub load: Options,
 }
@@ -127,6 +133,14 @@ impl AgentOptions {
     pub fn makes_flows(&self) -> bool {
         let counts = !self.metrics.hubble.is_empty() || !self.metrics.levels.is_off();
         counts || !self.hubble.is_off() || !self.export.is_off()
+    }
+
+    /// Log records go to a collector.
+    pub fn exports_logs(&self) -> bool {
+        let logs = |settings: &chandra_otlp::Settings| {
+            settings.destination(chandra_otlp::Signal::Logs).is_some()
+        };
+        self.otlp.as_ref().is_some_and(logs)
     }
 
     /// Merges flags, environment, file and defaults.
@@ -187,6 +201,20 @@ impl AgentOptions {
             metrics_expire_after: file.metrics_expire_after,
             metrics_pods_expire_after: file.metrics_pods_expire_after,
         });
+        let otlp = arguments.otlp.or(OtlpArguments {
+            otlp_endpoint: file.otlp_endpoint,
+            otlp_protocol: file.otlp_protocol,
+            otlp_headers: file.otlp_headers,
+            otlp_signals: file.otlp_signals,
+            otlp_interval: file.otlp_interval,
+            otlp_timeout: file.otlp_timeout,
+            otlp_compression: file.otlp_compression,
+            otlp_temporality: file.otlp_temporality,
+            otlp_queue_size: file.otlp_queue_size.map(|size| size.to_string()),
+            otlp_ca_file: file.otlp_ca_file,
+            otlp_client_cert_file: file.otlp_client_cert_file,
+            otlp_client_key_file: file.otlp_client_key_file,
+        });
         let audit = arguments.audit.or(AuditArguments {
             rules: file.rules,
             rules_leave_out: file.rules_leave_out,
@@ -230,6 +258,7 @@ impl AgentOptions {
             export,
             audit: audit.options(prints_json)?,
             metrics: metrics.options()?,
+            otlp: otlp.options()?,
             load: Options { budgets, sample_hertz: Some(HERTZ), ..load.options(false)? },
         })
     }

@@ -136,6 +136,30 @@ pub struct File {
     pub metrics_expire_after: Option<String>,
     /// How long series of pods stay that are gone.
     pub metrics_pods_expire_after: Option<String>,
+    /// Collector to export to.
+    pub otlp_endpoint: Option<String>,
+    /// What it speaks.
+    pub otlp_protocol: Option<String>,
+    /// Headers of requests to it.
+    pub otlp_headers: Option<String>,
+    /// What is exported.
+    pub otlp_signals: Option<Vec<String>>,
+    /// How often metrics are.
+    pub otlp_interval: Option<String>,
+    /// How long an answer may take.
+    pub otlp_timeout: Option<String>,
+    /// How requests are compressed.
+    pub otlp_compression: Option<String>,
+    /// What counters tell.
+    pub otlp_temporality: Option<String>,
+    /// What may wait of each signal.
+    pub otlp_queue_size: Option<Size>,
+    /// Authorities of collectors.
+    pub otlp_ca_file: Option<PathBuf>,
+    /// The agent's certificate.
+    pub otlp_client_cert_file: Option<PathBuf>,
+    /// Its key.
+    pub otlp_client_key_file: Option<PathBuf>,
 }
 
 /// A number of bytes, bare or as text with a unit.
@@ -219,6 +243,18 @@ const KEYS: &[&str] = &[
     "metrics_max_series",
     "metrics_expire_after",
     "metrics_pods_expire_after",
+    "otlp_endpoint",
+    "otlp_protocol",
+    "otlp_headers",
+    "otlp_signals",
+    "otlp_interval",
+    "otlp_timeout",
+    "otlp_compression",
+    "otlp_temporality",
+    "otlp_queue_size",
+    "otlp_ca_file",
+    "otlp_client_cert_file",
+    "otlp_client_key_file",
 ];
 
 /// Why a file cannot be used, and what to do.

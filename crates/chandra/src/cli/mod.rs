@@ -27,6 +27,7 @@ pub(crate) mod metrics;
 pub(crate) mod observe;
 mod observe_filters;
 pub(crate) mod observe_others;
+mod otlp;
 mod owner;
 pub(crate) mod profile;
 pub(crate) mod profiling;

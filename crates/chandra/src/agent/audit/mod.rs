@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chandra_alerts::recent::{self, Recent};
-use chandra_alerts::{Figures, Outlets, fold, redact};
+use chandra_alerts::{Figures, Outlets, fold, redact, sink};
 use chandra_doctor::{Check, Problem};
 use chandra_executables::Figures as Compared;
 
@@ -91,10 +91,11 @@ pub struct Auditing {
 }
 
 impl Auditing {
-    /// Starts the sinks of alerts. The rules are those that `watch` has in force.
+    /// Starts the sinks of alerts, and one `more`. The rules are those that `watch` has in force.
     pub fn new(
         watch: Watch,
         options: &AuditOptions,
+        more: Option<sink::Options>,
         node: &str,
         shared: Shared,
     ) -> Result<Self, Problem> {
@@ -103,7 +104,7 @@ impl Auditing {
             fold: fold::Options::default(),
             redact: redact::Options { enabled: options.redacts, ..redact::Options::default() },
             queue: QUEUE,
-            sinks: options.sinks.clone(),
+            sinks: options.sinks.iter().cloned().chain(more).collect(),
             recent: recent.clone(),
             say: |name, why| eprintln!("warning: alerts to {name}: {why}"),
         });
