@@ -2,10 +2,15 @@
 //! capabilities, this seccomp profile and these mounts, and no others, every signal works.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
 use chandra_chart::values;
+use chandra_tests::agent::Agent;
 use chandra_tests::containerd::{Confined, Container, Containerd, Pod, pairs};
+use chandra_tests::needs;
 use chandra_tests::needs_containerd;
 use chandra_tests::observe::{Said, said};
 use chandra_tests::patience::wait_for;
@@ -50,7 +55,7 @@ fn installed(scratch: &Scratch) -> Container {
             // is the test's own.
             _ if ["run", "state", "runtime"].contains(&name.as_str()) => {
                 let own = scratch.at(&name);
-                std::fs::create_dir(&own).unwrap();
+                fs::create_dir(&own).unwrap();
                 own.display().to_string()
             }
             Some(path) => path.to_owned(),
@@ -97,7 +102,7 @@ fn every_signal_works_with_what_the_manifest_grants() {
     }
     assert_eq!(told["agent"]["failures"], serde_json::json!([]));
     // It knows the processes of the node, which are many more than its own.
-    let there = std::fs::read_dir("/proc").unwrap().filter(|entry| {
+    let there = fs::read_dir("/proc").unwrap().filter(|entry| {
         let name = entry.as_ref().unwrap().file_name();
         name.to_string_lossy().parse::<u32>().is_ok()
     });
@@ -112,4 +117,36 @@ fn every_signal_works_with_what_the_manifest_grants() {
     cri.remove(&id);
     cri.stop_pod(&sandbox);
     cri.remove_pod(&sandbox);
+}
+
+/// As the kubelet writes a config map: files are links through one link, which it puts elsewhere at once.
+fn write_as_kubelets_do(folder: &Path, version: &str, rules: &[&str]) {
+    let data = folder.join(format!("..{version}"));
+    fs::create_dir(&data).unwrap();
+    let rule = |name: &&str| {
+        format!(
+            "- rule: {name}\n  desc: {name}\n  condition: evt.type = execve and proc.name = {name}\n  \
+             output: \"%proc.name\"\n  priority: WARNING\n"
+        )
+    };
+    fs::write(data.join("own.yaml"), rules.iter().map(rule).collect::<String>()).unwrap();
+    symlink(format!("..{version}"), folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    if !folder.join("own.yaml").exists() {
+        symlink("..data/own.yaml", folder.join("own.yaml")).unwrap();
+    }
+}
+
+#[test]
+fn rules_of_a_config_map_are_read_again_when_it_changes() {
+    needs!("root");
+    let scratch = Scratch::new();
+    write_as_kubelets_do(scratch.path(), "2026_01", &["first"]);
+    let folder = scratch.path().display().to_string();
+    let agent = Agent::start(&["--signals", "process", "--rules", &folder]);
+    assert_eq!(agent.metric("chandra_rules_loaded"), 1);
+    write_as_kubelets_do(scratch.path(), "2026_02", &["first", "second", "third"]);
+    wait_for("the new rules", || (agent.metric("chandra_rules_loaded") == 3).then_some(()));
+    assert_eq!(agent.metric("chandra_rules_reloads_total{outcome=\"loaded\"}"), 1);
+    agent.stop();
 }

@@ -28,7 +28,7 @@ fn everything() -> Value {
         "identity": { "remotePods": "none", "clusterName": "east" },
         "rules": { "sets": "default", "files": { "own.yaml": "- rule: x\n  desc: \"y\"\n" } },
         "alerts": { "format": "text", "http": "https://collector.example/falco?a=b&c=d" },
-        "hubble": { "metrics": "dns drop", "tlsSecret": "chandra-tls", "relayService": true },
+        "hubble": { "metrics": "dns drop", "tlsSecret": "chandra-tls", "peerService": true, "relayService": true },
         "hostNetwork": true,
         "networkPolicy": { "metricsFrom": [{ "namespaceSelector": { "matchLabels": { "a": "b" } } }] },
         "serviceMonitor": { "enabled": true },
@@ -47,7 +47,6 @@ fn everything() -> Value {
 fn least() -> Value {
     json!({
         "identity": { "runtimeFolder": "" },
-        "hubble": { "peerService": false },
         "networkPolicy": { "enabled": false },
         "tolerations": [],
     })

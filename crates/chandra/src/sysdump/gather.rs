@@ -54,9 +54,9 @@ pub struct Parts {
 /// Gathers.
 pub fn all(options: &SysdumpOptions) -> Parts {
     // Options are no secrets, as far as no line of text is; what else there is may be (a password).
-    let environment = variables().into_iter().map(|(name, _)| name);
-    let environment = environment.filter(|name| name.starts_with("CHANDRA_")).collect();
-    let redactor = Redactor::new(Options { environment, ..Options::default() });
+    let harmless = variables().into_iter().map(|(name, _)| name);
+    let harmless = harmless.filter(|name| name.starts_with("CHANDRA_")).collect();
+    let redactor = Redactor::new(Options { environment: harmless, ..Options::default() });
     let mut parts = Parts { redactor, parts: Vec::new(), missing: Vec::new(), secrets: 0 };
     parts.add("doctor.json", Ok(doctor::node_json(&options.node)));
     parts.add("capabilities.json", Ok(doctor::capabilities_json(&options.node.signals)));
