@@ -144,8 +144,12 @@ fn man_shows_every_page_without_a_warning() {
         let output = man.output().unwrap();
         let (shown, said) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
         assert_eq!((output.status.code(), said.unwrap()), (Some(0), String::new()), "{page}");
-        let name = page.trim_end_matches(".1");
-        assert!(shown.unwrap().contains(name), "{page}");
+        let (name, shown) = (page.trim_end_matches(".1"), shown.unwrap());
+        assert!(shown.contains(name), "{page}");
+        for word in shown.split_whitespace().filter(|word| word.starts_with("chandra-")) {
+            let Some((other, _)) = word.split_once("(1)") else { continue };
+            assert!(pages.contains(&format!("{other}.1")), "{page} names {other}");
+        }
     }
     let one = printed(&["man", "trace", "exec"]);
     assert_eq!(one, fs::read_to_string(format!("{folder}/chandra-trace-exec.1")).unwrap());

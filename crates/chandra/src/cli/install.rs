@@ -20,7 +20,7 @@ pub struct InstallOptions {
     #[arg(short, long, default_value = "chandra", value_name = "NAMESPACE")]
     pub namespace: String,
     /// File of values (YAML), put over the chart's own, one after the other
-    #[arg(long, value_name = "FILE")]
+    #[arg(short = 'f', long, value_name = "FILE")]
     pub values: Vec<PathBuf>,
     /// A value by its path, put over those of files
     #[arg(long, value_name = "NAME=VALUE")]

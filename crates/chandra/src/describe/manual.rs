@@ -11,7 +11,8 @@ use crate::cli::describe::ManualOptions;
 use crate::output;
 
 /// Prints one page, or writes all.
-pub fn run(mut command: Command, options: &ManualOptions) -> Result<(), Problem> {
+pub fn run(command: Command, options: &ManualOptions) -> Result<(), Problem> {
+    let mut command = without_help(command);
     // Gives each verb what it has from those above it: its whole name, and the version.
     command.build();
     if let Some(folder) = &options.folder {
@@ -28,6 +29,11 @@ pub fn run(mut command: Command, options: &ManualOptions) -> Result<(), Problem>
     output::write(&page(page_of)?).map(drop)
 }
 
+/// Without the verbs that print help, which are no pages of their own.
+fn without_help(command: Command) -> Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
+}
+
 fn write_all(command: &Command, folder: &Path) -> Result<(), Problem> {
     let unwritable = |path: &Path, error| {
         let what = format!("cannot write {}", path.display());
@@ -38,7 +44,7 @@ fn write_all(command: &Command, folder: &Path) -> Result<(), Problem> {
     while let Some(command) = rest.pop() {
         let path = folder.join(format!("{}.1", dashed(command)));
         fs::write(&path, page(command)?).map_err(|error| unwritable(&path, error))?;
-        rest.extend(command.get_subcommands().filter(|verb| verb.get_name() != "help"));
+        rest.extend(command.get_subcommands());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The parts of the archive, one after the other.
+//! The parts of the archive, one after the other. JSON stays JSON: of it texts are redacted, of all else lines.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chandra_alerts::redact::{Options, Redactor};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::archive::Part;
 use crate::cli::sysdump::SysdumpOptions;
@@ -86,7 +86,12 @@ impl Parts {
     fn add(&mut self, name: &str, text: Result<String, String>) {
         match text {
             Ok(text) => {
-                let bytes = redacted(&self.redactor, &text);
+                let bytes = match serde_json::from_str(&text) {
+                    Ok(value) if name.ends_with(".json") => {
+                        format!("{:#}\n", redacted_value(&self.redactor, value)).into_bytes()
+                    }
+                    _ => redacted(&self.redactor, &text),
+                };
                 self.parts.push(Part { name: name.to_owned(), bytes });
             }
             Err(why) => self.missing.push((name.to_owned(), why)),
@@ -109,6 +114,22 @@ impl Parts {
         let contents = Ok(format!("{contents:#}\n"));
         self.add("contents.json", contents);
         self
+    }
+}
+
+/// Each text in it: what stands around texts is not theirs, and stays as it is.
+fn redacted_value(redactor: &Redactor, value: Value) -> Value {
+    match value {
+        Value::String(text) => {
+            String::from_utf8_lossy(&redactor.line(text.as_bytes())).into_owned().into()
+        }
+        Value::Array(items) => {
+            items.into_iter().map(|item| redacted_value(redactor, item)).collect()
+        }
+        Value::Object(items) => {
+            items.into_iter().map(|(name, item)| (name, redacted_value(redactor, item))).collect()
+        }
+        other => other,
     }
 }
 

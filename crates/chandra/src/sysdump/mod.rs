@@ -1,8 +1,8 @@
 //! `chandra sysdump`: what the doctor says, what the agent says, its configuration and its log, and what the
 //! kernel is like, in one archive. What cannot be had is listed with the reason, and is no failure.
 //!
-//! Every part goes through the redactor of alerts, line by line, before it can get into the archive; each is
-//! bounded, and so are all together.
+//! Every part goes through the redactor of alerts before it can get into the archive; each is bounded, and there
+//! are only so many.
 
 mod archive;
 mod gather;
