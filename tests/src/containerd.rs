@@ -14,7 +14,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-pub use cri::{Container, Cri, Pairs, Pod, pairs};
+pub use cri::{Confined, Container, Cri, Pairs, Pod, pairs};
 pub use detour::Detour;
 
 use crate::launch::{before_exec, checked};

@@ -66,3 +66,19 @@ fn request_with(
     assert_eq!(length, Some(body.len().to_string().as_str()), "{head}");
     (status.parse().unwrap(), head.clone(), body.to_owned())
 }
+
+/// Takes a request and answers it so, in place of an agent.
+///
+/// # Panics
+/// When there is no request.
+pub fn answer(connection: &mut TcpStream, status: &str, body: &str) {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        connection.read_exact(&mut byte).unwrap();
+        request.extend(byte);
+    }
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+    connection.write_all((head + body).as_bytes()).unwrap();
+}

@@ -10,11 +10,13 @@ mod cgroup;
 pub mod cli;
 mod companions;
 mod counts;
+mod describe;
 mod device;
 mod doctor;
 mod flows;
 mod follow;
 mod here;
+mod install;
 mod list;
 mod observe;
 mod output;
@@ -23,7 +25,9 @@ mod profiling;
 mod record;
 mod rules;
 mod session;
+mod status;
 mod stop;
+mod sysdump;
 mod trace;
 
 use std::process::ExitCode;
@@ -46,7 +50,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Trace(options) => trace::run(&options)?,
         cli::Verb::List(options) => list::run(&options)?,
         cli::Verb::Observe(options) => observe::run(&options)?,
-        cli::Verb::OtherOfServer(options) => observe::run_other(&options)?,
+        cli::Verb::OtherOfServer(options) => return observe::run_other(&options),
         cli::Verb::Alerts(options) => alerts::run(&options)?,
         cli::Verb::Record(options) => record::run(&options)?,
         cli::Verb::Profiling(options) => profiling::run(&options)?,
@@ -54,6 +58,9 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Profile(options) => profile::run(&options)?,
         cli::Verb::Doctor(options) => return doctor::run(&options),
         cli::Verb::Agent(options) => agent::run(&options)?,
+        cli::Verb::Sysdump(options) => sysdump::run(&options)?,
+        cli::Verb::Install(options) => install::run(&options)?,
+        cli::Verb::Describe(options) => describe::run(&options)?,
         cli::Verb::Canary => {}
         cli::Verb::Shown(text) => output::print(&text)?,
         cli::Verb::Missing(help) => {

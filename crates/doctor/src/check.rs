@@ -36,6 +36,7 @@ checks! {
     PROFILE = "profile", "Profiles, and the files that they are read from and written to";
     HUBBLE = "hubble", "The server that flows are asked of";
     PORT = "port", "The address that the agent serves on";
+    INSTALL = "install", "What is installed in a cluster, and the values that it is made from";
     KERNEL = "kernel", "Kernels with defects that watching them sets off";
     JIT = "bpf-jit", "Whether programs run as machine code or are interpreted";
     STATISTICS = "bpf-statistics", "The kernel's measuring of what programs cost";

@@ -8,6 +8,7 @@
 )]
 
 pub mod alerts;
+pub mod chart;
 pub mod flow_export;
 pub mod hubble;
 pub mod metrics;
@@ -57,6 +58,7 @@ pub static TARGETS: &[Target] = &[
     ("perf_records", perf_records),
     ("proc_maps", proc_maps),
     ("config_file", config_file),
+    ("chart_values", chart::chart_values),
     ("btf", btf),
     ("kernel_log", kernel_log),
     ("proc_stat", proc_stat),

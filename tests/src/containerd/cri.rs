@@ -84,6 +84,23 @@ pub struct Container {
     pub privileged: bool,
     /// Host path, container path, read-only.
     pub mounts: Vec<(String, String, bool)>,
+    /// Its environment, beside that of its image.
+    pub variables: Pairs,
+    /// It is confined so; if it is not said, as containers usually are.
+    pub confined: Option<Confined>,
+}
+
+/// Rights of a container, as a pod's security context has them.
+#[derive(Debug, Clone, Default)]
+pub struct Confined {
+    /// Capabilities that it has, of all.
+    pub capabilities: Vec<String>,
+    /// Nothing in its root can be written.
+    pub is_root_readonly: bool,
+    /// What it executes gets no more rights.
+    pub has_no_new_privileges: bool,
+    /// The runtime's own seccomp profile, in place of none.
+    pub has_seccomp: bool,
 }
 
 impl Container {
@@ -149,7 +166,17 @@ impl Cri {
             host_path: host.clone(),
             readonly: *readonly,
         };
+        let confined = container.confined.as_ref();
         let context = ContainerContext {
+            capabilities: confined.map(|confined| Capability {
+                add: confined.capabilities.clone(),
+                drop: vec!["ALL".to_owned()],
+            }),
+            readonly_rootfs: confined.is_some_and(|confined| confined.is_root_readonly),
+            no_new_privs: confined.is_some_and(|confined| confined.has_no_new_privileges),
+            seccomp: confined
+                .filter(|confined| confined.has_seccomp)
+                .map(|_| SecurityProfile { profile_type: RUNTIME_DEFAULT }),
             privileged: container.privileged,
             // Without them it has those of the pod.
             namespace_options: pod.host_pid.then(|| Self::namespaces_of(pod)),
@@ -161,6 +188,7 @@ impl Cri {
             }),
             image: Some(ImageSpec { image: super::IMAGE.to_owned() }),
             command: container.command.clone(),
+            envs: entries(&container.variables),
             mounts: container.mounts.iter().map(mount).collect(),
             labels: entries(&container.labels),
             annotations: entries(&container.annotations),
@@ -192,12 +220,21 @@ impl Cri {
     /// # Panics
     /// When it fails.
     pub fn execute(&self, id: &str, words: &[&str]) -> String {
+        self.try_execute(id, words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// The same, which may fail.
+    ///
+    /// # Errors
+    /// What it wrote to its standard error.
+    pub fn try_execute(&self, id: &str, words: &[&str]) -> Result<String, String> {
         let command = words.iter().map(|word| (*word).to_owned()).collect();
         let request = ExecSyncRequest { container_id: id.to_owned(), command, timeout: 30 };
         let answer: ExecSyncResponse = self.call("RuntimeService/ExecSync", request);
-        let error = String::from_utf8_lossy(&answer.stderr);
-        assert_eq!(answer.exit_code, 0, "{words:?}: {error}");
-        String::from_utf8(answer.stdout).unwrap()
+        match answer.exit_code {
+            0 => Ok(String::from_utf8(answer.stdout).unwrap()),
+            _ => Err(String::from_utf8_lossy(&answer.stderr).into_owned()),
+        }
     }
 
     /// How a container's program ended, once it has.
@@ -434,6 +471,8 @@ struct ContainerConfig {
     image: Option<ImageSpec>,
     #[prost(string, repeated, tag = "3")]
     command: Vec<String>,
+    #[prost(message, repeated, tag = "6")]
+    envs: Vec<Entry>,
     #[prost(message, repeated, tag = "7")]
     mounts: Vec<Mount>,
     #[prost(message, repeated, tag = "9")]
@@ -470,8 +509,33 @@ struct LinuxContainerConfig {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ContainerContext {
+    #[prost(message, optional, tag = "1")]
+    capabilities: Option<Capability>,
+    #[prost(bool, tag = "7")]
+    readonly_rootfs: bool,
+    #[prost(bool, tag = "11")]
+    no_new_privs: bool,
+    #[prost(message, optional, tag = "15")]
+    seccomp: Option<SecurityProfile>,
     #[prost(bool, tag = "2")]
     privileged: bool,
     #[prost(message, optional, tag = "3")]
     namespace_options: Option<NamespaceOption>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Capability {
+    #[prost(string, repeated, tag = "1")]
+    add: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    drop: Vec<String>,
+}
+
+/// The ProfileType of the runtime's own profile.
+const RUNTIME_DEFAULT: i32 = 0;
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct SecurityProfile {
+    #[prost(int32, tag = "1")]
+    profile_type: i32,
 }

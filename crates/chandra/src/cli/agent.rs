@@ -41,13 +41,14 @@ Examples:
 Every long option is also a key of the configuration file (ring-size is ring_size there).";
 
 /// Read when it is there and no other file is named.
-const DEFAULT_FILE: &str = "/etc/chandra/chandra.toml";
+pub const DEFAULT_FILE: &str = "/etc/chandra/chandra.toml";
 
 /// What the windows of a profile may take when nothing else is said.
 const DEFAULT_PROFILE_BYTES: usize = 32 << 20;
 
 /// Where the agent serves when nothing else is said.
-const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9965);
+pub const DEFAULT_HTTP: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9965);
 
 /// The arguments as typed, or as the environment has them.
 #[derive(Debug, Args)]
@@ -235,6 +236,7 @@ impl AgentOptions {
             alerts_redact: file.alerts_redact,
         });
         let http = arguments.http.or(file.http);
+        let is_insecure = hubble.insecure.unwrap_or(false);
         let print = arguments.print.or(file.print).unwrap_or(false);
         let event_budget = arguments.event_budget.or(file.event_budget).unwrap_or_default();
         let budgets = budgets(&event_budget, Budget::Own)?;
@@ -242,7 +244,7 @@ impl AgentOptions {
         let export = export.options()?;
         let prints_json = print && format == Format::Json || export.writes_to_stdout();
         Ok(Self {
-            http: http.as_deref().map_or(Ok(DEFAULT_HTTP), address)?,
+            http: http.as_deref().map_or(Ok(DEFAULT_HTTP), |text| address(text, is_insecure))?,
             print,
             format,
             signals: signals(arguments.signals.or(file.signals))?,
@@ -264,14 +266,16 @@ impl AgentOptions {
     }
 }
 
-/// An address that only this machine can reach: there is no TLS and no password yet.
-fn address(text: &str) -> Result<SocketAddr, Problem> {
+/// An address that only this machine can reach, unless somebody took it on himself: there is no TLS and no
+/// password yet.
+fn address(text: &str, is_insecure: bool) -> Result<SocketAddr, Problem> {
     let why = "no address and port";
     let address: SocketAddr =
         text.parse().map_err(|_| bad_value("--http", text, why, "--http 127.0.0.1:9965"))?;
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !is_insecure {
         let why = "reachable from other machines, and what is served there is not protected";
-        return Err(bad_value("--http", text, why, "--http 127.0.0.1:9965"));
+        let next = format!("--http 127.0.0.1:9965, or --http {text} --insecure");
+        return Err(bad_value("--http", text, why, &next));
     }
     Ok(address)
 }
@@ -329,8 +333,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_may_listen() {
-        assert!(address("127.0.0.1:0").is_ok() && address("[::1]:9965").is_ok());
-        assert!(address("0.0.0.0:9965").is_err() && address("9965").is_err());
+    fn only_this_machine_is_served_unless_others_are_meant() {
+        let safe = |text| address(text, false);
+        assert!(safe("127.0.0.1:0").is_ok() && safe("[::1]:9965").is_ok());
+        assert!(safe("0.0.0.0:9965").is_err() && safe("9965").is_err());
+        assert!(address("0.0.0.0:9965", true).is_ok() && address("9965", true).is_err());
     }
 }

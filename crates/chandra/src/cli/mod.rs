@@ -15,6 +15,7 @@ pub(crate) mod audit;
 mod budget;
 pub(crate) mod common;
 pub mod config_file;
+pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod evaluation;
 pub(crate) mod export;
@@ -22,6 +23,7 @@ pub(crate) mod hubble;
 pub(crate) mod hubble_config;
 pub(crate) mod hubble_server;
 pub(crate) mod identity;
+pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod observe;
@@ -34,6 +36,7 @@ pub(crate) mod profiling;
 pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod selection;
+pub(crate) mod sysdump;
 pub(crate) mod trace;
 
 /// What was asked.
@@ -61,6 +64,12 @@ pub(crate) enum Verb {
     Doctor(Box<doctor::DoctorOptions>),
     /// `chandra agent …`
     Agent(Box<agent::AgentOptions>),
+    /// `chandra sysdump …`
+    Sysdump(Box<sysdump::SysdumpOptions>),
+    /// `chandra install …`
+    Install(install::InstallOptions),
+    /// `chandra completions`, `chandra man`
+    Describe(describe::DescribeOptions),
     /// What the agent executes to see its own exec.
     Canary,
     /// Nothing was asked: the help that says what there is to ask.
@@ -90,6 +99,12 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
     if let Some(options) = of_server {
         let options = options.map_err(|error| problem(&error, &arguments))?;
         return options.map(Box::new).map(Verb::OtherOfServer);
+    }
+    let described = matches
+        .subcommand()
+        .and_then(|(verb, matches)| describe::DescribeOptions::parse(verb, matches));
+    if let Some(options) = described {
+        return options.map(Verb::Describe).map_err(|error| problem(&error, &arguments));
     }
     match matches.subcommand() {
         Some(("observe", matches)) => {
@@ -143,6 +158,14 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
                 .map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Doctor)
         }
+        Some(("sysdump", matches)) => {
+            let options = sysdump::SysdumpOptions::parse(matches)
+                .map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Sysdump)
+        }
+        Some(("install", matches)) => install::InstallOptions::parse(matches)
+            .map(Verb::Install)
+            .map_err(|error| problem(&error, &arguments)),
         Some(("agent", matches)) => {
             let arguments = agent::AgentArguments::from_arg_matches(matches)
                 .map_err(|error| problem(&error, &arguments))?;
@@ -152,7 +175,13 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
     }
 }
 
+/// All that is parsed: what is shown, and what the agent asks of itself.
 fn command() -> Command {
+    shown().subcommand(Command::new(CANARY).hide(true))
+}
+
+/// All that is there for people.
+pub(crate) fn shown() -> Command {
     // The help texts come last: deriving sets the struct's own documentation.
     let verbs = traces().map(|(signal, verb)| {
         let command = trace::TraceArguments::augment_args(Command::new(verb.name));
@@ -201,7 +230,9 @@ fn command() -> Command {
         .subcommand(profile::command())
         .subcommand(doctor::command())
         .subcommand(agent)
-        .subcommand(Command::new(CANARY).hide(true))
+        .subcommand(sysdump::command())
+        .subcommand(install::command())
+        .subcommands(describe::commands())
         .after_help(
             "Exit codes: 0 done, 1 something failed, 2 the command line or configuration is wrong",
         )
@@ -232,6 +263,10 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         Some("profile") => "chandra profile --help",
         Some("doctor") => "chandra doctor --help",
         Some("agent") => "chandra agent --help",
+        Some("sysdump") => "chandra sysdump --help",
+        Some("install") => "chandra install --help",
+        Some("completions") => "chandra completions --help",
+        Some("man") => "chandra man --help",
         _ => "chandra --help",
     };
     let what = match error.kind() {

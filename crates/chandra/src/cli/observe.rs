@@ -242,8 +242,13 @@ pub enum Observe {
 
 /// `chandra observe`.
 pub fn command() -> Command {
+    // So many flags are found sooner in one line each.
+    let help =
+        || Arg::new("help").short('h').long("help").help("Print help").action(ArgAction::HelpShort);
     let events = |name, about| {
-        EventArguments::augment_args(Command::new(name)).about(about).long_about(None)
+        // What switches clap's own flag off is in force for verbs below, too.
+        let command = EventArguments::augment_args(Command::new(name)).arg(help());
+        command.about(about).long_about(None)
     };
     let flows = |name, about| {
         let command = SelectorArguments::augment_args(Command::new(name));
@@ -252,9 +257,7 @@ pub fn command() -> Command {
         let command = FormatArguments::augment_args(command);
         let command = ServerArguments::augment_args(command);
         let command = OtherArguments::augment_args(command);
-        // So many flags are found sooner in one line each.
-        let help = Arg::new("help").short('h').long("help").help("Print help");
-        let command = command.disable_help_flag(true).arg(help.action(ArgAction::HelpShort));
+        let command = command.disable_help_flag(true).arg(help());
         command.about(about).long_about(None).after_help(EXAMPLES)
     };
     flows("observe", "Show flows of a Hubble server: Chandra's agent, Cilium's, or a relay")

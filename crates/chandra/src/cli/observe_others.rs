@@ -1,10 +1,22 @@
 //! The options of what else a server of Hubble's is asked: `chandra status`, `list nodes`,
 //! `list namespaces` and `watch peers`.
 
+use std::net::SocketAddr;
+
 use chandra_doctor::Problem;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
+use super::agent;
+use super::common::bad_value;
 use super::hubble_server::{ServerArguments, ServerOptions};
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  chandra status                                    this machine's agent, on one screen
+  chandra status -o json | jq .agent.warnings       what it lacks
+  chandra status --server relay.example:80          any server of Hubble's
+
+Exit codes: 0 it is well, 1 it is not, or does not answer, 2 the command line is wrong";
 
 /// How a status looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -55,6 +67,28 @@ struct Arguments<F: ValueEnum + Clone + Send + Sync + 'static> {
     server: ServerArguments,
 }
 
+/// What `chandra status` has beside these.
+#[derive(Debug, Args)]
+struct StatusArguments {
+    #[command(flatten)]
+    common: Arguments<StatusFormat>,
+    /// Address of this machine's agent, which is asked what it sees, loses and costs [default:
+    /// 127.0.0.1:9965, where no server is named]
+    #[arg(long, env = "CHANDRA_HTTP", value_name = "ADDRESS")]
+    http: Option<String>,
+}
+
+/// Whether the agent of this machine is asked, over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agent {
+    /// Another server was named.
+    NotMeant,
+    /// Where it usually is, if it is there.
+    Usual(SocketAddr),
+    /// There, as somebody said.
+    Named(SocketAddr),
+}
+
 /// `chandra status`.
 #[derive(Debug)]
 pub struct StatusOptions {
@@ -62,6 +96,22 @@ pub struct StatusOptions {
     pub format: StatusFormat,
     /// Who is asked.
     pub server: ServerOptions,
+    /// Whether the agent is asked, too.
+    pub agent: Agent,
+}
+
+impl StatusArguments {
+    fn options(self) -> Result<StatusOptions, Problem> {
+        let server = self.common.server.options(&self.common.server.config()?)?;
+        let agent = match self.http {
+            Some(text) => Agent::Named(text.parse().map_err(|_| {
+                bad_value("--http", &text, "no address and port", "--http 127.0.0.1:9965")
+            })?),
+            None if server.is_usual => Agent::Usual(agent::DEFAULT_HTTP),
+            None => Agent::NotMeant,
+        };
+        Ok(StatusOptions { format: self.common.output.unwrap_or_default(), server, agent })
+    }
 }
 
 /// `chandra list nodes`, `chandra list namespaces`.
@@ -97,10 +147,10 @@ pub enum OtherOptions {
 
 /// `chandra status`.
 pub fn status_command() -> Command {
-    Arguments::<StatusFormat>::augment_args(Command::new("status"))
-        .about("Say whether a Hubble server is well, and how many flows it has")
+    StatusArguments::augment_args(Command::new("status"))
+        .about("Say whether this machine's agent, or a Hubble server, is well, and what it sees")
         .long_about(None)
-        .after_help("Exit codes: 0 it is well, 1 it is not, or does not answer, 2 the command line is wrong")
+        .after_help(STATUS_EXAMPLES)
 }
 
 /// What is listed of a server, beside what is listed of this machine.
@@ -136,9 +186,8 @@ impl OtherOptions {
         matches: &ArgMatches,
     ) -> Option<Result<Result<Self, Problem>, clap::Error>> {
         let options = match path {
-            ["status", _] => typed(matches).map(|it| {
-                it.map(|(format, server)| Self::Status(StatusOptions { format, server }))
-            }),
+            ["status", _] => StatusArguments::from_arg_matches(matches)
+                .map(|arguments| arguments.options().map(Self::Status)),
             ["list", "nodes"] => typed(matches).map(|it| {
                 it.map(|(format, server)| Self::Nodes(InventoryOptions { format, server }))
             }),

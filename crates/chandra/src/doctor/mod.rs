@@ -15,7 +15,7 @@ use chandra_doctor::node::Node;
 use chandra_doctor::{Problem, Report, examine};
 use chandra_signals::Signal;
 
-use crate::cli::doctor::{DoctorFormat, DoctorOptions, What};
+use crate::cli::doctor::{DoctorFormat, DoctorOptions, NodeOptions, What};
 use crate::output;
 
 /// Looks and tells; the code is 1 when something failed.
@@ -25,14 +25,21 @@ pub fn run(options: &DoctorOptions) -> Result<ExitCode, Problem> {
         What::Explain(text) => return explain::run(text, options.format),
         What::Capabilities(signals) => return tell_capabilities(signals, options.format),
         What::Agent(server) => agent::ask(server)?,
-        What::Node(asked) => {
-            let node = gather::node(asked);
-            let needs = needs(&asked.signals, &node);
-            examine(&node, &needs)
-        }
+        What::Node(asked) => look(asked),
     };
     show(&report, options.format)?;
     Ok(ExitCode::from(report.exit_code()))
+}
+
+fn look(asked: &NodeOptions) -> Report {
+    let node = gather::node(asked);
+    let needs = needs(&asked.signals, &node);
+    examine(&node, &needs)
+}
+
+/// What is found on this node, as JSON.
+pub fn node_json(asked: &NodeOptions) -> String {
+    print::json(&look(asked))
 }
 
 fn show(report: &Report, format: DoctorFormat) -> Result<(), Problem> {
@@ -63,14 +70,25 @@ fn tell_capabilities(
     signals: &[&'static Signal],
     format: DoctorFormat,
 ) -> Result<ExitCode, Problem> {
-    let mounts = gather::mounts().unwrap_or_default();
-    let has_tracefs = mounts.iter().any(|mount| mount.filesystem == "tracefs");
-    let needs = needs_of(signals, &gather::kernel(), has_tracefs);
-    let held = chandra_loader::capability::effective();
     let text = match format {
-        DoctorFormat::Table => print::needs_table(&needs, held),
-        DoctorFormat::Json => print::needs_json(&needs, held),
+        DoctorFormat::Table => print::needs_table(&needs_here(signals), held()),
+        DoctorFormat::Json => capabilities_json(signals),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What these signals need on this node, and what is held, as JSON.
+pub fn capabilities_json(signals: &[&'static Signal]) -> String {
+    print::needs_json(&needs_here(signals), held())
+}
+
+fn needs_here(signals: &[&'static Signal]) -> Vec<Need> {
+    let mounts = gather::mounts().unwrap_or_default();
+    let has_tracefs = mounts.iter().any(|mount| mount.filesystem == "tracefs");
+    needs_of(signals, &gather::kernel(), has_tracefs)
+}
+
+fn held() -> u64 {
+    chandra_loader::capability::effective()
 }

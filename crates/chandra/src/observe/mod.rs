@@ -19,11 +19,12 @@ pub mod request;
 mod resume;
 pub mod server;
 mod source;
-mod status;
+pub mod status;
 pub mod stream;
 mod totals;
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use chandra_doctor::{Check, Problem};
 
@@ -49,16 +50,15 @@ pub fn run(options: &ObserveOptions) -> Result<(), Problem> {
     })
 }
 
-/// Shows what else a server knows.
-pub fn run_other(options: &OtherOptions) -> Result<(), Problem> {
-    block_on(async {
-        match options {
-            OtherOptions::Status(options) => status::run(options).await,
-            OtherOptions::Nodes(options) => inventory::nodes(options).await,
-            OtherOptions::Namespaces(options) => inventory::namespaces(options).await,
-            OtherOptions::Peers(options) => peers::run(options).await,
-        }
-    })
+/// Shows what else a server knows. The code is 1 when what was asked for could be shown and is not well.
+pub fn run_other(options: &OtherOptions) -> Result<ExitCode, Problem> {
+    match options {
+        OtherOptions::Status(options) => return status::run(options),
+        OtherOptions::Nodes(options) => block_on(inventory::nodes(options)),
+        OtherOptions::Namespaces(options) => block_on(inventory::namespaces(options)),
+        OtherOptions::Peers(options) => block_on(peers::run(options)),
+    }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Waits for this.

@@ -1,6 +1,8 @@
-//! `chandra status`: whether a server is well, and how many flows it has.
+//! `chandra status`: whether a server is well, and how many flows it has; and where it is this machine's
+//! agent, what that sees, loses and costs.
 
 use std::fmt::Write;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
@@ -11,25 +13,64 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::columns::Columns;
 use super::server::Server;
-use crate::cli::observe_others::{StatusFormat, StatusOptions};
+use crate::cli::observe_others::{Agent, StatusFormat, StatusOptions};
 use crate::output;
+use crate::status::{self, Overview};
 
 /// The service whose health is asked for.
 const SERVICE: &str = "hubble.server.Observer";
 const WHAT: &str = "cannot ask for the server's status";
 
-/// Asks, and prints.
-pub async fn run(options: &StatusOptions) -> Result<(), Problem> {
-    let server = Server::connect(&options.server).await?;
+/// Asks the server, and the agent of this machine where that is meant, and prints. The code is 1 when the
+/// agent is not well.
+pub fn run(options: &StatusOptions) -> Result<ExitCode, Problem> {
+    let overview = match (options.agent, options.format) {
+        (_, StatusFormat::Dict | StatusFormat::Table) | (Agent::NotMeant, _) => None,
+        (Agent::Named(address), _) => Some(Overview::ask(address).map_err(|why| {
+            let next = "start it: sudo chandra agent; or say where it is: --http ADDRESS";
+            Problem::new(
+                Check::PORT,
+                format!("cannot ask the agent at http://{address}"),
+                why,
+                next,
+            )
+        })?),
+        (Agent::Usual(address), _) => Overview::ask(address).ok(),
+    };
+    let served = super::block_on(served(options, overview.is_some()))?;
+    let text = match (&overview, options.format) {
+        (None, _) => served.unwrap_or_default(),
+        (Some(overview), StatusFormat::Json) => with_agent(served.as_deref(), overview),
+        (Some(overview), _) => {
+            let above = served.unwrap_or_else(|| {
+                format!("Healthcheck (via {}): no answer\n", options.server.connect.address)
+            });
+            let lines = above.lines().count();
+            above + &status::text(overview, lines)
+        }
+    };
+    output::print(&text)?;
+    let is_well = overview.is_none_or(|overview| overview.failures.is_empty());
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a server says; nothing where the usual one is not there and that `can_miss`.
+async fn served(options: &StatusOptions, can_miss: bool) -> Result<Option<String>, Problem> {
+    let server = match Server::connect(&options.server).await {
+        Ok(server) => server,
+        Err(_) if can_miss && options.server.is_usual => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
     let request = HealthCheckRequest { service: SERVICE.into() };
     let health = server.answer(WHAT, server.health().check(request)).await?.status();
     let is_well = health == ServingStatus::Serving;
+    let mut text = String::new();
     if options.format == StatusFormat::Compact {
         let word = if is_well { "Ok" } else { health.as_str_name() };
-        let line = format!("Healthcheck (via {}): {word}\n", server.address());
-        output::write(line.as_bytes())?;
+        let _ = writeln!(text, "Healthcheck (via {}): {word}", server.address());
     }
     if !is_well {
+        output::print(&text)?;
         return Err(Problem::new(
             Check::HUBBLE,
             format!("the server {} is not healthy", server.address()),
@@ -39,13 +80,23 @@ pub async fn run(options: &StatusOptions) -> Result<(), Problem> {
     }
     let status =
         server.answer(WHAT, server.observer().server_status(ServerStatusRequest {})).await?;
-    let text = match options.format {
+    text += &match options.format {
         StatusFormat::Compact => compact(&status),
         StatusFormat::Dict => dict(&status),
         StatusFormat::Table => table(&status),
         StatusFormat::Json => json_line(&status)?,
     };
-    output::write(text.as_bytes()).map(drop)
+    Ok(Some(text))
+}
+
+/// What a server said as an object, with the agent as one more of its keys.
+fn with_agent(served: Option<&str>, overview: &Overview) -> String {
+    let mut agent = serde_json::json!(overview);
+    agent["verdict"] = overview.verdict().into();
+    let served = served.unwrap_or("{}").trim_end();
+    let served = served.strip_suffix('}').unwrap_or(served);
+    let comma = if served == "{" { "" } else { "," };
+    format!("{served}{comma}\"agent\":{agent}}}\n")
 }
 
 fn json_line(status: &ServerStatusResponse) -> Result<String, Problem> {

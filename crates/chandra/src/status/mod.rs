@@ -1,0 +1,11 @@
+//! How an agent of this machine is, by what it says over HTTP: `/signals`, `/readyz` and `/metrics`.
+//! `chandra status` shows it below what Hubble's part of the agent says.
+
+pub mod http;
+pub mod overview;
+mod said;
+mod samples;
+mod screen;
+
+pub use overview::Overview;
+pub use screen::text;
