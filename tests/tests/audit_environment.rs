@@ -105,10 +105,8 @@ fn the_environment_is_that_of_proc() {
     needs!("root");
     let scratch = Scratch::new();
     let mark = format!("mark-{}", unique());
-    let agent = auditing(
-        &scratch,
-        &rule("All", &format!("proc.args contains {mark}"), "%proc.env"),
-    );
+    let agent =
+        auditing(&scratch, &rule("All", &format!("proc.args contains {mark}"), "%proc.env"));
     // Those whose values alerts tell.
     let variables = [("PATH", "/usr/bin:/bin"), ("LANG", "C"), ("HOME", "/a b"), ("TERM", "")];
     let actor = Path::new(env!("CARGO_BIN_EXE_actor"));

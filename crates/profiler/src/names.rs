@@ -220,11 +220,7 @@ fn kind(space: Space) -> Kind {
 }
 
 /// The module of a space, and where its names are.
-fn origin(
-    space: Space,
-    executables: &Executables,
-    lists: &CodeLists,
-) -> (String, Option<Origin>) {
+fn origin(space: Space, executables: &Executables, lists: &CodeLists) -> (String, Option<Origin>) {
     match space {
         Space::Kernel => ("[kernel]".to_owned(), Some(Origin::Kernel)),
         Space::Process(process) => (String::new(), lists.get(process).map(Origin::List)),
