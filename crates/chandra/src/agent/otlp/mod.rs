@@ -64,7 +64,7 @@ pub fn sink(logs: Logs) -> sink::Options {
 
 /// Tells Prometheus what became of what was to be told.
 pub fn write(figures: &Figures, out: &mut Writer<'_>) {
-    let mut counts = |kind, name, help, value: fn(&SignalFigures) -> u64| {
+    let mut counts = |kind, name: &str, help, value: fn(&SignalFigures) -> u64| {
         let unit = if name.ends_with("_bytes") { "bytes" } else { "" };
         let mut family = out.family(kind, name, unit, help);
         for figures in figures {
