@@ -394,7 +394,7 @@ mod tests {
         }
         let types = vec![ValueType::new("waits", "count"), ValueType::off_cpu()];
         let mut profile = Profile::new(types, Default::default());
-        stacks.write(&mut Names::unknown(), What::Kernel, &mut profile);
+        stacks.write(&Names::default(), What::Kernel, &mut profile);
         assert_eq!(profile.totals(), vec![4, 290]);
         let mut folded = Vec::new();
         chandra_profile::folded::write(&profile, Default::default(), 1, &mut folded).unwrap();
