@@ -160,7 +160,8 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
             .collect();
         told.sort();
         assert_eq!(told, binds(&spec), "{mounts}");
-        let (source, writable) = ("container.mount.source[/data]", "container.mount.rdwr[/*/volume]");
+        let (source, writable) =
+            ("container.mount.source[/data]", "container.mount.rdwr[/*/volume]");
         if *privileged {
             assert_eq!(field(source).as_str(), volume.to_str());
             assert_eq!(field(writable), "false");
@@ -176,7 +177,7 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
             ("container.host_network", "net"),
             ("container.host_ipc", "ipc"),
         ] {
-            let is_host_s = namespace(&shell, kind) == namespace("1", kind);
+            let is_host_s = namespace(&shell, kind) == namespace("self", kind);
             // Where pods cannot have a network, the test's network is not the host's, and CRI calls it so.
             if kind == "net" && has_network && pod.host_network {
                 continue;
@@ -184,7 +185,9 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
             assert_eq!(field(name), Value::Bool(is_host_s), "{name} of {}", pod.name);
         }
         assert_eq!(field("container.label[tier]"), pod.name.as_str());
-        assert!(field("container.labels").as_str().unwrap().contains(&format!("tier:{}", pod.name)));
+        assert!(
+            field("container.labels").as_str().unwrap().contains(&format!("tier:{}", pod.name))
+        );
         assert_eq!(field("k8s.pod.id"), pod.uid.as_str());
         assert_eq!(field("k8s.pod.full_sandbox_id"), sandbox.as_str());
         assert_eq!(field("k8s.pod.sandbox_id"), sandbox[..12]);
@@ -194,7 +197,10 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
             .unwrap();
         let image = String::from_utf8(image.stdout).unwrap();
         let image_id = field("container.image.id");
-        assert!(image.contains(&format!("sha256:{}", image_id.as_str().unwrap())), "{image_id} {image}");
+        assert!(
+            image.contains(&format!("sha256:{}", image_id.as_str().unwrap())),
+            "{image_id} {image}"
+        );
 
         let addresses = Command::new("nsenter")
             .args(["-t", &shell, "-n", "ip", "-4", "-o", "address", "show", "dev", "eth0"])
@@ -212,7 +218,8 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
         let start_ns = field("container.start_ts").as_u64().unwrap();
         // In hundredths of a second since the machine started, in the 22nd field (proc_pid_stat(5)).
         let stat = fs::read_to_string(format!("/proc/{shell}/stat")).unwrap();
-        let ticks: u64 = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
+        let ticks: u64 =
+            stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
         let booted: u64 = (fs::read_to_string("/proc/stat").unwrap().lines())
             .find_map(|line| line.strip_prefix("btime ")?.parse().ok())
             .unwrap();

@@ -96,7 +96,7 @@ fn line(parent: &str) -> String {
         name: Some("web"),
         image: Some("docker.io/library/nginx:1.25"),
         is_sandbox: false,
-            details: None,
+        details: None,
     };
     let pod = Pod { namespace: Some("shop"), name: Some("web-5"), ..Pod::default() };
     let who =

@@ -30,7 +30,8 @@ fn check(container: &ContainerDescription) {
     let details = &container.details;
     let mounts = details.mounts.as_deref().unwrap_or_default();
     let fits = |mount: &Mount| {
-        mount.host_path.bytes() <= Text::MAX_BYTES && mount.container_path.bytes() <= Text::MAX_BYTES
+        mount.host_path.bytes() <= Text::MAX_BYTES
+            && mount.container_path.bytes() <= Text::MAX_BYTES
     };
     assert!(mounts.len() <= MAX_LIST && mounts.iter().all(fits));
     assert!(mounts.len() == MAX_LIST || details.mounts_omitted == 0);

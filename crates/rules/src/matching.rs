@@ -9,6 +9,6 @@ mod prefixes;
 pub(crate) use addresses::Networks;
 pub(crate) use getopt::OptionLetters;
 pub(crate) use glob::{Glob, Part as GlobPart};
-pub use mounts::MountChoice;
 pub(crate) use mounts::Chosen;
+pub use mounts::MountChoice;
 pub(crate) use prefixes::Prefixes;

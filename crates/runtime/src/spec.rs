@@ -214,10 +214,9 @@ mod tests {
         assert_eq!(rights(&CAPABILITIES, devices), Some(true));
         assert_eq!(rights(&[&CAPABILITIES[..], &["CAP_BPF"]].concat(), devices), Some(true));
         assert_eq!(rights(&CAPABILITIES[1..], devices), Some(false));
-        for near in [
-            r#""seccomp":{"defaultAction":"SCMP_ACT_ERRNO"}"#,
-            r#""maskedPaths":["/proc/kcore"]"#,
-        ] {
+        for near in
+            [r#""seccomp":{"defaultAction":"SCMP_ACT_ERRNO"}"#, r#""maskedPaths":["/proc/kcore"]"#]
+        {
             assert_eq!(rights(&CAPABILITIES, &format!("{devices},{near}")), Some(false), "{near}");
         }
         for device in [

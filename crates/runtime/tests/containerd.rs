@@ -79,15 +79,25 @@ fn a_snapshot_says_everything_of_pods_and_containers() {
     assert_eq!(container.name.as_str(), "server");
     assert_eq!(container.state, ContainerState::Running);
     assert_eq!(container.image.as_str(), IMAGE);
-    assert!(container.details.image_id.as_str().starts_with("sha256:"), "{}", container.details.image_id);
+    assert!(
+        container.details.image_id.as_str().starts_with("sha256:"),
+        "{}",
+        container.details.image_id
+    );
     assert_eq!(container.details.labels.as_ref().unwrap().get("app").unwrap().as_str(), "web");
     assert_eq!(container.annotations.get("note").unwrap().as_str(), "x");
     assert_eq!(container.details.privileged, Some(true));
     assert!(is(container.sandbox_id.as_ref().unwrap(), &sandbox));
-    let mount = container.details.mounts.iter().flatten().find(|mount| mount.container_path.as_str() == "/data");
+    let mount = container
+        .details
+        .mounts
+        .iter()
+        .flatten()
+        .find(|mount| mount.container_path.as_str() == "/data");
     let mount = mount.unwrap();
     assert_eq!((mount.host_path.as_str(), mount.read_only), (volume.as_str(), true));
-    let paths = container.details.mounts.iter().flatten().map(|mount| mount.container_path.as_str());
+    let paths =
+        container.details.mounts.iter().flatten().map(|mount| mount.container_path.as_str());
     let paths: Vec<&str> = paths.collect();
     assert!(paths.contains(&"/dev/shm"), "what the runtime adds: {paths:?}");
     assert_eq!(command_of(container.pid.unwrap()), "sleep");

@@ -167,10 +167,12 @@ fn variable_of(name: &str) -> Asked<'_> {
     let argument = ENVIRONMENTS.iter().find_map(|field| name.strip_prefix(field));
     match argument {
         Some("") => Asked::All,
-        Some(argument) => match argument.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(name) => Asked::One(name.trim_matches(['"', '\''])),
-            None => Asked::Made,
-        },
+        Some(argument) => {
+            match argument.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                Some(name) => Asked::One(name.trim_matches(['"', '\''])),
+                None => Asked::Made,
+            }
+        }
         None => Asked::Made,
     }
 }
@@ -183,7 +185,9 @@ fn is_environment(name: &Arc<str>) -> bool {
 fn begins_variable(text: &str) -> bool {
     let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let name = text.bytes().take_while(|byte| is_of_name(byte)).count();
-    name > 0 && text.as_bytes().get(name) == Some(&b'=') && !text.starts_with(|first: char| first.is_ascii_digit())
+    name > 0
+        && text.as_bytes().get(name) == Some(&b'=')
+        && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -245,7 +249,8 @@ mod tests {
     fn the_value_of_a_variable_that_is_not_harmless_stands_nowhere() {
         let field = |name: &str, value: &str| (name.into(), Value::Text(value.into()));
         let alert = Alert {
-            output: "ran with correct horse, /tmp/x.so and KEY=two words PATH=/bin; CORRECT HORSE".into(),
+            output: "ran with correct horse, /tmp/x.so and KEY=two words PATH=/bin; CORRECT HORSE"
+                .into(),
             output_fields: vec![
                 field("proc.env[PASSPHRASE]", "correct horse"),
                 field("proc.env[LD_PRELOAD]", "/tmp/x.so"),

@@ -14,11 +14,7 @@ const HOST: &[u8] = b"host";
 const SHORT_ID: usize = 12;
 
 impl<'r> RecordFacts<'r> {
-    pub(super) fn container_value(
-        &self,
-        field: ContainerField,
-        argument: &Argument,
-    ) -> Value<'r> {
+    pub(super) fn container_value(&self, field: ContainerField, argument: &Argument) -> Value<'r> {
         use ContainerField as Of;
         let Some(container) = &self.who.container else {
             return match field {
@@ -67,7 +63,9 @@ impl<'r> RecordFacts<'r> {
             },
             Of::Privileged => details.privileged.map_or(Value::Unknown, Value::Bool),
             Of::StartTime => Value::known_number(start),
-            Of::Duration => Value::known_number(start.map(|start| self.time.0.saturating_sub(start))),
+            Of::Duration => {
+                Value::known_number(start.map(|start| self.time.0.saturating_sub(start)))
+            }
             Of::Label => match (&details.labels, argument) {
                 (None, _) => Value::Unknown,
                 (Some(labels), Argument::Name(key)) => label(labels, key),

@@ -14,7 +14,8 @@ const MAX_GENERATIONS: usize = 64;
 
 /// Names of shells.
 const SHELLS: [&[u8]; 12] = [
-    b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish", b"yash",
+    b"sh", b"bash", b"rbash", b"dash", b"ash", b"zsh", b"ksh", b"mksh", b"csh", b"tcsh", b"fish",
+    b"yash",
 ];
 
 /// Names that a program has at most.
@@ -196,7 +197,9 @@ impl<'r> RecordFacts<'r> {
             (Of::Args, _) if number == 1 && !self.node.by_name_only => {
                 Some(self.of(0, |program| started_words(program)))
             }
-            (Of::Args, _) | (_, Argument::Ancestor(_) | Argument::Name(_) | Argument::Mount(_)) => None,
+            (Of::Args, _) | (_, Argument::Ancestor(_) | Argument::Name(_) | Argument::Mount(_)) => {
+                None
+            }
             (Of::Image, _) => (number == 1).then(|| self.of(0, executed_by)),
             (Of::ParentImage, _) => (number == 1).then(|| self.of(1, executed_by)),
             // All names of each ancestor in turn.

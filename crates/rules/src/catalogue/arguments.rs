@@ -38,9 +38,9 @@ const fn row(field: EventField, place: Place, calls: &'static [EventType]) -> Ro
 }
 
 use EventField::{
-    AbsoluteDestination, AbsolutePath, AbsoluteSource, ArgCmd, ArgDevice, ArgDirectory, ArgDomain, ArgFileName, ArgFlags, ArgGid, ArgLinkDirectory,
-    ArgLinkPath, ArgMode, ArgName, ArgNamespaces, ArgNewPath, ArgOldPath, ArgPath, ArgPathName,
-    ArgPid, ArgRequest, ArgTarget, ArgUid,
+    AbsoluteDestination, AbsolutePath, AbsoluteSource, ArgCmd, ArgDevice, ArgDirectory, ArgDomain,
+    ArgFileName, ArgFlags, ArgGid, ArgLinkDirectory, ArgLinkPath, ArgMode, ArgName, ArgNamespaces,
+    ArgNewPath, ArgOldPath, ArgPath, ArgPathName, ArgPid, ArgRequest, ArgTarget, ArgUid,
 };
 use EventType::{
     Bpf, Chmod, Chown, Chroot, DeleteModule, Fchmod, Fchmodat, Fchmodat2, Fchown, Fchownat,

@@ -78,7 +78,8 @@ impl Lookup<'_> {
             (Takes::Nothing, Some(_)) => return wrong(format!("{name} takes no argument")),
             (Takes::Name, None) => return wrong(format!("{name} needs an argument: {name}[NAME]")),
             (Takes::Mount, None) => {
-                let why = format!("{name} needs a mount's number or path: {name}[0], {name}[/proc*]");
+                let why =
+                    format!("{name} needs a mount's number or path: {name}[0], {name}[/proc*]");
                 return wrong(why);
             }
             (_, None) => Argument::None,

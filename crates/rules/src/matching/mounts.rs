@@ -71,15 +71,14 @@ mod tests {
     #[test]
     fn a_mount_is_chosen_by_number_or_by_the_first_path_that_matches() {
         let mounts = [mount("/etc/a"), mount("/proc"), mount("/proc/1")];
-        let choose = |text: &str, omitted| match MountChoice::new(text).choose(
-            &mounts,
-            omitted,
-            |mount| &mount.host_path,
-        ) {
-            Chosen::Mount(mount) => mount.host_path.as_str(),
-            Chosen::None => "none",
-            Chosen::Unknown => "unknown",
-        };
+        let choose =
+            |text: &str, omitted| match MountChoice::new(text)
+                .choose(&mounts, omitted, |mount| &mount.host_path)
+            {
+                Chosen::Mount(mount) => mount.host_path.as_str(),
+                Chosen::None => "none",
+                Chosen::Unknown => "unknown",
+            };
         assert_eq!(choose("1", 0), "/proc");
         assert_eq!(choose("/proc*", 0), "/proc");
         assert_eq!(choose("/proc/*", 0), "/proc/1");
@@ -92,8 +91,7 @@ mod tests {
     fn a_path_that_was_cut_decides_nothing() {
         let long = format!("/{}", "x".repeat(2 * Text::MAX_BYTES));
         let choose = |text: &str, mounts: &[Mount]| {
-            MountChoice::new(text).choose(mounts, 0, |mount| &mount.host_path)
-                == Chosen::Unknown
+            MountChoice::new(text).choose(mounts, 0, |mount| &mount.host_path) == Chosen::Unknown
         };
         assert!(choose("/x*y", &[mount(&long)]));
         assert!(!choose("/a", &[mount("/a"), mount(&long)]));

@@ -271,7 +271,10 @@ fn garbage_about_one_container_costs_that_one() {
     assert_eq!(watch.told.containers().count(), 2);
     assert!(watch.told.container("good").is_some());
     let strange = watch.told.container("strange").unwrap();
-    assert_eq!(strange.details.labels.as_ref().unwrap().get("key").unwrap().as_str(), "\u{fffd}\0\u{1b}");
+    assert_eq!(
+        strange.details.labels.as_ref().unwrap().get("key").unwrap().as_str(),
+        "\u{fffd}\0\u{1b}"
+    );
     assert_eq!((strange.details.labels.as_ref().unwrap().omitted(), strange.created_at_ns), (1, 0));
     assert_eq!((strange.pid, strange.details.privileged), (None, None));
     assert_eq!(watch.handle.counts().failed_looks, 4);

@@ -208,7 +208,10 @@ fn calls_answer_with_their_arguments_under_falco_s_names() {
             both("unlinkat", [0, 0, 0x200, 0, 0, 0]),
             "evt.arg.name = /tmp/a and evt.arg.flags = AT_REMOVEDIR",
         ),
-        (both("rmdir", [0; 6]), "evt.abspath = /tmp/a and evt.arg.path = /tmp/a and evt.res = SUCCESS and evt.rawres = 0"),
+        (
+            both("rmdir", [0; 6]),
+            "evt.abspath = /tmp/a and evt.arg.path = /tmp/a and evt.res = SUCCESS and evt.rawres = 0",
+        ),
         (
             both("mkdirat", [0, 0, 0o700, 0, 0, 0]),
             "evt.arg.path = /tmp/a and evt.arg.mode = S_IRUSR|S_IWUSR|S_IXUSR",
@@ -390,8 +393,7 @@ fn the_first_datagram_is_a_call_to_send_or_to_receive() {
         and fd.sip = 198.51.100.7 and fd.sport = 4444 and evt.rawres = 44 and evt.res = SUCCESS \
         and evt.is_io = true and evt.is_io_write = true and evt.io_dir = w and evt.buflen = 44";
     asked(&record(false), &[sent], &[("%fd.name", "10.0.0.1:53->198.51.100.7:4444")]);
-    let received =
-        "evt.type = recvfrom and fd.sip = 10.0.0.1 and fd.cip = 198.51.100.7 and evt.rawres = 512 \
+    let received = "evt.type = recvfrom and fd.sip = 10.0.0.1 and fd.cip = 198.51.100.7 and evt.rawres = 512 \
         and evt.is_io_read = true and evt.is_io_write = false and evt.io_dir = r and evt.buflen = 512";
     asked(&record(true), &[received], &[("%fd.name", "198.51.100.7:4444->10.0.0.1:53")]);
     let (node, who) = (node(), Who::default());
