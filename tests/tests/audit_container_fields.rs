@@ -89,7 +89,7 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
     fs::create_dir(&volume).unwrap();
     let socket = containerd.socket().display().to_string();
     let arguments = ["--cri-socket", &socket, "--rules", rules.to_str().unwrap()];
-    let mut agent = Agent::start(&[&arguments[..], &["--alerts", "json"]].concat());
+    let mut agent = Agent::start(&[&arguments[..], &["--alerts", "json", "--rule-matching", "all"]].concat());
     agent.read_output();
     agent.wait_until_ready();
 
@@ -177,7 +177,7 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
             ("container.host_network", "net"),
             ("container.host_ipc", "ipc"),
         ] {
-            let is_host_s = namespace(&shell, kind) == namespace("1", kind);
+            let is_host_s = namespace(&shell, kind) == namespace("self", kind);
             // Where pods cannot have a network, the test's network is not the host's, and CRI calls it so.
             if kind == "net" && has_network && pod.host_network {
                 continue;

@@ -74,7 +74,7 @@ fn what_a_short_program_was_given_fires_and_names_that_are_alike_do_not() {
     let fill = |more: usize| "x".repeat(filling + more);
     run(&word("just"), &[("FILL", &fill(0)), preload, ("last", "1")]);
     run(&word("behind"), &[("FILL", &fill(KEPT_BYTES)), preload, ("last", "1")]);
-    run(&word("end"), &[("FILL", "x"), preload, ("last", "1")]);
+    run(&word("end"), &[("FILL", "x"), ("last", "1")]);
 
     let fired = wait_for("all alerts", || {
         let mut fired: Vec<(String, String)> = (agent.records().iter())
@@ -85,9 +85,9 @@ fn what_a_short_program_was_given_fires_and_names_that_are_alike_do_not() {
             })
             .collect();
         fired.sort();
-        (fired.iter().filter(|(_, case)| case == "end").count() == 2).then_some(fired)
+        fired.iter().any(|(_, case)| case == "end").then_some(fired)
     });
-    let expected = [("All", "end"), ("Preloads", "end"), ("Preloads", "hit"), ("Preloads", "just")];
+    let expected = [("All", "end"), ("Preloads", "hit"), ("Preloads", "just")];
     let expected = expected.map(|(rule, case)| (rule.to_owned(), case.to_owned()));
     assert_eq!(fired, expected);
     let alerts = agent.records();

@@ -29,7 +29,7 @@ enum exec_flag {
 #define ARGV_TAIL_BYTES  2048
 #define ARGV_WHOLE_BYTES (ARGV_HEAD_BYTES + ARGV_TAIL_BYTES)
 
-/* Of the environment the first bytes, as many as paths and arguments leave room for, and no fewer than the latter. */
+/* The first bytes of the environment: as many as paths and arguments leave room for, between these. */
 #define ENVIRONMENT_BYTES       16384
 #define ENVIRONMENT_LEAST_BYTES 4096
 

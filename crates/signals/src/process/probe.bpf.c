@@ -19,7 +19,10 @@ struct exec_scratch {
 	__u8 data[DATA_OFFSETS + ARGV_WHOLE_BYTES + ENVIRONMENT_LEAST_BYTES];
 };
 
-/* One exec at a time per CPU: tracepoints run with preemption off. Bytes: 31,000 x CPUs, and the kernel allows no value of more than 32,768. */
+/*
+ * One exec at a time per CPU: tracepoints run with preemption off. Bytes: 31,000 x CPUs; the kernel allows no
+ * value of more than 32,768.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -239,7 +242,7 @@ static __always_inline void read_environment(struct exec_scratch *out, struct ta
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	unsigned long start = BPF_CORE_READ(mm, env_start);
 	__u64 total = BPF_CORE_READ(mm, env_end) - start;
-	__u32 at = *offset, length;
+	__u64 at = *offset, length;
 	long failed = 1;
 
 	record->environment_bytes = total;
