@@ -12,7 +12,8 @@
  * the rate holds. Only where a bucket is full at that moment one may overwrite what others have just
  * spent; that costs at most another burst, and in a flood no bucket is full.
  *
- * Cost, where there is no budget: none, the verifier removes it. Else see the signals' pages.
+ * Cost, where there is no budget: none, the verifier removes it. Else, by crates/signals/examples/open_cost on
+ * Linux 6.18 (a busy virtual machine with 2 processors, medians of 11 rounds), 28 to 53 ns a record.
  */
 #ifndef CHANDRA_BUDGET_H
 #define CHANDRA_BUDGET_H

@@ -154,7 +154,7 @@ pub fn over_budget(chandra: &Path, hooks: &mut Hooks) {
     let path = "/chandra-not-there".to_owned();
     (0..OPENS).for_each(|_| drop(fs::File::open(&path)));
     let outcome = trace.stop();
-    hooks.served_as(&outcome, ", over budget");
+    hooks.served(&outcome);
     let summary = outcome.summary();
     let number = |name: &str| summary.number(name).unwrap();
     let (seen, limited) = (number("seen"), number("rate_limited"));
@@ -168,7 +168,7 @@ pub fn over_budget(chandra: &Path, hooks: &mut Hooks) {
         && limited >= OPENS - told
         && limited + number("shown") == seen - number("filtered");
     let why = || format!("{told} of {OPENS} told, {allowed} allowed: {summary:?}");
-    hooks.compared("file_open, over budget", if is_right { Ok(()) } else { Err(why()) });
+    hooks.compared("file_open", if is_right { Ok(()) } else { Err(why()) });
 }
 
 fn compare(fields: &mut Comparison, opening: &Opening<'_>, opened: Option<&OwnedFd>) {

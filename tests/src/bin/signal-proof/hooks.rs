@@ -23,7 +23,6 @@ const ALL: &[(&str, &str)] = &[
     ("dns", "egress"),
     ("dns", "ingress"),
     ("file_open", "file_open"),
-    ("file_open", "file_open, over budget"),
     ("system_call", "sys_exit"),
     ("system_call", "sys_exit, many calls"),
     ("udp", "datagram_sent"),

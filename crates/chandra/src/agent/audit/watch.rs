@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::time::SystemTime;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, SystemTime};
 
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Kind;
@@ -29,10 +29,10 @@ pub struct Watch {
     rules: Arc<Ruleset>,
     /// What was to be watched at the start.
     needs: Needs,
-    changed: Vec<(PathBuf, Option<SystemTime>)>,
-    is_asked: Arc<AtomicBool>,
-    /// Where rules come from that are being loaded.
-    loading: Option<Receiver<Loaded>>,
+    /// Where rules come from that were read again.
+    loaded: Receiver<Loaded>,
+    /// While it is there, files are looked at.
+    _looking: Sender<()>,
     reloads: u64,
     failed_reloads: u64,
 }
@@ -121,7 +121,7 @@ impl Needs {
 }
 
 impl Watch {
-    /// Reads the rules; from now on SIGHUP reads them again.
+    /// Reads the rules; from now on a change of their files, or SIGHUP, has them read again.
     pub fn new(options: &AuditOptions) -> Result<Self, Problem> {
         let (files, options) = (options.files.clone(), options.rules.clone());
         let changed = times(&files);
@@ -130,15 +130,20 @@ impl Watch {
         let is_asked = Arc::new(AtomicBool::new(false));
         // A machine without SIGHUP has no other way to fail here.
         let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&is_asked));
-        let (loading, reloads, failed_reloads) = (None, 0, 0);
+        let ((sender, loaded), (looking, is_over)) = (sync_channel(1), channel());
+        let (of, with) = (files.clone(), options.clone());
+        let reading = Reading { files: of, options: with, changed, is_asked, sender };
+        let thread = std::thread::Builder::new().name("rules".to_owned());
+        let started = thread.spawn(move || reading.run(&is_over));
+        started.map_err(|error| thread_problem(&error))?;
+        let (reloads, failed_reloads) = (0, 0);
         Ok(Self {
             files,
             options,
             rules,
             needs,
-            changed,
-            is_asked,
-            loading,
+            loaded,
+            _looking: looking,
             reloads,
             failed_reloads,
         })
@@ -176,33 +181,11 @@ impl Watch {
         format!("rules: {} of {all} watch ({})", self.active_rules(), files.join(", "))
     }
 
-    /// Has the rules read again if somebody asked for it or a file changed, in a thread of its own: many rules
-    /// take longer than records may wait. Puts those in force that were read by now. What cannot be read or
-    /// loaded is said, and the rules before it stay.
+    /// Puts rules in force that were read by now. What could not be read or loaded is said, and the rules before
+    /// it stay.
     pub fn look(&mut self) {
-        if let Some(loading) = &self.loading {
-            let loaded = match loading.try_recv() {
-                Ok(loaded) => loaded,
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => Err(thread_problem(&"it ended")),
-            };
-            self.loading = None;
+        while let Ok(loaded) = self.loaded.try_recv() {
             self.adopt(loaded);
-        }
-        // What changed while rules were read is seen now.
-        let now = times(&self.files);
-        let is_asked = self.is_asked.swap(false, Ordering::Relaxed);
-        if !is_asked && now == self.changed {
-            return;
-        }
-        self.changed = now;
-        let (sender, loading) = channel();
-        let (files, options) = (self.files.clone(), self.options.clone());
-        let thread = std::thread::Builder::new().name("rules".to_owned());
-        let started = thread.spawn(move || sender.send(load(&files, &options)));
-        match started {
-            Ok(_) => self.loading = Some(loading),
-            Err(error) => self.adopt(Err(thread_problem(&error))),
         }
     }
 
@@ -227,6 +210,38 @@ impl Watch {
     }
 }
 
+/// How often files are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Looks at the files, and reads them, in a thread of its own: many rules, or a folder that is slow to answer,
+/// take longer than records may wait.
+#[derive(Debug)]
+struct Reading {
+    files: Vec<PathBuf>,
+    options: Options,
+    changed: Vec<(PathBuf, Option<SystemTime>)>,
+    is_asked: Arc<AtomicBool>,
+    sender: SyncSender<Loaded>,
+}
+
+impl Reading {
+    /// Until nobody wants rules any more.
+    fn run(mut self, is_over: &Receiver<()>) {
+        while is_over.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+            // What changes while rules are read is seen the next time.
+            let now = times(&self.files);
+            let is_asked = self.is_asked.swap(false, Ordering::Relaxed);
+            if !is_asked && now == self.changed {
+                continue;
+            }
+            self.changed = now;
+            if self.sender.send(load(&self.files, &self.options)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
 fn load(files: &[PathBuf], options: &Options) -> Loaded {
     let loaded = Ruleset::load(&files::sources(files)?, options);
     let (rules, report) = loaded.map_err(|report| do_not_load(&report, files))?;
@@ -235,8 +250,8 @@ fn load(files: &[PathBuf], options: &Options) -> Loaded {
 }
 
 fn thread_problem(why: &dyn std::fmt::Display) -> Problem {
-    let next = "have them read again: kill -HUP $(pidof chandra)";
-    Problem::new(Check::RULES, "rules are not read: there is no thread for it", why, next)
+    let next = "allow more threads (ulimit -u, pids.max of its cgroup)";
+    Problem::new(Check::RULES, "rules are not read again: there is no thread for it", why, next)
 }
 
 /// With the one that lets through what failed, if a rule is of such.
