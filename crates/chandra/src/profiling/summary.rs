@@ -153,6 +153,9 @@ impl Summary {
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
         }
+        if let Some((path, why)) = names.lacks.first() {
+            text += &format!(" (first {path}: {why})");
+        }
         text
     }
 
