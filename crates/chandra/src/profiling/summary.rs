@@ -93,7 +93,9 @@ impl Summary {
             ),
         };
         let others = figures.idle_ticks + self.waits.as_ref().map_or(0, |it| it.counts.short_waits);
+        let untold = self.waits.as_ref().map_or(0, |it| it.counts.untold);
         let further = [
+            (untold, "of those because the kernel did not tell of a switch"),
             (self.kernel.filtered.saturating_sub(others), "filtered"),
             (self.not_selected, "not selected"),
             (self.decode_errors, "not decoded"),

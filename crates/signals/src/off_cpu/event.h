@@ -56,6 +56,7 @@ struct wait_counts {
 	__u64 filtered_ns; /* of others that did not pass */
 	__u64 told_ns;     /* of what was sent, counted, or found no room */
 	__u64 unnoted;     /* of `lost`: departures that there was no room to remember */
+	__u64 untold;      /* of `lost`: of a departure, or a return, the kernel told nothing */
 	__u64 not_reached; /* sent without the user's stack, because the interrupt did not come */
 };
 

@@ -93,6 +93,7 @@ pub fn counts(loaded: &Loaded) -> WaitCounts {
         sum.told_ns += counts.told_ns;
         sum.filtered_ns += counts.filtered_ns;
         sum.unnoted += counts.unnoted;
+        sum.untold += counts.untold;
         sum.not_reached += counts.not_reached;
     }
     sum

@@ -45,7 +45,7 @@ struct {
 	__type(value, struct absence);
 } absences SEC(".maps");
 
-/* Bytes: 48 x CPUs. */
+/* Bytes: 56 x CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -88,8 +88,26 @@ static __always_inline __u32 reason_of(__u64 state)
 	return REASON_OTHER;
 }
 
-static __always_inline void left(struct task_struct *task, __u32 thread, bool is_preempted,
-				 __u64 now)
+/*
+ * A thread that leaves without having come, or comes without having left: of the switch between, the kernel told
+ * nothing. How long the wait was is not known.
+ */
+static __always_inline void lose_untold(struct scratch *scratch, struct task_struct *task)
+{
+	struct process *process = &scratch->record.process;
+
+	COUNT(seen);
+	read_process(task, process);
+	if (!process_passes(task, process)) {
+		COUNT(filtered);
+		return;
+	}
+	COUNT(lost);
+	COUNT_WAIT(untold, 1);
+}
+
+static __always_inline void left(struct scratch *scratch, struct task_struct *task, __u32 thread,
+				 bool is_preempted, __u64 now)
 {
 	struct absence *absence = bpf_map_lookup_elem(&absences, &thread), first = {};
 	__u64 state = state_of(task);
@@ -112,6 +130,8 @@ static __always_inline void left(struct task_struct *task, __u32 thread, bool is
 		COUNT_WAIT(unnoted, 1);
 		return;
 	}
+	if (absence->left_ns)
+		lose_untold(scratch, task);
 	absence->reason = could_go_on ? REASON_PREEMPTED : reason_of(state);
 	absence->is_io_wait = BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait);
 	absence->woken_ns = 0;
@@ -181,8 +201,12 @@ static __always_inline void came(void *ctx, struct scratch *scratch, struct task
 {
 	struct absence *noted = bpf_map_lookup_elem(&absences, &thread), absence;
 
-	if (!noted || !noted->left_ns)
+	if (!noted)
 		return;
+	if (!noted->left_ns) {
+		lose_untold(scratch, task);
+		return;
+	}
 	absence = *noted;
 	noted->left_ns = 0;
 	/* Noted by another CPU, whose clock may be a little ahead. */
@@ -228,7 +252,7 @@ int switched(__u64 *ctx)
 	now = bpf_ktime_get_ns();
 	/* The idle threads are number 0, and wait for nothing. */
 	if (leaves)
-		left(previous, leaves, ctx[0] & 1, now);
+		left(scratch, previous, leaves, ctx[0] & 1, now);
 	if (comes)
 		came(ctx, scratch, next, comes, now);
 	return 0;

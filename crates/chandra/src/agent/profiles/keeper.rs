@@ -24,7 +24,7 @@ pub enum Message {
     /// A sample.
     Sample(Box<Sample>),
     /// Somebody wants a profile: packed pprof.
-    Ask(Question, oneshot::Sender<io::Result<Vec<u8>>>),
+    Ask(Box<Question>, oneshot::Sender<io::Result<Vec<u8>>>),
 }
 
 /// What became of samples, and what it took.

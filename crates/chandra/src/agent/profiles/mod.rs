@@ -142,7 +142,7 @@ pub async fn answer(profiles: &[Profiles], question: Question) -> Result<Vec<u8>
     let asked = profiles.iter().find(|profiles| profiles.signal == name);
     let asked = asked.ok_or(NoProfile::Off(name))?;
     let (answer, answered) = oneshot::channel();
-    asked.messages.try_send(Message::Ask(question, answer)).map_err(|error| match error {
+    asked.messages.try_send(Message::Ask(Box::new(question), answer)).map_err(|error| match error {
         TrySendError::Full(_) => NoProfile::Busy,
         TrySendError::Disconnected(_) => NoProfile::Off(name),
     })?;
