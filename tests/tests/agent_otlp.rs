@@ -93,7 +93,7 @@ fn an_agent_exports_what_a_scrape_of_it_says() {
         let (_, text) = get_as(agent.address(), "/metrics", "text/plain");
         let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let families: Vec<_> = families.filter_map(|line| line.split_once(' ')).collect();
-        assert!(families.len() > 20, "{text}");
+        assert!(families.len() > 12, "{families:?}");
         collector.wait("each family", |received| {
             let is_told = |(name, kind): &(&str, &str)| {
                 let name = match *kind {

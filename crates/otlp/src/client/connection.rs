@@ -83,9 +83,7 @@ fn broken(error: hyper::Error) -> Failure {
 async fn stream(destination: &Destination) -> Result<Box<dyn Io>, Failure> {
     let endpoint = &destination.endpoint;
     let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
-    let unreachable =
-        |error| Failure::new("unreachable", format!("{}: {error}", endpoint.authority));
-    let tcp = tcp.map_err(unreachable)?;
+    let tcp = tcp.map_err(|error| Failure::new("unreachable", error.to_string()))?;
     tcp.set_nodelay(true).map_err(Failure::broken)?;
     let Some(config) = &destination.tls else { return Ok(Box::new(tcp)) };
     let failed = |error: &dyn fmt::Display| Failure::new("tls", format!("TLS: {error}"));

@@ -71,24 +71,37 @@ pub fn write(figures: &Figures, out: &mut Writer<'_>) {
             family.sample(&[("signal", figures.signal.word())], value(figures));
         }
     };
-    let help = "Data points and log records that were to be exported by OTLP.";
+    let help =
+        "Data points and log records that were to be exported by OTLP: sent, dropped or queued.";
     counts(Kind::Counter, "chandra_otlp_items", help, |figures| figures.made);
-    let help = "Of those, what a collector took.";
+    let help = "Data points and log records that a collector of OTLP took.";
     counts(Kind::Counter, "chandra_otlp_sent", help, |figures| figures.sent);
-    let help = "Of those, what waits to be sent.";
+    let help = "Data points and log records that wait to be sent by OTLP.";
     counts(Kind::Gauge, "chandra_otlp_queued", help, |figures| figures.queued);
-    let help = "What the requests that wait take in memory.";
+    let help = "Memory of the requests of OTLP that wait.";
     counts(Kind::Gauge, "chandra_otlp_queue_bytes", help, |figures| figures.queue_bytes);
-    let help = "Requests that a collector took.";
+    let help = "Requests that a collector of OTLP took.";
     counts(Kind::Counter, "chandra_otlp_requests", help, |figures| figures.requests);
-    let help = "Data points and log records that are given up, by cause.";
+    if figures.iter().any(|figures| !figures.drops.is_empty()) {
+        write_drops(figures, out);
+    }
+    if figures.iter().any(|figures| !figures.failures.is_empty()) {
+        write_failures(figures, out);
+    }
+}
+
+fn write_drops(figures: &Figures, out: &mut Writer<'_>) {
+    let help = "Data points and log records that OTLP did not tell, by cause.";
     let mut dropped = out.family(Kind::Counter, "chandra_otlp_dropped", "", help);
     for SignalFigures { signal, drops, .. } in figures {
         for (cause, count) in drops {
             dropped.sample(&[("signal", signal.word()), ("cause", cause.name())], *count);
         }
     }
-    let help = "Requests that failed, by reason; those that are tried again each time.";
+}
+
+fn write_failures(figures: &Figures, out: &mut Writer<'_>) {
+    let help = "Requests of OTLP that failed, by reason; those that are tried again, each time.";
     let mut failed = out.family(Kind::Counter, "chandra_otlp_failed_requests", "", help);
     for SignalFigures { signal, failures, .. } in figures {
         for (reason, count) in failures {
