@@ -88,7 +88,7 @@ fn the_unit_is_one() {
         let name = need["capability"].as_str().unwrap();
         assert!(granted.contains(&name), "{name} is not granted by the unit");
     }
-    if let Some(lack) = chandra_tests::needs::lack(&["systemd-analyze"]) {
+    if let Some(lack) = needs::lack(&["systemd-analyze"]) {
         eprintln!("skipped: systemd does not judge the unit: {lack}");
         return;
     }

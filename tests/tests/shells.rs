@@ -111,7 +111,7 @@ fn other_shells_take_their_scripts() {
     for shell in ["zsh", "fish"] {
         let script = printed(&["completions", shell]);
         assert!(script.contains("tcp-retransmit"), "{shell}");
-        if let Some(lack) = chandra_tests::needs::lack(&[shell]) {
+        if let Some(lack) = needs::lack(&[shell]) {
             eprintln!("skipped: {shell} does not judge its script: {lack}");
             continue;
         }
