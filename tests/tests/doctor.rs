@@ -116,9 +116,9 @@ fn wrong_words_are_a_matter_of_usage() {
 fn agent_with(capabilities: &[&str]) -> String {
     let list = capabilities.iter().map(|name| format!(",+{}", name.trim_start_matches("CAP_")));
     let bounds = format!("-all{}", list.collect::<String>().to_lowercase());
-    let script = "mount -t tracefs tracefs /sys/kernel/tracing && exec setpriv --bounding-set \"$1\" \
-                  --inh-caps -all \"$0\" agent --http 127.0.0.1:0 --hubble-socket-path off \
-                  --hubble-listen-address off --rules off";
+    let script = "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; \
+                  exec setpriv --bounding-set \"$1\" --inh-caps -all \"$0\" agent --http 127.0.0.1:0 \
+                  --hubble-socket-path off --hubble-listen-address off --rules off";
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
     command.arg(chandra()).arg(bounds).stdout(Stdio::null()).stderr(Stdio::piped());

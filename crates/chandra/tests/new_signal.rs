@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What a build reads; the rest of the tree may be large.
-const TREE: [&str; 5] = ["Cargo.toml", "Cargo.lock", "crates", "tests", "bench"];
+const TREE: [&str; 6] = ["Cargo.toml", "Cargo.lock", "crates", "deploy", "tests", "bench"];
 
 fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
