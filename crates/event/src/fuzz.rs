@@ -299,6 +299,8 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     let texts: [Vec<u8>; 7] = std::array::from_fn(|_| random.bytes());
     let [filename, path, interpreter, cwd, tty, head, tail] = &texts;
     each(&Exec {
+        pid_namespace_start: None,
+        environment: None,
         time: Timestamp(random.u64()),
         process: random.process(),
         running: random.flag(),

@@ -41,6 +41,8 @@ fn process(pid: u32, ppid: u32, comm: [u8; 16]) -> Process {
 
 pub fn exec() -> Exec<'static> {
     Exec {
+        pid_namespace_start: None,
+        environment: None,
         time: NOW,
         process: process(4321, 1234, *b"python3\0\0\0\0\0\0\0\0\0"),
         running: false,
