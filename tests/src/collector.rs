@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -23,9 +25,10 @@ use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tonic::codec::CompressionEncoding;
+use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
+use tower::ServiceExt;
 
 use crate::certificates::{Authority, Signed};
 use crate::patience::wait_for;
@@ -267,11 +270,71 @@ async fn serve_grpc(
     use metrics_service::metrics_service_server::MetricsServiceServer;
 
     let metrics = MetricsServiceServer::from_arc(Arc::clone(&shared));
-    let metrics = metrics.accept_compressed(CompressionEncoding::Gzip);
-    let logs = LogsServiceServer::from_arc(shared).accept_compressed(CompressionEncoding::Gzip);
-    let router = tonic::transport::Server::builder().add_service(metrics).add_service(logs);
+    let mut server = tonic::transport::Server::builder().layer(Unpacking);
+    let router = server.add_service(metrics).add_service(LogsServiceServer::from_arc(shared));
     let incoming = futures_util::stream::poll_fn(move |context| incoming.poll_recv(context));
     router.serve_with_incoming(incoming).await.unwrap();
+}
+
+/// Takes compressed messages of gRPC apart before tonic has them: with its own way to do that (its feature
+/// `gzip`), every reader of compressed bytes in this tree would be built on another library.
+#[derive(Debug, Clone)]
+struct Unpacking;
+
+impl<S> tower::Layer<S> for Unpacking {
+    type Service = Unpacked<S>;
+
+    fn layer(&self, inner: S) -> Unpacked<S> {
+        Unpacked(inner)
+    }
+}
+
+/// The header `grpc-encoding` of a request whose message was taken apart.
+pub const GRPC_ENCODING: &str = "was-grpc-encoding";
+
+#[derive(Debug, Clone)]
+struct Unpacked<S>(S);
+
+impl<S> tower::Service<Request<Body>> for Unpacked<S>
+where
+    S: tower::Service<Request<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.oneshot(unpacked(request).await).await })
+    }
+}
+
+/// A message comes after whether it is compressed and its length in four bytes.
+async fn unpacked(request: Request<Body>) -> Request<Body> {
+    let (mut head, body) = request.into_parts();
+    let Some(encoding) = head.headers.remove("grpc-encoding") else {
+        return Request::from_parts(head, body);
+    };
+    assert_eq!(encoding, "gzip");
+    head.headers.insert(GRPC_ENCODING, encoding);
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let length = u32::from_be_bytes(bytes[1..5].try_into().unwrap());
+    assert_eq!((bytes[0], length as usize), (1, bytes.len() - 5));
+    let plain = gunzip(&bytes[5..]);
+    let length = u32::try_from(plain.len()).unwrap().to_be_bytes();
+    let body = [&[0][..], &length, &plain].concat();
+    Request::from_parts(head, Body::new(Full::new(Bytes::from(body))))
+}
+
+fn gunzip(packed: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 impl Shared {
@@ -386,11 +449,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
     let body = body.to_bytes();
     let bytes = match head.headers.get("content-encoding").map(|it| it.to_str().unwrap()) {
         None => body.to_vec(),
-        Some("gzip") => {
-            let mut bytes = Vec::new();
-            flate2::read::GzDecoder::new(&*body).read_to_end(&mut bytes).unwrap();
-            bytes
-        }
+        Some("gzip") => gunzip(&body),
         Some(_) => return status(415).body(Full::default()).unwrap(),
     };
     assert_eq!(head.headers["content-type"], "application/x-protobuf");

@@ -1,6 +1,11 @@
 //! What an agent exports by OpenTelemetry's protocol, read by OpenTelemetry's own types: the same numbers as a
 //! scrape, the same alerts as a file, and the drops that were made.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test states what it expects by stopping")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test states what it expects by stopping"
+)]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, SystemTime};
 
 use chandra_metrics::{Exemplar, ExemplarId, Registry, Settings as RegistrySettings};
-use chandra_tests::collector::{Collector, Received, Speaks, attribute};
+use chandra_tests::collector::{self, Collector, Received, Speaks, attribute};
 use common::{BOUNDS, Families, given, settings, start, values};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -155,7 +155,7 @@ fn a_collector_reads_what_a_scrape_says() {
             let scope = received.metrics[0].resource_metrics[0].scope_metrics[0].scope.as_ref();
             assert_eq!(scope.unwrap().name, "chandra");
             let encoding =
-                if speaks == Speaks::Grpc { "grpc-encoding" } else { "content-encoding" };
+                if speaks == Speaks::Grpc { collector::GRPC_ENCODING } else { "content-encoding" };
             let is_gzip = received.headers[0].contains(&(encoding.into(), "gzip".into()));
             assert_eq!(is_gzip, compression == "gzip");
         });
