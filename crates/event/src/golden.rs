@@ -15,7 +15,7 @@ use crate::{json, samples};
 /// The line of each kind; a line end and the spaces after it are not part of it, and `<curl>`,
 /// `<resolver>`, `<talker>`, `<runc>` and `<docker>` stand for what the records of that connection, process and cgroup
 /// share.
-const JSON: [&str; 33] = [
+const JSON: [&str; 34] = [
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"process","type":"exec","node":"n1",
         "process":{"pid":4321,"ppid":1234,"uid":1000,"gid":100,"comm":"python3",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
