@@ -89,7 +89,8 @@ fn alerts_say_of_a_container_what_its_bundle_and_its_namespaces_say() {
     fs::create_dir(&volume).unwrap();
     let socket = containerd.socket().display().to_string();
     let arguments = ["--cri-socket", &socket, "--rules", rules.to_str().unwrap()];
-    let mut agent = Agent::start(&[&arguments[..], &["--alerts", "json", "--rule-matching", "all"]].concat());
+    let mut agent =
+        Agent::start(&[&arguments[..], &["--alerts", "json", "--rule-matching", "all"]].concat());
     agent.read_output();
     agent.wait_until_ready();
 
