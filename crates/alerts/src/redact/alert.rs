@@ -181,13 +181,9 @@ fn is_environment(name: &Arc<str>) -> bool {
     ENVIRONMENTS.iter().any(|field| name.contains(field))
 }
 
-/// `NAME=`, with a name as shells allow them.
+/// `NAME=`, whatever the name: those of programs are not only such as shells allow.
 fn begins_variable(text: &str) -> bool {
-    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let name = text.bytes().take_while(|byte| is_of_name(byte)).count();
-    name > 0
-        && text.as_bytes().get(name) == Some(&b'=')
-        && !text.starts_with(|first: char| first.is_ascii_digit())
+    text.bytes().take_while(|byte| *byte != b' ').any(|byte| byte == b'=')
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -266,6 +262,15 @@ mod tests {
         assert!(json.contains("<redacted:environment>, /tmp/x.so and KEY=<redacted"), "{json}");
         assert!(json.contains(r#""proc.env":"KEY=<redacted:environment> PATH=/bin""#), "{json}");
         assert!(json.contains(r#""proc.env[LD_PRELOAD]":"/tmp/x.so""#), "{json}");
+    }
+
+    #[test]
+    fn what_follows_a_harmless_variable_is_not_harmless_for_that() {
+        let fields =
+            vec![("proc.env".into(), Value::Text("PATH=/a b my.key=hidden x SHLVL=1".into()))];
+        let json = json(Alert { output_fields: fields, ..sample::alert() });
+        let expected = r#""proc.env":"PATH=/a b my.key=<redacted:environment> SHLVL=1""#;
+        assert!(json.contains(expected), "{json}");
     }
 
     #[test]
