@@ -29,8 +29,9 @@ pub fn symbols_elf(bytes: &[u8]) {
     let place = Place { roots: &[], path: Path::new("") };
     let source = Source::Memory(bytes.into());
     if let Ok(segments) = Segments::read(&source) {
-        let places = (0..=bytes.len() as u64).step_by(97).chain([u64::MAX]);
-        places.for_each(|place| _ = segments.address(place));
+        for place in (0..=bytes.len() as u64).step_by(97).chain([u64::MAX]) {
+            let _ = segments.address(place);
+        }
     }
     let image = Image::read(&source, place, &limits);
     for skipped in image.skipped() {
