@@ -142,10 +142,12 @@ pub async fn answer(profiles: &[Profiles], question: Question) -> Result<Vec<u8>
     let asked = profiles.iter().find(|profiles| profiles.signal == name);
     let asked = asked.ok_or(NoProfile::Off(name))?;
     let (answer, answered) = oneshot::channel();
-    asked.messages.try_send(Message::Ask(Box::new(question), answer)).map_err(|error| match error {
-        TrySendError::Full(_) => NoProfile::Busy,
-        TrySendError::Disconnected(_) => NoProfile::Off(name),
-    })?;
+    asked.messages.try_send(Message::Ask(Box::new(question), answer)).map_err(
+        |error| match error {
+            TrySendError::Full(_) => NoProfile::Busy,
+            TrySendError::Disconnected(_) => NoProfile::Off(name),
+        },
+    )?;
     let late = |_| NoProfile::Failed(io::ErrorKind::TimedOut.into());
     let answered = tokio::time::timeout(PATIENCE, answered).await.map_err(late)?;
     let gone = |_| NoProfile::Failed(io::ErrorKind::BrokenPipe.into());
