@@ -122,7 +122,10 @@ fn a_btf_file_is_enough_where_the_kernel_publishes_none() {
     let mut messages = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     messages.read_line(&mut line).unwrap();
-    assert_eq!(line, "tracing exec: exec by raw_tp, fork by raw_tp, exit by raw_tp\n");
+    assert_eq!(
+        line,
+        "tracing exec: exec by raw_tp, fork by raw_tp, exit by raw_tp, rights unsupported\n"
+    );
     storm::execute_many("/bin/true".as_ref(), 3, user);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

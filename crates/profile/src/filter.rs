@@ -2,7 +2,7 @@
 
 pub use regex::{Error as PatternError, Regex};
 
-use crate::owner::Owner;
+use crate::owner::{Owner, OwnerId};
 use crate::profile::Profile;
 
 /// Which samples are kept: those that everything said here is true of.
@@ -53,6 +53,12 @@ impl Filter {
             }
         });
         kept
+    }
+
+    /// Whether it keeps what somebody did, whatever the frames are.
+    pub fn keeps(&self, profile: &Profile, owner: OwnerId) -> bool {
+        let owner = profile.owners().get(owner.0 as usize);
+        owner.is_some_and(|owner| self.keeps_owner(profile, owner))
     }
 
     fn keeps_owner(&self, profile: &Profile, owner: &Owner) -> bool {

@@ -9,6 +9,7 @@ use chandra_event::off_cpu::OffCpu;
 use chandra_loader::clock;
 use chandra_loader::load::Loaded;
 use chandra_loader::sideband::{Happened, Sideband};
+use chandra_profile::filter::Filter;
 use chandra_profile::metadata::ValueType;
 use chandra_profile::profile::{Limits, Profile};
 use chandra_signals::cpu_profile::{ProfileMapping, TickCounts};
@@ -412,7 +413,7 @@ impl Profiler {
         for waiting in std::mem::take(&mut self.waiting) {
             self.settle_or_wait(waiting);
         }
-        let (profile, figures) = self.named(std::iter::empty(), what, progress);
+        let (profile, figures) = self.named(std::iter::empty(), what, &Filter::default(), progress);
         self.figures.names = figures;
         profile
     }
@@ -426,28 +427,31 @@ impl Profiler {
         Window(cut)
     }
 
-    /// The profile of these windows, and of what was counted since the last cut. Looking for names may take some
-    /// seconds.
+    /// The profile of these windows, and of what was counted since the last cut, of owners that are shown. Looking
+    /// for names may take some seconds; those of others are not looked for.
     pub fn profile_of<'a>(
         &self,
-        windows: impl Iterator<Item = &'a Window> + Clone,
+        windows: impl Iterator<Item = &'a Window>,
         what: What,
+        shown: &Filter,
     ) -> Profile {
-        self.named(windows, what, &mut |_, _| {}).0
+        self.named(windows, what, shown, &mut |_, _| {}).0
     }
 
     fn named<'a>(
         &self,
-        windows: impl Iterator<Item = &'a Window> + Clone,
+        windows: impl Iterator<Item = &'a Window>,
         what: What,
+        shown: &Filter,
         progress: Progress<'_>,
     ) -> (Profile, NameFigures) {
         let mut profile = Profile::new(self.types.to_vec(), Limits::default());
         let all = windows.map(|Window(stacks)| stacks).chain([&self.stacks]);
+        let all: Vec<_> = all.map(|stacks| (stacks, stacks.owners(shown, &mut profile))).collect();
         let mut wanted = Wanted::default();
-        all.clone().for_each(|stacks| stacks.want(what, &mut wanted));
+        all.iter().for_each(|(stacks, owners)| stacks.want(what, owners, &mut wanted));
         let names = Names::find(wanted, &self.executables, &self.lists, &mut profile, progress);
-        all.for_each(|stacks| stacks.write(&names, what, &mut profile));
+        all.iter().for_each(|(stacks, owners)| stacks.write(&names, what, owners, &mut profile));
         (profile, names.figures)
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chandra_event::cpu_sample::StackEnd;
 use chandra_event::off_cpu::WaitReason;
 use chandra_event::process::Comm;
+use chandra_profile::filter::Filter;
 use chandra_profile::frame::FrameId;
 use chandra_profile::owner::{Owner, OwnerId};
 use chandra_profile::profile::{Profile, TRUNCATED};
@@ -222,9 +223,21 @@ impl Stacks {
         }
     }
 
-    /// The places of all frames that will be shown.
-    pub fn want(&self, what: What, wanted: &mut Wanted) {
+    /// Its owners in a profile, those that are to be shown.
+    pub fn owners(&self, shown: &Filter, profile: &mut Profile) -> Vec<Option<OwnerId>> {
+        let id = |it| {
+            let id = owner(profile, it);
+            shown.keeps(profile, id).then_some(id)
+        };
+        self.described.iter().map(id).collect()
+    }
+
+    /// The places of all frames that will be shown, of these owners.
+    pub fn want(&self, what: What, owners: &[Option<OwnerId>], wanted: &mut Wanted) {
         for (key, count) in &self.counts {
+            if owner_of(key, owners).is_none() {
+                continue;
+            }
             let (kernel, user) = parts(key);
             if what != What::Kernel {
                 let process = self.process(key);
@@ -242,11 +255,17 @@ impl Stacks {
         owner.map_or((0, 0), |((pid, start_boottime_ns, ..), _)| (*pid, *start_boottime_ns))
     }
 
-    /// Puts all of it into a profile of samples and nanoseconds, with these names.
-    pub fn write(&self, names: &Names, what: What, profile: &mut Profile) {
-        let owners: Vec<OwnerId> = self.described.iter().map(|it| owner(profile, it)).collect();
+    /// Puts what is of these owners into a profile of samples and nanoseconds, with these names.
+    pub fn write(
+        &self,
+        names: &Names,
+        what: What,
+        owners: &[Option<OwnerId>],
+        profile: &mut Profile,
+    ) {
         let mut frames: Vec<FrameId> = Vec::new();
         for (key, count) in &self.counts {
+            let Some(owner) = owner_of(key, owners) else { continue };
             let end_and_flags = key.get(1).copied().unwrap_or(0);
             let end = StackEnd::ALL.get((end_and_flags & 0xff) as usize);
             let end = end.copied().unwrap_or(StackEnd::Outermost);
@@ -278,9 +297,8 @@ impl Stacks {
             if frames.is_empty() {
                 frames.push(profile.marker("[not shown]"));
             }
-            let owner = key.first().and_then(|owner| owners.get(*owner as usize)).copied();
             let stack = profile.stack(&frames);
-            put(profile, stack, owner.unwrap_or(OwnerId::UNKNOWN), count);
+            put(profile, stack, owner, count);
         }
         if self.full.samples > 0 {
             let marker = profile.marker("[not told apart: too many stacks]");
@@ -288,6 +306,10 @@ impl Stacks {
             put(profile, stack, OwnerId::UNKNOWN, &self.full);
         }
     }
+}
+
+fn owner_of(key: &[u64], owners: &[Option<OwnerId>]) -> Option<OwnerId> {
+    key.first().and_then(|owner| *owners.get(*owner as usize)?)
 }
 
 fn put(
@@ -359,7 +381,8 @@ mod tests {
         }
         let types = vec![ValueType::samples(), ValueType::cpu()];
         let mut profile = Profile::new(types, Default::default());
-        stacks.write(&Names::default(), What::All, &mut profile);
+        let owners = stacks.owners(&Filter::default(), &mut profile);
+        stacks.write(&Names::default(), What::All, &owners, &mut profile);
         assert_eq!((profile.totals(), profile.sample_count()), (vec![4, 20], 3));
         let mut folded = Vec::new();
         chandra_profile::folded::write(&profile, Default::default(), 0, &mut folded).unwrap();
@@ -394,7 +417,8 @@ mod tests {
         }
         let types = vec![ValueType::new("waits", "count"), ValueType::off_cpu()];
         let mut profile = Profile::new(types, Default::default());
-        stacks.write(&Names::default(), What::Kernel, &mut profile);
+        let owners = stacks.owners(&Filter::default(), &mut profile);
+        stacks.write(&Names::default(), What::Kernel, &owners, &mut profile);
         assert_eq!(profile.totals(), vec![4, 290]);
         let mut folded = Vec::new();
         chandra_profile::folded::write(&profile, Default::default(), 1, &mut folded).unwrap();

@@ -108,7 +108,7 @@ impl Keeper {
     fn answer(&self, asked: &Question, windows: &Windows<Window>) -> io::Result<Vec<u8>> {
         let now = Instant::now();
         let (windows, since) = windows.last(asked.time, now);
-        let mut profile = self.profiler.profile_of(windows, What::All);
+        let mut profile = self.profiler.profile_of(windows, What::All, &asked.filter);
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
         let duration = now.duration_since(since);
         let begun = SystemTime::now().checked_sub(duration);

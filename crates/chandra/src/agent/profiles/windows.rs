@@ -51,11 +51,7 @@ impl<W> Windows<W> {
     }
 
     /// Those that ended in so long a time before `now`, and since when they and the one under way are.
-    pub fn last(
-        &self,
-        time: Duration,
-        now: Instant,
-    ) -> (impl Iterator<Item = &W> + Clone, Instant) {
+    pub fn last(&self, time: Duration, now: Instant) -> (impl Iterator<Item = &W>, Instant) {
         let is_in = move |kept: &&Kept<W>| now.duration_since(kept.ended) < time;
         let ended = self.kept.iter().rev().take_while(is_in).last().map(|kept| kept.ended);
         let since = ended.map_or(self.began, |ended| ended.checked_sub(WINDOW).unwrap_or(ended));
