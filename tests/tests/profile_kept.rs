@@ -26,7 +26,10 @@ fn pull(scratch: &Scratch, address: SocketAddr, path: &str) -> Vec<Sample> {
     let url = format!("http://{address}{path}");
     let output = command.args(["tool", "pprof", "-raw", &url]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let Some((_, text)) = text.split_once("Samples:\n") else { return Vec::new() };
+    let Some((_, text)) = text.split_once("Samples:\n") else {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+        return Vec::new();
+    };
     let (samples, text) = text.split_once("Locations\n").unwrap();
     let (locations, _) = text.split_once("Mappings\n").unwrap();
     let name = |id: &str| {

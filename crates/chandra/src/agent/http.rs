@@ -27,6 +27,9 @@ use crate::stop::Stop;
 /// How soon the server notices that it should end.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// A profile has all names that were found.
+const NO_MORE_SYMBOLS: &str = "num_symbols: 0\n";
+
 /// Serves until asked to stop. Answers are small and made at once, so one thread does.
 pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -39,6 +42,9 @@ pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
         .route("/debug/profile", get(profile))
         // Where the tools of Go look for a profile of CPU time.
         .route("/debug/pprof/profile", get(profile))
+        // Where these look for names that a profile lacks, by which path they came; without, they give up.
+        .route("/symbolz", get(NO_MORE_SYMBOLS).post(NO_MORE_SYMBOLS))
+        .route("/debug/pprof/symbol", get(NO_MORE_SYMBOLS).post(NO_MORE_SYMBOLS))
         .with_state(state);
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
