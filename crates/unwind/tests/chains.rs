@@ -61,8 +61,13 @@ impl Make {
             running = running.of_second_thread();
         }
         let mut in_burn = 0;
+        let has_leaves = outer.contains(&"recurse");
         running.wait_for_leaf();
         for _ in 0..SAMPLES {
+            // Who is stopped again at once is stopped where it was.
+            if has_leaves {
+                running.wait_for_leaf();
+            }
             let sample = running.sample(1024);
             let own = own(&sample);
             let context = || format!("{chain} {:?}: {own:?} of {sample:#x?}", self.flags);
@@ -82,7 +87,6 @@ impl Make {
                 _ => panic!("{}", context()),
             }
         }
-        let has_leaves = outer.contains(&"recurse");
         assert!(!has_leaves || in_burn > SAMPLES / 2, "{in_burn} of {SAMPLES} in the leaf");
     }
 }

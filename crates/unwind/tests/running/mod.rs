@@ -102,7 +102,9 @@ impl Running {
     #[allow(dead_code, reason = "not every program has leaves")]
     pub fn wait_for_leaf(&self) {
         let sink = self.sink.expect("the variable sink");
-        wait_for("the program to do what it is for", || self.word(sink).filter(|sink| *sink > 0));
+        let before = self.word(sink);
+        let goes_on = |now: &u64| *now > 0 && Some(*now) != before;
+        wait_for("the program to do what it is for", || self.word(sink).filter(goes_on));
     }
 
     /// A word of its memory.
@@ -115,8 +117,16 @@ impl Running {
     /// Stops it for as long as it takes to walk its stack.
     pub fn sample(&self, max_frames: usize) -> Sample {
         ptrace::attach(self.thread).expect("it can be stopped");
-        let status = waitpid(self.thread, Some(WaitPidFlag::__WALL)).expect("it stops");
-        assert_eq!(status, WaitStatus::Stopped(self.thread, Signal::SIGSTOP));
+        // Go interrupts its own threads: such a signal may come first.
+        loop {
+            match waitpid(self.thread, Some(WaitPidFlag::__WALL)).expect("it stops") {
+                WaitStatus::Stopped(_, Signal::SIGSTOP) => break,
+                WaitStatus::Stopped(_, other) => {
+                    ptrace::cont(self.thread, other).expect("it goes on");
+                }
+                status => panic!("{status:?}"),
+            }
+        }
         let registers = registers(&ptrace::getregs(self.thread).expect("its registers"));
         let walk = Walk { machine: Machine::X86_64, max_frames, authentication_bits: 0 };
         let mut frames = Vec::new();
