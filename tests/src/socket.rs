@@ -1,7 +1,7 @@
 //! What the standard library does not offer of TCP sockets.
 
-use std::io;
-use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::launch::checked;
@@ -12,6 +12,20 @@ fn set<T>(socket: &impl AsRawFd, level: i32, option: i32, value: &T) -> io::Resu
     let value = std::ptr::from_ref(value).cast();
     // SAFETY: `value` points to `size` bytes that are read during the call.
     checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value, size) }).map(drop)
+}
+
+/// Opens connections of this machine to itself, sends a byte over each, and closes them, the opener first. Where to.
+pub fn connections(count: usize) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    for _ in 0..count {
+        let mut opener = TcpStream::connect(address).unwrap();
+        let (mut acceptor, _) = listener.accept().unwrap();
+        opener.write_all(b"x").unwrap();
+        drop(opener);
+        assert_eq!(acceptor.read_to_end(&mut Vec::new()).unwrap(), 1);
+    }
+    address
 }
 
 /// Ends the connection with an RST instead of a FIN.
@@ -165,7 +179,7 @@ pub fn unbound(protocol: i32) -> io::Result<TcpStream> {
 /// The same, bound to a free port of the loopback.
 pub fn bound(protocol: i32) -> io::Result<TcpStream> {
     let socket = unbound(protocol)?;
-    bind_to(&socket, SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0))?;
+    bind_to(&socket, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
     Ok(socket)
 }
 

@@ -2,8 +2,8 @@
 //! own tools take.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use chandra_tests::agent::Agent;
@@ -12,7 +12,7 @@ use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
 use chandra_tests::prometheus::{self, Prometheus};
 use chandra_tests::record::Record;
-use chandra_tests::socket::{lose_nothing, lose_what_arrives};
+use chandra_tests::socket::{connections, lose_nothing, lose_what_arrives};
 
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPEN: &str = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
@@ -45,20 +45,6 @@ fn read_by(python: &str, parser: &str, text: &str) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Opens connections, sends a byte over each, and closes them, the opener first.
-fn connect(count: usize) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    for _ in 0..count {
-        let mut opener = TcpStream::connect(address).unwrap();
-        let (mut acceptor, _) = listener.accept().unwrap();
-        opener.write_all(b"x").unwrap();
-        drop(opener);
-        assert_eq!(acceptor.read_to_end(&mut Vec::new()).unwrap(), 1);
-    }
-    address
-}
-
 fn value(text: &str, sample: &str) -> u64 {
     let found = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     found.map_or(0, |value| value.parse().unwrap())
@@ -71,7 +57,7 @@ fn flows_are_counted_as_often_as_there_were_some() {
     let agent = Agent::start(&["--hubble-metrics", options]);
     agent.wait_until_ready();
     const CONNECTIONS: usize = 25;
-    let address = connect(CONNECTIONS);
+    let address = connections(CONNECTIONS);
     let port = address.port();
     // To the acceptor's port go a SYN, told by each end, and the opener's FIN.
     let sample = format!("hubble_port_distribution_total{{protocol=\"TCP\",port=\"{port}\"}}");
@@ -99,7 +85,7 @@ fn metrics_come_in_the_format_that_is_liked() {
     needs!("root");
     let agent = Agent::start(&[]);
     agent.wait_until_ready();
-    connect(1);
+    connections(1);
     let family = "hubble_flows_processed";
     wait_for("a flow", || {
         get_as(agent.address(), "/metrics", TEXT).1.contains(family).then_some(())
@@ -137,7 +123,7 @@ fn flows_are_counted_also_where_nobody_is_served() {
     let off = ["--hubble-socket-path", "off", "--hubble-listen-address", "off"];
     let agent = Agent::start(&off);
     agent.wait_until_ready();
-    let port = connect(2).port();
+    let port = connections(2).port();
     let sample = format!("hubble_port_distribution_total{{protocol=\"TCP\",port=\"{port}\"}}");
     wait_for("all flows", || {
         let (_, text) = get_as(agent.address(), "/metrics", TEXT);
@@ -152,7 +138,7 @@ fn times_are_scraped_as_native_histograms() {
     needs!("root");
     let agent = Agent::start(&["--metrics-levels", "node"]);
     agent.wait_until_ready();
-    connect(50);
+    connections(50);
     let count = format!("{CONNECTS}_count");
     wait_for("times of all connections", || (agent.metric(&count) >= 50).then_some(()));
     let Some(prometheus) = Prometheus::scraping(agent.address()) else { return };
@@ -206,7 +192,7 @@ fn the_tools_of_prometheus_find_no_fault_and_the_reference_knows_all() {
     needs!("root");
     let agent = Agent::start(&["--metrics-levels", "pod"]);
     agent.wait_until_ready();
-    connect(3);
+    connections(3);
     let count = format!("{CONNECTS}_count");
     let text = wait_for("times", || {
         let (_, text) = get_as(agent.address(), "/metrics", TEXT);

@@ -8,8 +8,7 @@
 )]
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 
 use chandra_tests::agent::{self, Agent};
@@ -21,6 +20,7 @@ use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::{Scratch, unique};
+use chandra_tests::socket::connections;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, number_data_point};
@@ -36,20 +36,6 @@ fn exporting(collector: &Collector, speaks: Speaks, arguments: &[&str]) -> Agent
     let agent = Agent::start(&[&usual, interval, arguments].concat());
     agent.wait_until_ready();
     agent
-}
-
-/// Opens connections, sends a byte over each, and closes them; says to which port.
-fn connect(count: usize) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    for _ in 0..count {
-        let mut opener = TcpStream::connect(address).unwrap();
-        let (mut acceptor, _) = listener.accept().unwrap();
-        opener.write_all(b"x").unwrap();
-        drop(opener);
-        assert_eq!(acceptor.read_to_end(&mut Vec::new()).unwrap(), 1);
-    }
-    address.port()
 }
 
 /// The latest points of a sum or a gauge.
@@ -77,7 +63,7 @@ fn an_agent_exports_what_a_scrape_of_it_says() {
         let collector = Collector::start(speaks);
         let agent = exporting(&collector, speaks, &[]);
         const CONNECTIONS: usize = 25;
-        let port = connect(CONNECTIONS);
+        let port = connections(CONNECTIONS).port();
         // A SYN that each end tells of, and the opener's FIN.
         let expected = 3 * CONNECTIONS as u64;
         let labels = format!("protocol=\"TCP\",port=\"{port}\"");
@@ -135,7 +121,7 @@ fn an_agent_that_is_told_to_end_exports_what_it_counted_last() {
     needs!("root");
     let collector = Collector::start(Speaks::Grpc);
     let agent = exporting(&collector, Speaks::Grpc, &["--otlp-interval", "1h"]);
-    let port = connect(5);
+    let port = connections(5).port();
     let sample = format!("hubble_port_distribution_total{{protocol=\"TCP\",port=\"{port}\"}}");
     wait_for("all flows", || (agent.metric(&sample) == 15).then_some(()));
     assert_eq!(collector.received(|received| received.metrics.len()), 0);

@@ -8,9 +8,12 @@ use crate::alert::Priority;
 use crate::redact::Kind;
 use crate::spool;
 
+/// An `enum Cause` with a metric's label for each, from lines `Variant "label" "what it means",` behind a line that
+/// says what they are causes of.
+#[macro_export]
 macro_rules! causes {
-    ($($cause:ident $name:literal $what:literal,)*) => {
-        /// Why a sink did not deliver an alert.
+    ($of:literal; $($cause:ident $name:literal $what:literal,)*) => {
+        #[doc = $of]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Cause {
             $(#[doc = $what] $cause,)*
@@ -31,6 +34,7 @@ macro_rules! causes {
 }
 
 causes! {
+    "Why a sink did not deliver an alert.";
     QueueFull "queue_full" "The sink is slower than alerts come.",
     WriteFailed "write_failed" "It could not be written or sent.",
     TooLarge "too_large" "It is larger than a record of the spool may be.",

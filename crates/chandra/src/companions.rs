@@ -9,7 +9,7 @@ use chandra_loader::load::{Loaded, Options};
 use chandra_signals::filter::Filter;
 use chandra_signals::{SIGNALS, Signal};
 
-use crate::follow::{Part, Seeding};
+use crate::follow::{Part, Seeding, Sources};
 use crate::session::{self, Watch};
 
 /// A loaded signal.
@@ -39,6 +39,16 @@ impl Companion {
             seeding: (!self.signal.identity.is_empty()).then_some(Seeding::Learn),
         }
     }
+}
+
+/// What is followed, and behind it those that are learnt from.
+pub fn behind<'a>(followed: Part<'a>, companions: &'a [Companion]) -> Vec<Part<'a>> {
+    std::iter::once(followed).chain(companions.iter().map(Companion::part)).collect()
+}
+
+/// Who is asked: nobody, where there is nothing to learn from.
+pub fn sources<'a>(companions: &[Companion], asked: &'a Sources) -> &'a Sources {
+    if companions.is_empty() { &Sources::NOBODY } else { asked }
 }
 
 /// Loads them. `known` is sent by the traced signal, unfiltered: the bits of its kinds.

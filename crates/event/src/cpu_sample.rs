@@ -189,6 +189,13 @@ mod tests {
     }
 
     #[test]
+    fn every_end_has_a_word_of_its_own() {
+        for end in StackEnd::ALL {
+            assert_eq!(StackEnd::ALL.iter().filter(|other| other.word() == end.word()).count(), 1);
+        }
+    }
+
+    #[test]
     fn a_frame_is_an_executable_and_a_place_in_it() {
         let frame = UserFrame::unpack(0x1234_5678_9abc_def0);
         assert_eq!((frame.executable, frame.place), (0x1234, 0x5678_9abc_def0));

@@ -19,6 +19,16 @@ struct process {
 };
 EXPORT(struct, process);
 
+/* Two ways to read a task: by a typed pointer, or by a helper, which costs more. */
+#define READ_TYPED(task, field)  ((task)->field)
+#define READ_COPIED(task, field) BPF_CORE_READ(task, field)
+
+/* 0: it could run. It has another name since 5.14. */
+#define TASK_STATE(read, task)                                         \
+	(bpf_core_field_exists(struct task_struct___state, __state)    \
+		 ? read((struct task_struct___state *)(task), __state) \
+		 : read((struct task_struct___state_before_5_14 *)(task), state))
+
 static __always_inline void read_process(struct task_struct *task, struct process *process)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);

@@ -3,9 +3,10 @@
 //! Invariant, exactly, once nothing is in flight:
 //! `seen = filtered + aggregated + sampled_out + rate_limited + lost + submitted`.
 
-use libbpf_rs::{MapCore, MapFlags, Object};
+use libbpf_rs::{MapCore, Object};
 
 use crate::abi::Counters;
+use crate::per_cpu;
 
 impl Counters {
     /// Seen minus everything that became of it; 0 when the books balance.
@@ -34,9 +35,8 @@ impl Counters {
 pub fn read(object: &Object) -> Counters {
     let mut sum = Counters::ZERO;
     let ledger = object.maps().find(|map| map.name() == "ledger");
-    let values = ledger
-        .and_then(|map| map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).ok().flatten());
-    for counters in values.iter().flatten().filter_map(|value| Counters::read(value)) {
+    let values = ledger.map(|map| per_cpu::values(&map)).unwrap_or_default();
+    for counters in values.iter().filter_map(|value| Counters::read(value)) {
         sum.add(&counters);
     }
     sum

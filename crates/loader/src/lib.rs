@@ -25,6 +25,7 @@ pub mod memory_map;
 mod object;
 pub mod others;
 pub mod path_selection;
+pub mod per_cpu;
 pub mod ring;
 pub mod sampling;
 pub mod selection;

@@ -6,29 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::signal::Signal;
 
-macro_rules! causes {
-    ($($cause:ident $name:literal $what:literal,)*) => {
-        /// Why something was not told.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Cause {
-            $(#[doc = $what] $cause,)*
-        }
-
-        impl Cause {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$cause,)*];
-
-            /// As a label of a metric.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$cause => $name,)*
-                }
-            }
-        }
-    };
-}
-
-causes! {
+chandra_alerts::causes! {
+    "Why something was not told.";
     QueueFull "queue_full" "The collector was away, or slower than it is told things.",
     Refused "refused" "The collector will not have the request, however often it is asked.",
     Rejected "rejected" "The collector took the request but for these (partial success).",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chandra_loader::load::Loaded;
 use chandra_loader::memory_map::{Array, ArrayError, put_table, remove_table};
-use chandra_loader::{LibbpfError, MapCore, MapFlags, MapHandle, batch};
+use chandra_loader::{LibbpfError, MapCore, MapHandle, batch, per_cpu};
 use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, TickCounts};
 use chandra_unwind::format::Table;
 
@@ -151,11 +151,9 @@ impl Kernel {
 
     /// Ticks by what became of them, over all CPUs.
     pub fn ticks(&self) -> TickCounts {
-        let values = self.ticks.as_ref().and_then(|ticks| {
-            ticks.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).ok().flatten()
-        });
+        let values = self.ticks.as_ref().map(per_cpu::values).unwrap_or_default();
         let mut sum = TickCounts::ZERO;
-        for counts in values.iter().flatten().filter_map(|it| TickCounts::read(it)) {
+        for counts in values.iter().filter_map(|it| TickCounts::read(it)) {
             sum.idle += counts.idle;
             sum.user += counts.user;
             sum.kernel += counts.kernel;

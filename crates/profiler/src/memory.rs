@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chandra_loader::sideband::Mapped;
+
 /// What lies in a piece of memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum File {
@@ -44,6 +46,18 @@ pub struct Piece {
     pub offset: u64,
     /// What lies there.
     pub file: File,
+}
+
+impl Piece {
+    /// A mapping that the kernel told of.
+    pub fn of(mapped: &Mapped<'_>) -> Self {
+        Self {
+            start: mapped.start,
+            end: mapped.start.saturating_add(mapped.bytes),
+            offset: mapped.offset,
+            file: File::of(mapped.device, mapped.inode, mapped.path),
+        }
+    }
 }
 
 /// See the [module](self).

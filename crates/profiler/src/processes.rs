@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chandra_loader::sideband::{Happened, TaskEvent};
 
-use crate::memory::{File, Memory, Piece};
+use crate::memory::{Memory, Piece};
 use crate::proc_maps;
 
 /// Processes that are known at most.
@@ -126,12 +126,7 @@ impl Processes {
         let now_ns = event.boottime_ns;
         match event.happened {
             Happened::Mapped(mapped) => {
-                let piece = Piece {
-                    start: mapped.start,
-                    end: mapped.start.saturating_add(mapped.bytes),
-                    offset: mapped.offset,
-                    file: File::of(mapped.device, mapped.inode, mapped.path),
-                };
+                let piece = Piece::of(&mapped);
                 if !self.by_pid.contains_key(&mapped.pid) {
                     // Its beginning was not told, or is older than this: what it has is in /proc.
                     self.look(mapped.pid, now_ns);

@@ -487,12 +487,7 @@ impl Profiler {
 fn open_early(happened: &Happened<'_>, executables: &mut Executables, lists: &mut CodeLists) {
     match *happened {
         Happened::Mapped(mapped) => {
-            let piece = Piece {
-                start: mapped.start,
-                end: mapped.start.saturating_add(mapped.bytes),
-                offset: mapped.offset,
-                file: File::of(mapped.device, mapped.inode, mapped.path),
-            };
+            let piece = Piece::of(&mapped);
             match piece.file {
                 File::Anonymous => lists.meet(mapped.pid, &mut executables.roots),
                 _ => executables.foresee(mapped.pid, &piece),

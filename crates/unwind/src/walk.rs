@@ -134,23 +134,6 @@ impl End {
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Outermost | Self::EndOfChain)
     }
-
-    /// The reason in a word, as metrics and JSON have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Outermost => "outermost",
-            Self::EndOfChain => "end_of_chain",
-            Self::Depth => "depth",
-            Self::NoMapping => "no_mapping",
-            Self::ReturnNotCode => "return_not_code",
-            Self::Unreadable => "unreadable",
-            Self::BadFramePointer => "bad_frame_pointer",
-            Self::Unsupported => "unsupported",
-            Self::UnknownRegister => "unknown_register",
-            Self::NotRising => "not_rising",
-            Self::BrokenTable => "broken_table",
-        }
-    }
 }
 
 /// What a walk was like.

@@ -48,6 +48,11 @@ pub struct Sources {
     pub translations: bool,
 }
 
+impl Sources {
+    /// Nobody is asked.
+    pub const NOBODY: Self = Self { runtime: None, kubernetes: None, translations: false };
+}
+
 /// What a source found out.
 #[derive(Debug)]
 pub enum News {

@@ -31,7 +31,7 @@ use crate::cli::profile::View;
 use crate::cli::profiling::{Measured, ProfilingOptions};
 use crate::companions::{self, Companion};
 use crate::doctor::gather;
-use crate::follow::{Part, Plan, Sink, Sources, Tally, Told, follow};
+use crate::follow::{Part, Plan, Sink, Tally, Told, follow};
 use crate::profile;
 use crate::session::{self, Received, Watch};
 use crate::stop::Stop;
@@ -145,12 +145,10 @@ fn sample(
         selects: options.filter.selects_cgroups,
         seeding: None,
     };
-    let parts: Vec<_> =
-        std::iter::once(sampled).chain(companions.iter().map(Companion::part)).collect();
-    let nobody = Sources::default();
+    let parts = companions::behind(sampled, companions);
     let plan = Plan {
         parts: &parts,
-        sources: if companions.is_empty() { &nobody } else { &options.identity.sources },
+        sources: companions::sources(companions, &options.identity.sources),
         selector: &options.selector,
         node: &options.identity.node,
         late: options.identity.late.unwrap_or_default(),

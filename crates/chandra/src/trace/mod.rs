@@ -18,7 +18,7 @@ use chandra_signals::Context;
 use crate::cli::common::Format;
 use crate::cli::trace::TraceOptions;
 use crate::companions::{self, Companion};
-use crate::follow::{Late, Part, Plan, Sink, Sources, Told, follow};
+use crate::follow::{Late, Part, Plan, Sink, Told, follow};
 use crate::session::{self, Received, Watch};
 use crate::stop::{Ending, Stop};
 
@@ -96,12 +96,10 @@ fn count(
         selects: options.filter.selects_cgroups,
         seeding: None,
     };
-    let parts: Vec<_> =
-        std::iter::once(counting).chain(companions.iter().map(Companion::part)).collect();
-    let nobody = Sources::default();
+    let parts = companions::behind(counting, companions);
     let plan = Plan {
         parts: &parts,
-        sources: if companions.is_empty() { &nobody } else { &options.identity.sources },
+        sources: companions::sources(companions, &options.identity.sources),
         selector: &options.selector,
         node: &options.identity.node,
         late: Late::default(),

@@ -7,7 +7,7 @@ use chandra_event::off_cpu::{OFF_CPU, OffCpu, WaitReason};
 use chandra_event::process::Comm;
 use chandra_event::record::{Kind, Record};
 use chandra_loader::load::Loaded;
-use chandra_loader::{MapCore, MapFlags, batch};
+use chandra_loader::{batch, per_cpu};
 
 use crate::cpu_profile::{Behind, stack_end};
 use crate::process::process;
@@ -83,11 +83,9 @@ pub fn code_text(_code: u32, _context: &Context) -> String {
 
 /// What became of waits, over all CPUs, as times that the ledger has not.
 pub fn counts(loaded: &Loaded) -> WaitCounts {
-    let map = loaded.map("waits");
-    let values =
-        map.and_then(|map| map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).ok().flatten());
+    let values = loaded.map("waits").map(|map| per_cpu::values(&map)).unwrap_or_default();
     let mut sum = WaitCounts::ZERO;
-    for counts in values.iter().flatten().filter_map(|it| WaitCounts::read(it)) {
+    for counts in values.iter().filter_map(|it| WaitCounts::read(it)) {
         sum.short_waits += counts.short_waits;
         sum.short_ns += counts.short_ns;
         sum.told_ns += counts.told_ns;

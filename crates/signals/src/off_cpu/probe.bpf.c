@@ -68,13 +68,6 @@ struct {
 			__sync_fetch_and_add(&counts->field, by);                      \
 	})
 
-static __always_inline __u64 state_of(struct task_struct *task)
-{
-	if (bpf_core_field_exists(struct task_struct___state, __state))
-		return BPF_CORE_READ((struct task_struct___state *)task, __state);
-	return BPF_CORE_READ((struct task_struct___state_before_5_14 *)task, state);
-}
-
 static __always_inline __u32 reason_of(__u64 state)
 {
 	if (state & TASK_PARKED || (state & TASK_NOLOAD && state & TASK_UNINTERRUPTIBLE))
@@ -110,7 +103,7 @@ static __always_inline void left(struct scratch *scratch, struct task_struct *ta
 				 bool is_preempted, __u64 now)
 {
 	struct absence *absence = bpf_map_lookup_elem(&absences, &thread), first = {};
-	__u64 state = state_of(task);
+	__u64 state = TASK_STATE(READ_COPIED, task);
 	bool could_go_on = is_preempted || !state;
 
 	if (!could_go_on && state & TASK_DEAD) {

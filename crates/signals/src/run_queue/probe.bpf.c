@@ -122,15 +122,6 @@ static __always_inline int switched(__u32 previous, bool could_go_on, struct tas
 	return 0;
 }
 
-/* The two ways differ in how they read a task: by a typed pointer, or by a helper, which costs more. */
-#define READ_TYPED(task, field)  ((task)->field)
-#define READ_COPIED(task, field) BPF_CORE_READ(task, field)
-
-#define IS_RUNNING(read, task)                                              \
-	(bpf_core_field_exists(struct task_struct___state, __state)         \
-		 ? read((struct task_struct___state *)(task), __state) == 0 \
-		 : read((struct task_struct___state_before_5_14 *)(task), state) == 0)
-
 /* sched_switch(is_preempted, previous, next): what else it has behind depends on the kernel. */
 #define HOOKS(section, way, read)                                                         \
 	SEC(section "/sched_wakeup")                                                      \
@@ -147,7 +138,7 @@ static __always_inline int switched(__u32 previous, bool could_go_on, struct tas
 	int switch_##way(__u64 *ctx)                                                      \
 	{                                                                                 \
 		struct task_struct *previous = (void *)ctx[1], *next = (void *)ctx[2];    \
-		bool could_go_on = (bool)ctx[0] || IS_RUNNING(read, previous);            \
+		bool could_go_on = (bool)ctx[0] || TASK_STATE(read, previous) == 0;       \
                                                                                           \
 		return switched(read(previous, pid), could_go_on, next, read(next, pid)); \
 	}
