@@ -17,6 +17,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::logs::v1 as logs_service;
 use opentelemetry_proto::tonic::collector::metrics::v1 as metrics_service;
+use opentelemetry_proto::tonic::collector::profiles::v1development as profiles_service;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
@@ -60,6 +61,8 @@ pub struct Received {
     pub metrics: Vec<metrics_service::ExportMetricsServiceRequest>,
     /// Requests with log records.
     pub logs: Vec<logs_service::ExportLogsServiceRequest>,
+    /// Requests with profiles.
+    pub profiles: Vec<profiles_service::ExportProfilesServiceRequest>,
     /// Headers of all requests, those that were not taken included: names and values.
     pub headers: Vec<Vec<(String, String)>>,
     /// When each of these came.
@@ -268,10 +271,13 @@ async fn serve_grpc(
 ) {
     use logs_service::logs_service_server::LogsServiceServer;
     use metrics_service::metrics_service_server::MetricsServiceServer;
+    use profiles_service::profiles_service_server::ProfilesServiceServer;
 
     let metrics = MetricsServiceServer::from_arc(Arc::clone(&shared));
     let mut server = tonic::transport::Server::builder().layer(Unpacking);
-    let router = server.add_service(metrics).add_service(LogsServiceServer::from_arc(shared));
+    let profiles = ProfilesServiceServer::from_arc(Arc::clone(&shared));
+    let router = server.add_service(metrics).add_service(profiles);
+    let router = router.add_service(LogsServiceServer::from_arc(shared));
     let incoming = futures_util::stream::poll_fn(move |context| incoming.poll_recv(context));
     router.serve_with_incoming(incoming).await.unwrap();
 }
@@ -416,6 +422,23 @@ impl logs_service::logs_service_server::LogsService for Shared {
     }
 }
 
+#[tonic::async_trait]
+impl profiles_service::profiles_service_server::ProfilesService for Shared {
+    async fn export(
+        &self,
+        request: tonic::Request<profiles_service::ExportProfilesServiceRequest>,
+    ) -> Result<tonic::Response<profiles_service::ExportProfilesServiceResponse>, Status> {
+        let partial = self.note_call(request.metadata()).await?;
+        self.received.lock().unwrap().profiles.push(request.into_inner());
+        let partial_success = partial.map(|(rejected_profiles, error_message)| {
+            profiles_service::ExportProfilesPartialSuccess { rejected_profiles, error_message }
+        });
+        Ok(tonic::Response::new(profiles_service::ExportProfilesServiceResponse {
+            partial_success,
+        }))
+    }
+}
+
 async fn serve_http(io: Box<dyn Io>, shared: Arc<Shared>) {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
@@ -469,6 +492,14 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
                 logs_service::ExportLogsPartialSuccess { rejected_log_records, error_message }
             });
             logs_service::ExportLogsServiceResponse { partial_success }.encode_to_vec()
+        }
+        "/v1development/profiles" => {
+            let request = profiles_service::ExportProfilesServiceRequest::decode(&*bytes).unwrap();
+            shared.received.lock().unwrap().profiles.push(request);
+            let partial_success = rejected.map(|(rejected_profiles, error_message)| {
+                profiles_service::ExportProfilesPartialSuccess { rejected_profiles, error_message }
+            });
+            profiles_service::ExportProfilesServiceResponse { partial_success }.encode_to_vec()
         }
         _ => return status(404).body(Full::default()).unwrap(),
     };

@@ -18,12 +18,15 @@ use chandra_tests::http::get_as;
 use chandra_tests::namespaces::Namespace;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
+use chandra_tests::profiling::Workload;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::{Scratch, unique};
 use chandra_tests::socket::connections;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, number_data_point};
+use opentelemetry_proto::tonic::profiles::v1development::{ProfilesDictionary, Sample};
 use tonic::Code;
 
 /// An agent that exports to this collector, each second unless the arguments say otherwise.
@@ -285,5 +288,55 @@ fn the_variables_of_opentelemetry_are_heard() {
         received.all_metrics().next().map(|(resource, _)| resource.clone())
     });
     assert_eq!(attribute(&resource.attributes, "deployment.environment.name"), "test bed");
+    agent.stop();
+}
+
+/// The functions of a stack in a profile, from the leaf.
+fn functions<'a>(dictionary: &'a ProfilesDictionary, stack: i32) -> Vec<&'a str> {
+    let locations = dictionary.stack_table[stack as usize].location_indices.iter();
+    let lines = locations.flat_map(|index| &dictionary.location_table[*index as usize].lines);
+    let functions = lines.map(|line| &dictionary.function_table[line.function_index as usize]);
+    functions.map(|it| dictionary.string_table[it.name_strindex as usize].as_str()).collect()
+}
+
+#[test]
+fn profiles_are_exported_as_their_windows_end() {
+    needs!("root", "gcc");
+    let collector = Collector::start(Speaks::Grpc);
+    let arguments = ["--otlp-signals", "profiles", "--signals", "process,cpu_profile"];
+    let agent = exporting(&collector, Speaks::Grpc, &arguments);
+    let workload = Workload::build(&["-O2"]);
+    let mut spinning = Command::new(workload.program());
+    let mut spinning = spinning.args(["shares", "60", "3"]).spawn().unwrap();
+    let pid = i64::from(spinning.id());
+    let nanoseconds = collector.wait("the stacks of a program that spins", |received| {
+        let mut sum = 0;
+        for request in &received.profiles {
+            let dictionary = request.dictionary.as_ref().unwrap();
+            let is_of_it = |sample: &&Sample| {
+                sample.attribute_indices.iter().any(|index| {
+                    let attribute = &dictionary.attribute_table[*index as usize];
+                    let key = &dictionary.string_table[attribute.key_strindex as usize];
+                    let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
+                    key == "process.pid" && value == Some(&Value::IntValue(pid))
+                })
+            };
+            let scopes = request.resource_profiles.iter().flat_map(|it| &it.scope_profiles);
+            let samples = scopes.flat_map(|it| &it.profiles).flat_map(|it| &it.samples);
+            for sample in samples.filter(is_of_it) {
+                if functions(dictionary, sample.stack_index).contains(&"main") {
+                    sum += sample.values[0];
+                }
+            }
+        }
+        (sum > 1_000_000_000).then_some(sum)
+    });
+    spinning.kill().unwrap();
+    spinning.wait().unwrap();
+    // What one processor could do meanwhile, at most.
+    assert!(nanoseconds < 60_000_000_000, "{nanoseconds}");
+    wait_for("the same on /metrics", || {
+        (agent.metric("chandra_otlp_sent_total{signal=\"profiles\"}") > 0).then_some(())
+    });
     agent.stop();
 }

@@ -16,7 +16,7 @@ use crate::wire;
 pub(crate) struct Batch {
     /// Its body.
     pub body: Bytes,
-    /// Data points or log records in it.
+    /// Data points, log records or profiles in it.
     pub items: u64,
     /// The body is compressed.
     pub is_gzip: bool,
@@ -34,7 +34,11 @@ pub(crate) struct Packing {
 impl Packing {
     /// Items (metrics, or log records) as fields of their scope become a request.
     pub fn pack(&self, fields: &[u8], items: u64) {
-        let body = wire::request(&self.resource, fields);
+        self.send(wire::request(&self.resource, fields), items);
+    }
+
+    /// A request that is written as a whole.
+    pub fn send(&self, body: Vec<u8>, items: u64) {
         let packed = self.gzip.then(|| gzip(&body)).flatten();
         let is_gzip = packed.is_some();
         let body = packed.unwrap_or(body).into();

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use crate::batch::Packing;
 use crate::figures::{Cause, Counts, Figures};
+use crate::profiles::Profiles;
 use crate::queue::Queue;
 use crate::resource::Resource;
 use crate::sender::Sender;
@@ -50,6 +51,7 @@ pub struct Exporter {
     stop: watch::Sender<Option<Instant>>,
     exported: Exported,
     logs: Option<Logs>,
+    profiles: Option<Profiles>,
 }
 
 /// What became of what was to be told, for whoever asks.
@@ -129,14 +131,14 @@ impl Exporter {
         let (stop, stopping) = watch::channel(None);
         let (ended, ending) = watch::channel(false);
         let (mut counts, mut senders, mut queues) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut metrics, mut logs) = (None, None);
-        let (resource, started_ns) = (resource.fields(), unix_ns(started));
+        let (mut metrics, mut logs, mut profiles) = (None, None, None);
+        let (of_agent, started_ns) = (resource.fields(), unix_ns(started));
         let mut collect = Some(Box::new(collect) as Collect);
         for destination in &settings.destinations {
             let of = Arc::new(Counts::default());
             let queue = Arc::new(Queue::new(settings.queue_bytes, Arc::clone(&of)));
-            let (resource, gzip) = (Arc::clone(&resource), destination.gzip);
-            let packing = Packing { resource, gzip, queue: Arc::clone(&queue) };
+            let (of_agent, gzip) = (Arc::clone(&of_agent), destination.gzip);
+            let packing = Packing { resource: of_agent, gzip, queue: Arc::clone(&queue) };
             match destination.signal {
                 Signal::Metrics => {
                     metrics = collect.take().map(|collect| Collecting {
@@ -151,6 +153,7 @@ impl Exporter {
                     let pending = Pending { counts: Arc::clone(&of), is_enough, records };
                     logs = Some((Logs(Arc::new(pending)), packing));
                 }
+                Signal::Profiles => profiles = Some(Profiles::new(packing, resource.clone())),
             }
             let ends = (Arc::clone(&queue), Arc::clone(&of));
             let sender =
@@ -169,7 +172,7 @@ impl Exporter {
         };
         let thread = std::thread::Builder::new().name("otlp".into()).spawn(work);
         let thread = Some(thread.map_err(Error::Thread)?);
-        Ok(Self { thread, stop, exported: Exported(counts), logs: way })
+        Ok(Self { thread, stop, exported: Exported(counts), logs: way, profiles })
     }
 
     /// What became of what was to be told.
@@ -180,6 +183,11 @@ impl Exporter {
     /// The way of log records, where they are exported.
     pub fn logs(&self) -> Option<Logs> {
         self.logs.clone()
+    }
+
+    /// The way of profiles, where they are exported.
+    pub fn profiles(&self) -> Option<Profiles> {
+        self.profiles.clone()
     }
 
     /// Tells all metrics a last time, sends what waits, and gives up after so long, which is counted.

@@ -1,9 +1,10 @@
-//! Metrics and log records in OpenTelemetry's protocol (OTLP 1), to a collector.
+//! Metrics, log records and profiles in OpenTelemetry's protocol (OTLP 1), to a collector.
 //!
 //! ```text
 //! registry ─▶ wire::metrics ─┐ a request: ≤ 1 MiB, then gzip
 //!                            ├─▶ Queue (bytes) ─▶ sender ─▶ client: gRPC over HTTP/2, or HTTP/1.1
-//! alerts ───▶ wire::logs ────┘                        again, where the answer says so
+//! alerts ───▶ wire::logs ────┤                        again, where the answer says so
+//! stacks ───▶ wire::profiles ┘
 //! ```
 //!
 //! Each signal has a queue, a sender and a connection of its own, all in one thread. Invariants: who hands
@@ -21,6 +22,7 @@ mod batch;
 mod client;
 mod exporter;
 pub mod figures;
+mod profiles;
 mod queue;
 mod resource;
 mod sender;
@@ -34,6 +36,7 @@ pub use alerts::workload_key;
 pub use client::understood;
 pub use exporter::{Error, Exported, Exporter, Logs, Tell};
 pub use figures::Figures;
+pub use profiles::Profiles;
 pub use resource::{Node, Resource};
 pub use settings::{Given, Settings};
 pub use signal::Signal;

@@ -70,10 +70,24 @@ impl Resource {
 
     /// Fields of the message `Resource`.
     pub(crate) fn fields(&self) -> Arc<[u8]> {
-        let mut out = Vec::new();
-        self.0.iter().for_each(|(key, value)| text_attribute(ATTRIBUTES, key, value, &mut out));
-        out.into()
+        fields(&self.0).into()
     }
+
+    /// Fields of the message `Resource`, of something on the node that is not the agent.
+    pub(crate) fn fields_of(&self, attributes: &[(String, String)]) -> Vec<u8> {
+        let is_of_node = |(key, _): &&(String, String)| !key.starts_with("service.");
+        let mut out = fields(self.0.iter().filter(is_of_node));
+        out.append(&mut fields(attributes));
+        out
+    }
+}
+
+fn fields<'a>(attributes: impl IntoIterator<Item = &'a (String, String)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (key, value) in attributes {
+        text_attribute(ATTRIBUTES, key, value, &mut out);
+    }
+    out
 }
 
 /// As the conventions write it.

@@ -195,7 +195,8 @@ fn signals(given: &Given, look_up: &LookUp<'_>) -> Result<Vec<Signal>, Error> {
         // "none", or something that is not ours to do.
         let is_otlp = |signal: &Signal| {
             let variable = look_up.variable(&format!("OTEL_{}_EXPORTER", signal.variable()));
-            variable.is_none_or(|said| said.value.split(',').any(|word| word.trim() == "otlp"))
+            let is_named = |said: Said| said.value.split(',').any(|word| word.trim() == "otlp");
+            variable.map_or(signal.is_usual(), is_named)
         };
         return Ok(Signal::ALL.into_iter().filter(is_otlp).collect());
     };
@@ -207,7 +208,7 @@ fn signals(given: &Given, look_up: &LookUp<'_>) -> Result<Vec<Signal>, Error> {
                 "traces" => {
                     "there are no traces to tell: nothing here reads a traceparent yet".into()
                 }
-                _ => format!("{word:?} is no signal; there are: metrics, logs"),
+                _ => format!("{word:?} is no signal; there are: metrics, logs, profiles"),
             };
             Error { place: "--otlp-signals".into(), why }
         })?;

@@ -9,17 +9,25 @@ pub enum Signal {
     Metrics,
     /// Log records.
     Logs,
+    /// Profiles. Their messages are alpha (`v1development`), so they are exported only where that is said.
+    Profiles,
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Metrics, Self::Logs];
+    pub const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Profiles];
+
+    /// Whether it is exported where nobody says what is.
+    pub(crate) fn is_usual(self) -> bool {
+        self != Self::Profiles
+    }
 
     /// Its word, in options and labels.
     pub fn word(self) -> &'static str {
         match self {
             Self::Metrics => "metrics",
             Self::Logs => "logs",
+            Self::Profiles => "profiles",
         }
     }
 
@@ -28,6 +36,7 @@ impl Signal {
         match self {
             Self::Metrics => "data points",
             Self::Logs => "log records",
+            Self::Profiles => "profiles",
         }
     }
 
@@ -36,6 +45,7 @@ impl Signal {
         match self {
             Self::Metrics => "METRICS",
             Self::Logs => "LOGS",
+            Self::Profiles => "PROFILES",
         }
     }
 
@@ -44,6 +54,7 @@ impl Signal {
         match self {
             Self::Metrics => "/v1/metrics",
             Self::Logs => "/v1/logs",
+            Self::Profiles => "/v1development/profiles",
         }
     }
 
@@ -52,6 +63,9 @@ impl Signal {
         match self {
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Profiles => {
+                "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+            }
         }
     }
 }

@@ -4,15 +4,16 @@ pub(crate) mod answer;
 pub mod logs;
 pub(crate) mod metrics;
 mod points;
+pub(crate) mod profiles;
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
-/// Of `ExportMetricsServiceRequest` and `ExportLogsServiceRequest`: a resource with what is told of it.
+/// Of `ExportMetricsServiceRequest`, `ExportLogsServiceRequest`, `ExportProfilesServiceRequest`: a resource with what is told of it.
 const RESOURCE_ITEMS: u32 = 1;
-/// Of `ResourceMetrics` and `ResourceLogs`.
+/// Of `ResourceMetrics`, `ResourceLogs` and `ResourceProfiles`.
 const RESOURCE: u32 = 1;
 const SCOPE_ITEMS: u32 = 2;
-/// Of `ScopeMetrics` and `ScopeLogs`.
+/// Of `ScopeMetrics`, `ScopeLogs` and `ScopeProfiles`.
 const SCOPE: u32 = 1;
 pub(crate) const ITEM: u32 = 2;
 /// Of `InstrumentationScope`.
@@ -52,7 +53,13 @@ pub enum Any<'a> {
 /// already.
 pub(crate) fn request(resource: &[u8], items: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(items.len() + resource.len() + 64);
-    nested(RESOURCE_ITEMS, &mut out, |out| {
+    of_resource(resource, items, &mut out);
+    out
+}
+
+/// What is told of one resource, as a field of a request.
+pub(crate) fn of_resource(resource: &[u8], items: &[u8], out: &mut Vec<u8>) {
+    nested(RESOURCE_ITEMS, out, |out| {
         bytes_field(RESOURCE, resource, out);
         nested(SCOPE_ITEMS, out, |out| {
             nested(SCOPE, out, |out| {
@@ -62,7 +69,6 @@ pub(crate) fn request(resource: &[u8], items: &[u8]) -> Vec<u8> {
             out.extend_from_slice(items);
         });
     });
-    out
 }
 
 /// A message within another, after its length.

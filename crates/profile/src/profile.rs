@@ -344,6 +344,21 @@ impl Profile {
         self.stacks.get(stack.0).map(|stack| (stack.parent, stack.frame))
     }
 
+    /// The frames that are one place in memory at the leaf's end of a stack: what was inlined, and what it was
+    /// inlined into, last. They replace what is in `chain`; what is around them is given back.
+    pub fn innermost(&self, stack: StackId, chain: &mut Vec<FrameId>) -> StackId {
+        chain.clear();
+        let mut around = stack;
+        while let Some((parent, frame)) = self.split(around) {
+            chain.push(frame);
+            around = parent;
+            if self.frame_of(frame).kind != Kind::Inlined {
+                break;
+            }
+        }
+        around
+    }
+
     /// The frames of a stack from the leaf to the root.
     pub fn frames_from_leaf(&self, stack: StackId) -> impl Iterator<Item = FrameId> {
         let mut rest = stack;

@@ -26,7 +26,8 @@ pub struct OtlpArguments {
     /// Headers of each request: NAME=VALUE,… with %20 for a space
     #[arg(long, env = "CHANDRA_OTLP_HEADERS", value_name = "HEADERS", hide_env_values = true)]
     pub otlp_headers: Option<String>,
-    /// What is exported: metrics, logs (alerts and drops) [default: both]
+    /// What is exported: metrics, logs (alerts and drops), profiles (alpha; of cpu_profile and off_cpu, where they
+    /// are on) [default: metrics,logs]
     #[arg(long, env = "CHANDRA_OTLP_SIGNALS", value_name = "SIGNAL", value_delimiter = ',')]
     pub otlp_signals: Option<Vec<String>>,
     /// How often metrics are exported [default: 1m]

@@ -204,15 +204,7 @@ impl Writer<'_, '_> {
             return known;
         }
         let mut chain = std::mem::take(&mut self.chain);
-        chain.clear();
-        let mut around = stack;
-        while let Some((parent, frame)) = self.profile.split(around) {
-            chain.push(frame);
-            around = parent;
-            if self.profile.frame_of(frame).kind != Kind::Inlined {
-                break;
-            }
-        }
+        let around = self.profile.innermost(stack, &mut chain);
         let id = match self.locations.get(&chain) {
             Some(id) => *id,
             None => {

@@ -1,4 +1,4 @@
-//! The export by OpenTelemetry's protocol: all that `/metrics` tells, alerts, and dropped packets.
+//! The export by OpenTelemetry's protocol: all that `/metrics` tells, alerts, dropped packets, and profiles.
 //!
 //! It begins before anything is told and ends after all was, so that what is told last goes out too, for which it
 //! has [`LAST_WORDS`]. A collector that is away costs nothing but what it was to be told, which is counted.
@@ -41,6 +41,14 @@ pub fn start(options: &AgentOptions, state: &Arc<AgentState>) -> Result<Option<E
             Problem::new(Check::USAGE, "cannot export by OTLP", error, "leave --otlp-endpoint out")
         })?;
     let _ = state.exported.set(exporter.exported());
+    if let Some(way) = exporter.profiles() {
+        if state.profiles.is_empty() {
+            eprintln!(
+                "warning: otlp: no signal makes profiles; take cpu_profile or off_cpu into --signals"
+            );
+        }
+        state.profiles.iter().for_each(|profiles| profiles.export(way.clone()));
+    }
     for destination in &settings.destinations {
         eprintln!("otlp: {} to {}", destination.signal, destination.endpoint.authority);
     }
@@ -71,12 +79,11 @@ pub fn write(figures: &Figures, out: &mut Writer<'_>) {
             family.sample(&[("signal", figures.signal.word())], value(figures));
         }
     };
-    let help =
-        "Data points and log records that were to be exported by OTLP: sent, dropped or queued.";
+    let help = "What was to be exported by OTLP (data points, log records, profiles): sent, dropped or queued.";
     counts(Kind::Counter, "chandra_otlp_items", help, |figures| figures.made);
-    let help = "Data points and log records that a collector of OTLP took.";
+    let help = "Data points, log records and profiles that a collector of OTLP took.";
     counts(Kind::Counter, "chandra_otlp_sent", help, |figures| figures.sent);
-    let help = "Data points and log records that wait to be sent by OTLP.";
+    let help = "Data points, log records and profiles that wait to be sent by OTLP.";
     counts(Kind::Gauge, "chandra_otlp_queued", help, |figures| figures.queued);
     let help = "Memory of the requests of OTLP that wait.";
     counts(Kind::Gauge, "chandra_otlp_queue_bytes", help, |figures| figures.queue_bytes);
@@ -91,7 +98,7 @@ pub fn write(figures: &Figures, out: &mut Writer<'_>) {
 }
 
 fn write_drops(figures: &Figures, out: &mut Writer<'_>) {
-    let help = "Data points and log records that OTLP did not tell, by cause.";
+    let help = "Data points, log records and profiles that OTLP did not tell, by cause.";
     let mut dropped = out.family(Kind::Counter, "chandra_otlp_dropped", "", help);
     for SignalFigures { signal, drops, .. } in figures {
         for (cause, count) in drops {

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chandra_loader::sampling::period_ns;
+use chandra_profile::filter::Filter;
 use chandra_profile::metadata::ValueType;
 use chandra_profile::pprof;
+use chandra_profile::profile::Profile;
 use chandra_profiler::{Profiler, What, Window};
 use tokio::sync::oneshot;
 
@@ -25,6 +27,8 @@ pub enum Message {
     Sample(Box<Sample>),
     /// Somebody wants a profile: packed pprof.
     Ask(Box<Question>, oneshot::Sender<io::Result<Vec<u8>>>),
+    /// A collector is to have each window from now on.
+    Export(chandra_otlp::Profiles),
 }
 
 /// What became of samples, and what it took.
@@ -63,7 +67,7 @@ impl Keeper {
     /// The thread's work.
     pub fn run(mut self, messages: &Receiver<Message>) {
         let mut windows = Windows::new(self.budget_bytes, Instant::now());
-        let mut asked = 0;
+        let (mut asked, mut export) = (0, None);
         let (mut told, mut tended) = (Instant::now(), Instant::now());
         loop {
             match messages.recv_timeout(IDLE) {
@@ -73,6 +77,7 @@ impl Keeper {
                     // Who does not wait any more needs no answer.
                     let _ = answer.send(self.answer(&question, &windows));
                 }
+                Ok(Message::Export(way)) => export = Some(way),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -83,6 +88,15 @@ impl Keeper {
             }
             if windows.is_due(now) {
                 let window = self.profiler.cut();
+                if let Some(export) = &export {
+                    let since = windows.began();
+                    export.push(&self.profile(
+                        std::iter::once(&window),
+                        &Filter::default(),
+                        since,
+                        now,
+                    ));
+                }
                 let bytes = window.bytes();
                 windows.push(window, bytes, now);
             }
@@ -108,7 +122,21 @@ impl Keeper {
     fn answer(&self, asked: &Question, windows: &Windows<Window>) -> io::Result<Vec<u8>> {
         let now = Instant::now();
         let (windows, since) = windows.last(asked.time, now);
-        let mut profile = self.profiler.profile_of(windows, What::All, &asked.filter);
+        let profile = self.profile(windows, &asked.filter, since, now);
+        let profile = if asked.filter.is_empty() { profile } else { asked.filter.apply(&profile) };
+        let mut bytes = Vec::new();
+        pprof::write(&profile, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn profile<'w>(
+        &self,
+        windows: impl Iterator<Item = &'w Window>,
+        filter: &Filter,
+        since: Instant,
+        now: Instant,
+    ) -> Profile {
+        let mut profile = self.profiler.profile_of(windows, What::All, filter);
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
         let duration = now.duration_since(since);
         let begun = SystemTime::now().checked_sub(duration);
@@ -121,10 +149,7 @@ impl Keeper {
             metadata.frequency_hz = Some(hertz);
             metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
         }
-        let profile = if asked.filter.is_empty() { profile } else { asked.filter.apply(&profile) };
-        let mut bytes = Vec::new();
-        pprof::write(&profile, &mut bytes)?;
-        Ok(bytes)
+        profile
     }
 }
 

@@ -110,6 +110,11 @@ impl Profiles {
         Some(self.messages.try_send(message).is_ok())
     }
 
+    /// A collector has each window from now on. Nobody sends samples yet, so there is room.
+    pub fn export(&self, way: chandra_otlp::Profiles) {
+        let _ = self.messages.try_send(Message::Export(way));
+    }
+
     /// The signal.
     pub fn signal(&self) -> &'static str {
         self.signal

@@ -38,6 +38,11 @@ impl<W> Windows<W> {
         now.duration_since(self.began) >= WINDOW
     }
 
+    /// When the one that is under way began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     /// Keeps the one that was under way; the next begins.
     pub fn push(&mut self, window: W, bytes: usize, now: Instant) {
         self.began = now;
