@@ -3,7 +3,9 @@
 //! A [`RecordFacts`] borrows a record, what is known of who did it, and the programs of its process and of
 //! its ancestors. It answers each field from there when it is asked, and makes nothing beforehand.
 
+mod argument;
 mod call;
+mod composed;
 mod container;
 mod environment;
 mod event;
@@ -32,19 +34,39 @@ use chandra_event::time::Timestamp;
 use chandra_event::udp::{self, Udp};
 use chandra_event::who::Who;
 
-use crate::catalogue::{EventType, EventTypes, FieldId};
+use crate::catalogue::{EventField, EventType, EventTypes, FieldId};
 use crate::evaluate::{Argument, Facts, Value};
 
 pub use program::{Ancestor, Lineage, NoLineage, Program};
 pub use started::loaded_file;
 
-/// Names of users and groups of the node, by their numbers.
-#[derive(Debug, Clone, Default)]
+/// A user, as passwd(5) has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Name.
+    pub name: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+}
+
+/// Users and groups of a node, or of a container, by their numbers in the initial user namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
     /// Users.
-    pub users: HashMap<u32, String>,
-    /// Groups.
+    pub users: HashMap<u32, Account>,
+    /// Names of groups.
     pub groups: HashMap<u32, String>,
+}
+
+/// Services that ports belong to by custom, as services(5) has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Services {
+    /// Over TCP.
+    pub tcp: HashMap<u16, String>,
+    /// Over UDP.
+    pub udp: HashMap<u16, String>,
 }
 
 /// What is the same for all events of a node.
@@ -52,8 +74,10 @@ pub struct Names {
 pub struct Node {
     /// Its name.
     pub hostname: String,
-    /// Names of its users and groups.
+    /// Its users and groups.
     pub names: Names,
+    /// Services by their ports.
+    pub services: Services,
     /// Namespaces of its first process, if they are known.
     pub namespaces: Option<Namespaces>,
     /// `proc.name` is compared by the kernel's name of a process only, as Falco does, and not also by the
@@ -84,6 +108,8 @@ pub struct RecordFacts<'r> {
     event_type: EventType,
     time: Timestamp,
     number: u64,
+    /// When the first event happened, and the one before this.
+    moments: Option<(Timestamp, Timestamp)>,
     process: Option<&'r Process>,
     who: &'r Who<'r>,
     lineage: &'r dyn Lineage,
@@ -142,7 +168,14 @@ impl<'r> RecordFacts<'r> {
             Happening::Call(call) => Some(&call.process),
         };
         let time = record.time();
-        Some(Self { happening, event_type, time, number, process, who, lineage, node })
+        let moments = None;
+        Some(Self { happening, event_type, time, number, moments, process, who, lineage, node })
+    }
+
+    /// The same, where it is known when the first event happened, and the one before this.
+    #[must_use]
+    pub fn after(self, first: Timestamp, before: Timestamp) -> Self {
+        Self { moments: Some((first, before)), ..self }
     }
 
     /// When it happened.
@@ -178,8 +211,13 @@ impl Facts for RecordFacts<'_> {
     }
 
     fn value(&self, field: FieldId, argument: &Argument) -> Value<'_> {
+        if let Some(composed) = self.composed(field) {
+            return composed;
+        }
         match field {
+            FieldId::Event(EventField::Argument) => self.argument_at(argument),
             FieldId::Event(field) => self.event_value(field),
+            FieldId::Raw(field) => self.raw_value(field),
             FieldId::Process(field) => self.process_value(field, argument),
             FieldId::Thread(field) => self.thread_value(field),
             FieldId::User(field) => self.user_value(field),

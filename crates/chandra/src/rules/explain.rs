@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chandra_doctor::{Check, Problem};
 use chandra_event::text::escape;
-use chandra_rules::adapter::{NoLineage, Node, RecordFacts};
+use chandra_rules::adapter::{Node, RecordFacts};
 use chandra_rules::evaluate::{Facts, Scratch, Truth};
 use chandra_rules::explain::{Explanation, Part};
 use chandra_rules::rules::{Rule, Ruleset, State};
@@ -33,7 +33,7 @@ pub(super) fn text(
     let recorded = Recorded::parse(line).map_err(unusable)?;
     let node = Node { hostname: recorded.node.clone().unwrap_or_default(), ..Node::default() };
     recorded.with(&mut |record, who| {
-        let facts = RecordFacts::new(record, 1, who, &NoLineage, &node);
+        let facts = RecordFacts::new(record, 1, who, &recorded, &node);
         let facts =
             facts.ok_or_else(|| unusable("no rule is about records of its type".to_owned()))?;
         let chosen: Vec<&Rule> = (rules.rules().iter())
