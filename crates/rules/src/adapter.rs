@@ -14,6 +14,7 @@ mod file;
 mod identity;
 mod kubernetes;
 mod mounts;
+mod names;
 mod network;
 mod process;
 mod program;
@@ -22,8 +23,6 @@ mod user;
 
 #[cfg(test)]
 mod tests;
-
-use std::collections::HashMap;
 
 use chandra_event::file::FileOpen;
 use chandra_event::process::{Exec, Exit, Fork, Namespaces, Process};
@@ -37,37 +36,9 @@ use chandra_event::who::Who;
 use crate::catalogue::{EventField, EventType, EventTypes, FieldId};
 use crate::evaluate::{Argument, Facts, Value};
 
+pub use names::{Account, IdMap, MAX_ENTRIES, Names, Services};
 pub use program::{Ancestor, Lineage, NoLineage, Program};
 pub use started::loaded_file;
-
-/// A user, as passwd(5) has it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Account {
-    /// Name.
-    pub name: String,
-    /// Home directory.
-    pub home: String,
-    /// Login shell.
-    pub shell: String,
-}
-
-/// Users and groups of a node, or of a container, by their numbers in the initial user namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names {
-    /// Users.
-    pub users: HashMap<u32, Account>,
-    /// Names of groups.
-    pub groups: HashMap<u32, String>,
-}
-
-/// Services that ports belong to by custom, as services(5) has them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Services {
-    /// Over TCP.
-    pub tcp: HashMap<u16, String>,
-    /// Over UDP.
-    pub udp: HashMap<u16, String>,
-}
 
 /// What is the same for all events of a node.
 #[derive(Debug, Clone, Default)]

@@ -33,6 +33,8 @@ use crate::stop::{Ending, Stop};
 use container::Said;
 use file::{Ended, Recording};
 use heading::{Heading, accounts_line, last_line};
+#[cfg(test)]
+pub use line::write as write_line;
 use watched::Watched;
 
 /// Containers, and databases of users, of which is remembered what was written.

@@ -19,20 +19,8 @@ use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
 use chandra_event::udp::{self, Totals, Udp};
 use chandra_event::who::{Container, Parent, Peer, Pod, Who, Workload};
-use chandra_rules::adapter::{Ancestor, Lineage};
 use chandra_signals::system_call::calls;
 use serde_json::Value;
-
-/// Of the execution itself.
-impl Lineage for Recorded {
-    fn ancestor(&self, _: usize) -> Ancestor<'_> {
-        Ancestor::Unknown
-    }
-
-    fn copy_of(&self) -> Option<&[u8]> {
-        self.copy_of()
-    }
-}
 
 /// A record and who did it.
 pub(super) struct Recorded {
@@ -47,11 +35,12 @@ pub(super) struct Recorded {
 
 impl Recorded {
     /// A line of JSON; an error says why it is no record.
+    #[cfg(test)]
     pub fn parse(line: &str) -> Result<Self, String> {
         serde_json::from_str(line).map_err(|error| format!("no JSON: {error}")).and_then(Self::new)
     }
 
-    /// The same, of a JSON object.
+    /// A record, of a JSON object; an error says why it is none.
     pub fn new(object: Value) -> Result<Self, String> {
         if object.get("type").and_then(Value::as_str).is_none() {
             return Err("it has no \"type\": it is no record of chandra's".to_owned());
@@ -495,6 +484,72 @@ mod tests {
     fn process() -> Process {
         let comm = Comm(*b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         Process { pid: 99, ppid: 1, start_boottime_ns: 1 << 60, comm, ..Process::default() }
+    }
+
+    /// As a recording has it.
+    fn in_recording(exec: &Exec<'_>, copy_of: Option<&[u8]>) -> String {
+        let mut out = Vec::new();
+        let who = Who::default();
+        crate::record::write_line(&Known { record: exec, who: &who }, "n1", copy_of, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_only_rules_ask_of_an_execution_comes_back_from_a_recording() {
+        let environment =
+            |head: &'static [u8], total_bytes| Some(Environment { head, total_bytes });
+        let whole = Exec {
+            process: process(),
+            pid_namespace_start: Some(Timestamp(1_795_338_000_123_456_789)),
+            environment: environment(b"A=1\0EMPTY=\0", 11),
+            namespaces: Namespaces { pid: 1, ..Namespaces::default() },
+            ..Exec::default()
+        };
+        let cut = Exec { environment: environment(b"A=1\0B=beg", 999), ..whole };
+        let unasked = Exec { environment: None, pid_namespace_start: None, ..whole };
+        let none = Exec { environment: environment(b"", 0), ..whole };
+        for exec in [whole, cut, unasked, none] {
+            for copy_of in [None, Some(&b""[..]), Some(b"bash")] {
+                let written = in_recording(&exec, copy_of);
+                let read = Recorded::parse(&written).unwrap();
+                assert_eq!(read.copy_of(), copy_of, "{written}");
+                let again = read.exec();
+                assert_eq!(again.environment, exec.environment, "{written}");
+                assert_eq!(again.pid_namespace_start, exec.pid_namespace_start, "{written}");
+                assert_eq!(in_recording(&again, copy_of), written);
+            }
+        }
+        assert!(!in_recording(&unasked, None).contains("environment"));
+    }
+
+    #[test]
+    fn first_datagrams_come_back() {
+        for (received_first, part) in [(true, Some(Part::Server)), (false, None)] {
+            let sent = u64::from(!received_first);
+            comes_back(&Udp {
+                time: Timestamp(1_795_338_611_123_456_789),
+                process: Some(process()),
+                ends: Ends {
+                    transport: Transport::Udp,
+                    part,
+                    local: "10.0.0.1:53".parse().unwrap(),
+                    peer: "10.0.0.2:40000".parse().unwrap(),
+                    net_namespace: 7,
+                    cookie: 0,
+                },
+                opened_before_start: true,
+                received_first,
+                totals: Totals {
+                    datagrams_sent: sent,
+                    datagrams_received: 1 - sent,
+                    bytes_sent: 44 * sent,
+                    bytes_received: 512 * (1 - sent),
+                    socket_drops: 3,
+                },
+                duration_ns: 0,
+                happened: udp::Happened::Open,
+            });
+        }
     }
 
     #[test]

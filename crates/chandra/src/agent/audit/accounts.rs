@@ -17,12 +17,10 @@ use chandra_event::process::{Exec, Namespaces};
 use chandra_event::record::{Event, Record};
 use chandra_event::who::Who;
 use chandra_executables::{Patience, Root, Waited};
-use chandra_rules::adapter::{Account, Names};
+use chandra_rules::adapter::{IdMap, MAX_ENTRIES, Names};
 
 /// A database that is larger is read so far.
 const MAX_BYTES: u64 = 1 << 20;
-/// Users, and groups, that are kept of a database.
-const MAX_ENTRIES: usize = 4096;
 /// Users and groups of all databases. They are forgotten all at once.
 const MAX_KEPT: usize = 65_536;
 /// Databases that are asked for and not read yet at most.
@@ -183,81 +181,20 @@ fn read(question: &Question) -> Option<Names> {
     let Question { place, pids, is_initial_user } = question;
     let (pid, root) = Root::in_namespace(place.mnt, *pids)?;
     let map = |kind: &str| match is_initial_user {
-        true => Some(Map::identity()),
+        true => Some(IdMap::identity()),
         false => {
-            std::fs::read_to_string(format!("/proc/{pid}/{kind}_map")).ok().map(|it| Map::of(&it))
+            let text = std::fs::read_to_string(format!("/proc/{pid}/{kind}_map"));
+            text.ok().map(|text| IdMap::read(&text))
         }
     };
-    let text = |path: &[u8]| -> Option<String> {
+    let text = |path: &[u8]| -> String {
         let mut bytes = Vec::new();
-        root.open(path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        // What cannot be read has no names.
+        let _ = root.open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
     };
     let (users, groups) = (map("uid")?, map("gid")?);
-    Some(Names {
-        users: text(b"/etc/passwd").map(|it| users_of(&it, &users)).unwrap_or_default(),
-        groups: text(b"/etc/group").map(|it| groups_of(&it, &groups)).unwrap_or_default(),
-    })
-}
-
-/// How numbers in a user namespace are numbers outside of it (user_namespaces(7)): first one inside, first one
-/// outside, how many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Map(Vec<(u32, u32, u32)>);
-
-impl Map {
-    /// They are the same.
-    pub fn identity() -> Self {
-        Self(vec![(0, 0, u32::MAX)])
-    }
-
-    /// As `/proc/PID/uid_map` has it.
-    fn of(text: &str) -> Self {
-        let line = |line: &str| {
-            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse().ok());
-            Some((numbers.next()??, numbers.next()??, numbers.next()??))
-        };
-        Self(text.lines().filter_map(line).collect())
-    }
-
-    fn outside(&self, inside: u32) -> Option<u32> {
-        self.0.iter().find_map(|(first, outside, count)| {
-            let offset = inside.checked_sub(*first).filter(|offset| offset < count)?;
-            outside.checked_add(offset)
-        })
-    }
-}
-
-/// Users of passwd(5): `name:password:uid:gid:text:home:shell`. Of several with one number the first is the one that
-/// programs show.
-pub(super) fn users_of(text: &str, map: &Map) -> HashMap<u32, Account> {
-    let mut users = HashMap::new();
-    for line in text.lines() {
-        let parts: Vec<&str> = line.split(':').collect();
-        let [name, _, number, _, _, home, shell] = parts.as_slice() else { continue };
-        let number = number.parse().ok().and_then(|number| map.outside(number));
-        let Some(number) = number.filter(|_| users.len() < MAX_ENTRIES && !name.is_empty()) else {
-            continue;
-        };
-        let [name, home, shell] = [name, home, shell].map(|&text| text.to_owned());
-        users.entry(number).or_insert(Account { name, home, shell });
-    }
-    users
-}
-
-/// Groups of group(5): `name:password:gid:members`.
-pub(super) fn groups_of(text: &str, map: &Map) -> HashMap<u32, String> {
-    let mut groups = HashMap::new();
-    for line in text.lines() {
-        let mut parts = line.split(':');
-        let (Some(name), Some(number)) = (parts.next(), parts.nth(1)) else { continue };
-        let number = number.parse().ok().and_then(|number| map.outside(number));
-        let Some(number) = number.filter(|_| groups.len() < MAX_ENTRIES && !name.is_empty()) else {
-            continue;
-        };
-        groups.entry(number).or_insert_with(|| name.to_owned());
-    }
-    groups
+    Some(Names::read(&text(b"/etc/passwd"), &text(b"/etc/group"), &users, &groups))
 }
 
 #[cfg(test)]
@@ -266,41 +203,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_users_with_one_number_the_first_is_shown() {
-        let text = "root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\n#comment\nbad:x:one:0:::\nnobody:x:65534:65534::/nonexistent:\n";
-        let users = users_of(text, &Map::identity());
-        assert_eq!(users.len(), 2);
-        assert_eq!(
-            (&*users[&0].name, &*users[&0].home, &*users[&0].shell),
-            ("root", "/root", "/bin/bash")
-        );
-        assert_eq!(users[&65534].shell, "");
-        let groups = groups_of("wheel:x:0:\nusers:x:100:a,b\nbroken\n", &Map::identity());
-        assert_eq!((&*groups[&0], &*groups[&100], groups.len()), ("wheel", "users", 2));
-    }
-
-    #[test]
-    fn numbers_are_those_outside_of_a_user_namespace() {
-        let map = Map::of("         0     100000      65536\n     70000       5000          1\n");
-        assert_eq!((map.outside(0), map.outside(1000)), (Some(100_000), Some(101_000)));
-        assert_eq!(
-            (map.outside(65_536), map.outside(70_000), map.outside(70_001)),
-            (None, Some(5000), None)
-        );
-        let users = users_of("app:x:1000:0::/srv:/bin/sh\nfar:x:99999:0::/:\n", &map);
-        assert_eq!(users.keys().copied().collect::<Vec<_>>(), [101_000]);
-    }
-
-    #[test]
     fn databases_stay_within_their_bound() {
         let line = |number: usize| format!("u{number}:x:{number}:0::/:\n");
-        let text: String = (0..MAX_ENTRIES + 10).map(line).collect();
-        let users = users_of(&text, &Map::identity());
-        assert_eq!(users.len(), MAX_ENTRIES);
+        let text: String = (0..MAX_ENTRIES).map(line).collect();
+        let same = IdMap::identity();
+        let names = Names::read(&text, "", &same, &same);
         let mut accounts = Accounts::default();
         for mnt in 1..40 {
-            let names = Names { users: users.clone(), ..Names::default() };
-            accounts.learn(Place { mnt, user: 1 }, names);
+            accounts.learn(Place { mnt, user: 1 }, names.clone());
             assert!(accounts.kept <= MAX_KEPT && accounts.known.len() <= 16);
         }
         let last = Namespaces { mnt: 39, user: 1, ..Namespaces::default() };
