@@ -46,6 +46,7 @@ pub mod process;
 pub mod profiling;
 pub mod prometheus;
 pub mod record;
+pub mod recorder;
 pub mod replay;
 pub mod scratch;
 pub mod socket;

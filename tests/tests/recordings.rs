@@ -5,97 +5,17 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use chandra_tests::actor::Actor;
 use chandra_tests::agent::Agent;
 use chandra_tests::failure::fails;
-use chandra_tests::launch::checked;
-use chandra_tests::lines::Lines;
 use chandra_tests::needs;
 use chandra_tests::observe::{command, said};
 use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
+use chandra_tests::recorder::{Recorder, compared, replay};
 use chandra_tests::scratch::{Scratch, unique};
-use serde_json::Value;
-
-/// A running `chandra record`, killed when dropped.
-struct Recorder {
-    child: Child,
-    messages: Option<Lines>,
-}
-
-impl Recorder {
-    fn start(arguments: &[&str]) -> Self {
-        let mut command = command(&["record"]);
-        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let messages = Lines::of(child.stderr.take().unwrap());
-        wait_for("the recording to begin", || {
-            let lines = messages.since(0);
-            assert!(child.try_wait().unwrap().is_none(), "it ended: {lines:#?}");
-            lines.iter().any(|line| line.starts_with("recording to ")).then_some(())
-        });
-        Self { child, messages: Some(messages) }
-    }
-
-    /// Ctrl-C, and its last line.
-    fn interrupt(self) -> String {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        // SAFETY: takes numbers only; the child is not waited for yet, so that the pid is its own.
-        checked(unsafe { libc::kill(pid, libc::SIGINT) }).unwrap();
-        self.end()
-    }
-
-    fn end(mut self) -> String {
-        let status = wait_for("its end", || self.child.try_wait().unwrap());
-        let messages = self.messages.take().unwrap().finish();
-        assert!(status.success(), "{messages:#?}");
-        messages.last().unwrap().clone()
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// What must be the same of an alert. The moment is not: each has probes of its own, which run one after the
-/// other.
-fn compared(alert: &Record) -> Vec<Value> {
-    let names = |process: &Value| {
-        let of = |name: &str| process.get(name).cloned().unwrap_or_default();
-        Value::from(["pid", "comm", "exe", "argv", "cwd", "uid", "ppid"].map(of).to_vec())
-    };
-    let at = |name: &str| alert.0.get(name).cloned().unwrap_or_default();
-    let of = |name: &str| at(name).as_array().map_or(0, Vec::len);
-    let ancestors = at("ancestors").as_array().unwrap().iter().map(names).collect();
-    let output = alert.text("output").unwrap().split_once(": ").unwrap().1.to_owned();
-    vec![
-        at("rule"),
-        at("priority"),
-        at("tags"),
-        at("hostname"),
-        output.into(),
-        at("output_fields"),
-        names(&at("process")),
-        Value::Array(ancestors),
-        at("container"),
-        at("pod"),
-        at("connection"),
-        of("preceding").into(),
-    ]
-}
-
-fn replay(events: &Path, rules: &str, arguments: &[&str]) -> (Vec<Record>, String) {
-    let usual = ["replay", events.to_str().unwrap(), "--rules", rules, "-o", "json"];
-    let said = said(&mut command(&[&usual[..], arguments].concat()));
-    assert_eq!(said.code, Some(0), "{}", said.error);
-    (said.out.lines().map(Record::parse).collect(), said.error)
-}
 
 #[test]
 fn a_replay_makes_the_alerts_that_an_agent_made() {
@@ -181,7 +101,10 @@ fn a_replay_makes_the_alerts_that_an_agent_made() {
     assert_eq!(connects.text("process.cwd"), Some("/usr/lib"), "{connects:?}");
     assert!(connects.at("ancestors").unwrap().as_array().unwrap().len() > 1);
     // Secrets are in the recording, which only its owner may read, and not in alerts.
-    assert!(fs::read_to_string(&events).unwrap().contains("x8Kp2Qz7"));
+    let recorded = fs::read_to_string(&events).unwrap();
+    assert!(recorded.contains("x8Kp2Qz7"));
+    // No rule asked for variables.
+    assert!(!recorded.contains("\"environment"));
     assert_eq!(fs::metadata(&events).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!format!("{replayed:?}").contains("x8Kp2Qz7"));
 }
@@ -218,7 +141,7 @@ fn a_recording_ends_after_its_time_or_at_its_size_and_says_so() {
 fn a_recording_that_was_cut_is_said_to_be() {
     let scratch = Scratch::new();
     let events = scratch.at("events.jsonl");
-    let heading = r#"{"type":"recording","version":1,"node":"n1","clock":{"start_offset_ns":"0","offset_ns":"0"}}"#;
+    let heading = r#"{"type":"recording","version":2,"node":"n1","clock":{"start_offset_ns":"0","offset_ns":"0"}}"#;
     fs::write(&events, format!("{heading}\n{{\"type\":\"exec\",\"pro")).unwrap();
     let (alerts, error) = replay(&events, "default", &[]);
     assert_eq!(alerts.len(), 0);
@@ -229,7 +152,7 @@ fn a_recording_that_was_cut_is_said_to_be() {
     let end = r#"{"type":"recording_end","records":0,"lost":7}"#;
     fs::write(&events, format!("{heading}\n{end}\n")).unwrap();
     assert!(replay(&events, "default", &[]).1.contains("7 records were lost"));
-    fs::write(&events, heading.replace(":1,", ":9,")).unwrap();
+    fs::write(&events, heading.replace(":2,", ":9,")).unwrap();
     let mut newer = command(&["replay", events.to_str().unwrap(), "--rules", "default"]);
     fails(&mut newer, 1, "rules", &["version 9", "record it anew"]);
 }

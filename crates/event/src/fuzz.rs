@@ -120,6 +120,7 @@ impl Random {
             comm: Comm(comm),
             cgroup_id: self.u64(),
             cgroup_hierarchy: self.u32(),
+            thread_id: self.u32(),
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Process {
     pub cgroup_id: u64,
     /// The hierarchy of that cgroup: 0 is the unified (v2) one, others are of v1.
     pub cgroup_hierarchy: u32,
+    /// The thread that it is about, in the initial pid namespace; 0 where that is not known.
+    pub thread_id: u32,
 }
 
 /// Inode numbers of the namespaces a process is in.
@@ -132,6 +134,40 @@ pub struct Groups {
     pub virtual_process_group: u32,
     /// The parent's process id in the parent's own pid namespace.
     pub parent_virtual_pid: u32,
+}
+
+/// Where a process stands among others, as its last exec told: its session and group, its terminal, who logged
+/// in. What it forks stands there too, but for the ids of its own pid namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// User who logged in (audit's loginuid), when set.
+    pub login_uid: Option<u32>,
+    /// Session id.
+    pub session_id: u32,
+    /// Process group, and ids in its own pid namespace.
+    pub groups: Groups,
+    /// Name of the controlling terminal (`pts0`), NULs behind; empty when there is none.
+    pub tty: [u8; 16],
+    /// What its standard input is; nothing if it is closed.
+    pub standard_input: Option<Stream>,
+    /// What its standard output is; nothing if it is closed.
+    pub standard_output: Option<Stream>,
+}
+
+impl Standing {
+    /// The name of the controlling terminal; empty when there is none.
+    pub fn tty(&self) -> &[u8] {
+        let end = self.tty.iter().position(|byte| *byte == 0).unwrap_or(self.tty.len());
+        self.tty.get(..end).unwrap_or_default()
+    }
+
+    /// That of a child that it forks, whose own ids nobody told.
+    #[must_use]
+    pub fn of_child(self) -> Self {
+        let Groups { process_group, virtual_pid, .. } = self.groups;
+        let groups = Groups { process_group, parent_virtual_pid: virtual_pid, ..Groups::default() };
+        Self { groups, ..self }
+    }
 }
 
 /// Whether a process came by its rights in a lawful way since it last executed a program, or was forked.
@@ -298,10 +334,26 @@ pub struct Exec<'a> {
     pub namespaces: Namespaces,
     /// Arguments.
     pub arguments: Arguments<'a>,
-    /// Start of the first process of its pid namespace, which no record shows.
+    /// Start of the first process of its pid namespace, which recordings show.
     pub pid_namespace_start: Option<Timestamp>,
-    /// Its environment, where somebody asked for it. No record shows it, rules ask for it.
+    /// Its environment, where somebody asked for it. Rules ask for it, and recordings for such rules show it.
     pub environment: Option<Environment<'a>>,
+}
+
+impl Exec<'_> {
+    /// Where it stands among other processes.
+    pub fn standing(&self) -> Standing {
+        let mut tty = [0; 16];
+        tty.iter_mut().zip(self.tty).for_each(|(place, byte)| *place = *byte);
+        Standing {
+            login_uid: self.login_uid,
+            session_id: self.session_id,
+            groups: self.groups,
+            tty,
+            standard_input: self.standard_input,
+            standard_output: self.standard_output,
+        }
+    }
 }
 
 /// `fork`: a process (not a thread) was created. `process` is the child.
@@ -343,6 +395,23 @@ mod tests {
         assert_eq!(list(b"\0"), [b""]);
         assert_eq!(list(b"a\0\0"), [b"a".as_slice(), b""]);
         assert_eq!(list(b"a\0bc"), [b"a".as_slice(), b"bc"]);
+    }
+
+    #[test]
+    fn a_child_stands_where_its_parent_does_but_for_its_own_ids() {
+        let groups = Groups {
+            process_group: 7,
+            virtual_pid: 3,
+            virtual_process_group: 2,
+            parent_virtual_pid: 1,
+        };
+        let exec =
+            Exec { tty: b"pts1", session_id: 5, login_uid: Some(9), groups, ..Exec::default() };
+        let (standing, child) = (exec.standing(), exec.standing().of_child());
+        assert_eq!((standing.tty(), child.tty()), (&b"pts1"[..], &b"pts1"[..]));
+        assert_eq!((child.session_id, child.login_uid), (5, Some(9)));
+        let expected = Groups { process_group: 7, parent_virtual_pid: 3, ..Groups::default() };
+        assert_eq!(child.groups, expected);
     }
 
     #[test]

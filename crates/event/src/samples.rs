@@ -36,6 +36,7 @@ fn process(pid: u32, ppid: u32, comm: [u8; 16]) -> Process {
         comm: Comm(comm),
         cgroup_id: 4242,
         cgroup_hierarchy: 0,
+        thread_id: 0,
     }
 }
 

@@ -1,24 +1,17 @@
 //! The thread that compares, and how long one waits for it.
 //!
-//! Files are another's: a file system may answer late or never. So whoever asks waits for one answer no longer
-//! than [`MAX_WAIT`], for all of them no more than a quarter of the time, and not at all while an answer is
-//! overdue. What comes late is remembered for what the process does later, and counted.
+//! Whoever asks waits for a bounded time ([`Patience`]), and not at all while an answer is overdue. What comes late is remembered for what the process does later, and counted.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::known::Names;
+use crate::patience::{Patience, Waited};
 use crate::question::{Failure, FileId, Knowledge, Question};
 
-/// How long one answer is waited for at most.
-const MAX_WAIT: Duration = Duration::from_millis(50);
-/// Of the time that passes, the part that may be waited.
-const WAITED_PART: u32 = 4;
-/// What may be waited at once after a time of rest.
-const MAX_ALLOWANCE: Duration = Duration::from_millis(250);
 /// How long the programs of the node's own root are waited for at the start.
 const START: Duration = Duration::from_secs(2);
 /// Questions that wait at most.
@@ -62,8 +55,7 @@ pub struct Comparer {
     answers: Receiver<Answer>,
     asked: u64,
     answered: u64,
-    may_wait: Duration,
-    looked: Instant,
+    patience: Patience,
     /// The program's name, empty for no copy.
     files: HashMap<FileId, Arc<[u8]>>,
     none: Arc<[u8]>,
@@ -113,8 +105,7 @@ impl Comparer {
             answers,
             asked: 0,
             answered: 0,
-            may_wait: MAX_ALLOWANCE,
-            looked: Instant::now(),
+            patience: Patience::default(),
             files: HashMap::new(),
             none: Arc::from([]),
             figures: Figures::default(),
@@ -155,19 +146,16 @@ impl Comparer {
         if self.answered + 1 < number {
             return None;
         }
-        let started = Instant::now();
-        self.may_wait = MAX_ALLOWANCE.min(self.may_wait + (started - self.looked) / WAITED_PART);
-        let until = started + self.may_wait.min(MAX_WAIT);
         let mut found = None;
-        while self.answered < number {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.answers.recv_timeout(left) {
-                Ok(answer) => found = self.take(answer, false),
-                Err(_) => break,
+        let mut patience = std::mem::take(&mut self.patience);
+        patience.wait(|left| match self.answers.recv_timeout(left) {
+            Ok(answer) => {
+                found = self.take(answer, false);
+                if self.answered < number { Waited::More } else { Waited::Enough }
             }
-        }
-        self.looked = Instant::now();
-        self.may_wait = self.may_wait.saturating_sub(self.looked - started);
+            Err(_) => Waited::Enough,
+        });
+        self.patience = patience;
         found
     }
 

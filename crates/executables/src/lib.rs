@@ -7,7 +7,7 @@
 //!
 //! Files: `elf` (where the code begins), `code` (its digest), `root` (opening files below a root that is not
 //! trusted), `known` (the known programs of a root), `question` (how one is answered), `comparer` (the thread
-//! that answers, and how long one waits for it).
+//! that answers), `patience` (how long one waits for it).
 //!
 //! Invariant: what is opened is another's, and may hang or lie. Only the comparer's thread opens it; who asks
 //! waits for a bounded time.
@@ -16,6 +16,7 @@ mod code;
 mod comparer;
 mod elf;
 mod known;
+mod patience;
 mod question;
 mod root;
 
@@ -23,5 +24,6 @@ pub use code::Code;
 pub use comparer::{Comparer, Figures};
 pub use elf::{CODE_BYTES, HEAD_BYTES, code_range};
 pub use known::{Known, Names};
+pub use patience::{Patience, Waited};
 pub use question::{FileId, Question};
 pub use root::Root;

@@ -1,13 +1,13 @@
 //! What an execution's file is a copy of, found out while the process, its parent or the file is still there.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use crate::code::Code;
 use crate::known::{Known, Names};
-use crate::root::Root;
+use crate::root::{Root, mount_namespace};
 
 /// Roots whose programs are remembered.
 const MAX_ROOTS: usize = 64;
@@ -85,11 +85,7 @@ impl Knowledge {
     /// The name of the program that the file is a copy of; nothing if it is no copy, or has that name itself.
     pub fn answer(&mut self, question: &Question) -> Result<Option<Arc<[u8]>>, Failure> {
         let pids = [question.pid, question.parent_pid, 1, std::process::id()];
-        let root = pids.into_iter().find_map(|pid| {
-            (mount_namespace(pid) == Some(question.mount_namespace))
-                .then(|| Root::of_process(pid).ok())?
-        });
-        let root = root.ok_or(Failure::Gone)?;
+        let (_, root) = Root::in_namespace(question.mount_namespace, pids).ok_or(Failure::Gone)?;
         let (file, path) = match &question.loaded {
             Some(path) => (root.open(path).map_err(|_| Failure::Unreadable)?, path),
             None => (executable(question, &root).ok_or(Failure::Gone)?, &question.path),
@@ -141,10 +137,6 @@ fn executable(question: &Question, root: &Root) -> Option<File> {
     let is_it = |file: &File| file.metadata().is_ok_and(|it| it.ino() == question.file.inode);
     let of_process = File::open(format!("/proc/{}/exe", question.pid)).ok().filter(is_it);
     of_process.or_else(|| root.open(&question.path).ok().filter(is_it))
-}
-
-fn mount_namespace(pid: u32) -> Option<u32> {
-    u32::try_from(fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino()).ok()
 }
 
 fn is_overlay(file: &File) -> bool {

@@ -24,6 +24,14 @@ impl Root {
         Ok(Self(File::from(rustix::fs::open(path, folder, Mode::empty())?)))
     }
 
+    /// That of the first of these processes that is in this mount namespace, given by its inode, and which it is.
+    pub fn in_namespace(inode: u32, pids: impl IntoIterator<Item = u32>) -> Option<(u32, Self)> {
+        pids.into_iter().find_map(|pid| {
+            let is_there = mount_namespace(pid) == Some(inode);
+            is_there.then(|| Some((pid, Self::of_process(pid).ok()?)))?
+        })
+    }
+
     /// Device and inode of the folder.
     ///
     /// # Errors
@@ -57,6 +65,11 @@ impl Root {
         let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         Ok(openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), within)?)
     }
+}
+
+/// Inode of the mount namespace of a process.
+pub(crate) fn mount_namespace(pid: u32) -> Option<u32> {
+    u32::try_from(std::fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino()).ok()
 }
 
 /// The last part of the path by which an open file is known, links resolved.

@@ -80,6 +80,7 @@ pub static TARGETS: &[Target] = &[
     ("sigma_file", rules::sigma_file),
     ("rules_condition", rules::rules_condition),
     ("rules_tests", rules::rules_tests),
+    ("user_databases", rules::user_databases),
     ("redactor", alerts::redactor),
     ("alert_spool", alerts::alert_spool),
     ("profile_pprof", profile::profile_pprof),

@@ -2,7 +2,7 @@
 
 use chandra_event::process::{Arguments, Exec, Executable};
 use chandra_event::who::Who;
-use chandra_rules::adapter::{NoLineage, Node, RecordFacts};
+use chandra_rules::adapter::{IdMap, MAX_ENTRIES, Names, NoLineage, Node, RecordFacts, Services};
 use chandra_rules::condition;
 use chandra_rules::evaluate::{Scratch, Truth};
 use chandra_rules::load::{Options, Unanswered};
@@ -95,4 +95,19 @@ pub fn rules_tests(bytes: &[u8]) {
     for failure in tests.run(&rules) {
         assert!(failure.place.starts_with("fuzz.yaml:"), "{failure}");
     }
+}
+
+/// Users, groups, a map of their numbers, and services of a container's root, with NUL between: what is kept is
+/// bounded and has a name.
+pub fn user_databases(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut parts = text.split('\0');
+    let mut next = || parts.next().unwrap_or_default();
+    let (passwd, group, map, services) = (next(), next(), IdMap::read(next()), next());
+    let names = Names::read(passwd, group, &map, &map);
+    assert!(names.users.len() <= MAX_ENTRIES && names.groups.len() <= MAX_ENTRIES);
+    assert!(names.users.values().all(|user| !user.name.is_empty() && !user.shell.contains(':')));
+    assert!(names.groups.values().all(|name| !name.is_empty()));
+    let Services { tcp, udp } = Services::read(services);
+    assert!(tcp.values().chain(udp.values()).all(|name| !name.is_empty()));
 }

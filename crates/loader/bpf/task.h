@@ -15,7 +15,7 @@ struct process {
 	__u32 gid;
 	__u8 comm[COMM_BYTES];
 	__u32 cgroup_hierarchy; /* that cgroup_id belongs to; 0: the unified one */
-	__u32 padding;
+	__u32 thread_id;        /* of the task that it was read from */
 };
 EXPORT(struct, process);
 
@@ -39,6 +39,7 @@ static __always_inline void read_process(struct task_struct *task, struct proces
 	process->cgroup_id = BPF_CORE_READ(cgroup, kn, id);
 	process->cgroup_hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 	process->pid = BPF_CORE_READ(task, tgid);
+	process->thread_id = BPF_CORE_READ(task, pid);
 	process->ppid = BPF_CORE_READ(leader, real_parent, tgid);
 	process->uid = BPF_CORE_READ(cred, uid.val);
 	process->gid = BPF_CORE_READ(cred, gid.val);

@@ -3,7 +3,9 @@
 //! A [`RecordFacts`] borrows a record, what is known of who did it, and the programs of its process and of
 //! its ancestors. It answers each field from there when it is asked, and makes nothing beforehand.
 
+mod argument;
 mod call;
+mod composed;
 mod container;
 mod environment;
 mod event;
@@ -12,6 +14,7 @@ mod file;
 mod identity;
 mod kubernetes;
 mod mounts;
+mod names;
 mod network;
 mod process;
 mod program;
@@ -20,8 +23,6 @@ mod user;
 
 #[cfg(test)]
 mod tests;
-
-use std::collections::HashMap;
 
 use chandra_event::file::FileOpen;
 use chandra_event::process::{Exec, Exit, Fork, Namespaces, Process};
@@ -32,28 +33,22 @@ use chandra_event::time::Timestamp;
 use chandra_event::udp::{self, Udp};
 use chandra_event::who::Who;
 
-use crate::catalogue::{EventType, EventTypes, FieldId};
+use crate::catalogue::{EventField, EventType, EventTypes, FieldId};
 use crate::evaluate::{Argument, Facts, Value};
 
+pub use names::{Account, IdMap, MAX_ENTRIES, Names, Services};
 pub use program::{Ancestor, Lineage, NoLineage, Program};
 pub use started::loaded_file;
-
-/// Names of users and groups of the node, by their numbers.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// Users.
-    pub users: HashMap<u32, String>,
-    /// Groups.
-    pub groups: HashMap<u32, String>,
-}
 
 /// What is the same for all events of a node.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     /// Its name.
     pub hostname: String,
-    /// Names of its users and groups.
+    /// Its users and groups.
     pub names: Names,
+    /// Services by their ports.
+    pub services: Services,
     /// Namespaces of its first process, if they are known.
     pub namespaces: Option<Namespaces>,
     /// `proc.name` is compared by the kernel's name of a process only, as Falco does, and not also by the
@@ -84,6 +79,8 @@ pub struct RecordFacts<'r> {
     event_type: EventType,
     time: Timestamp,
     number: u64,
+    /// When the first event happened, and the one before this.
+    moments: Option<(Timestamp, Timestamp)>,
     process: Option<&'r Process>,
     who: &'r Who<'r>,
     lineage: &'r dyn Lineage,
@@ -142,7 +139,14 @@ impl<'r> RecordFacts<'r> {
             Happening::Call(call) => Some(&call.process),
         };
         let time = record.time();
-        Some(Self { happening, event_type, time, number, process, who, lineage, node })
+        let moments = None;
+        Some(Self { happening, event_type, time, number, moments, process, who, lineage, node })
+    }
+
+    /// The same, where it is known when the first event happened, and the one before this.
+    #[must_use]
+    pub fn after(self, first: Timestamp, before: Timestamp) -> Self {
+        Self { moments: Some((first, before)), ..self }
     }
 
     /// When it happened.
@@ -178,8 +182,13 @@ impl Facts for RecordFacts<'_> {
     }
 
     fn value(&self, field: FieldId, argument: &Argument) -> Value<'_> {
+        if let Some(composed) = self.composed(field) {
+            return composed;
+        }
         match field {
+            FieldId::Event(EventField::Argument) => self.argument_at(argument),
             FieldId::Event(field) => self.event_value(field),
+            FieldId::Raw(field) => self.raw_value(field),
             FieldId::Process(field) => self.process_value(field, argument),
             FieldId::Thread(field) => self.thread_value(field),
             FieldId::User(field) => self.user_value(field),

@@ -2,9 +2,9 @@
 //! events of which this build can answer it.
 //!
 //! Checks at load, docs/reference/rules-fields.md and `rules check` all come from these lists. A field that
-//! no captured event answers is listed with [`EventTypes::NONE`]: rules that use it are refused by its name,
-//! because a field that is silently never there would make rules that never fire. To answer one of
-//! them, write the events behind it and its value in [`adapter`](crate::adapter).
+//! no captured event answers is listed with [`EventTypes::NONE`], and [`reason`] says why: rules that use it
+//! are refused by its name, because a field that is silently never there would make rules that never fire.
+//! To answer one of them, write the events behind it and its value in [`adapter`](crate::adapter).
 
 mod arguments;
 mod container;
@@ -13,8 +13,10 @@ mod event_type;
 mod file;
 mod kubernetes;
 mod process;
+mod raw;
 mod reference;
 mod thread;
+mod unanswered;
 mod user;
 
 use std::collections::HashMap;
@@ -22,15 +24,17 @@ use std::sync::LazyLock;
 
 use crate::evaluate::Argument;
 
-pub(crate) use arguments::{MODE, Place, place};
+pub(crate) use arguments::{MODE, Place, in_order, place, signal};
 pub use container::ContainerField;
 pub use event::EventField;
 pub use event_type::{EventType, EventTypes};
 pub use file::FileField;
 pub use kubernetes::KubernetesField;
 pub use process::ProcessField;
+pub use raw::RawField;
 pub use reference::render;
 pub use thread::ThreadField;
+pub use unanswered::reason;
 pub use user::UserField;
 
 /// What kind of values a field has, which decides what it can be compared with.
@@ -75,6 +79,11 @@ pub enum Takes {
     Name,
     /// A name, or nothing.
     MaybeName,
+    /// The number of an ancestor, or a name that is looked for in each ancestor in turn; without it, each
+    /// ancestor in turn.
+    AncestorOrName,
+    /// The place of an argument, from 0.
+    Place,
     /// The number of a mount, or a path of it, which may be a pattern.
     Mount,
 }
@@ -96,6 +105,7 @@ pub enum Values {
 #[allow(missing_docs, reason = "each is of the list with its name")]
 pub enum FieldId {
     Event(EventField),
+    Raw(RawField),
     Process(ProcessField),
     Thread(ThreadField),
     User(UserField),
@@ -170,8 +180,9 @@ macro_rules! fields {
 use fields;
 
 /// The lists, each with what it is about.
-pub static GROUPS: [(&str, &[FieldSpec]); 7] = [
+pub static GROUPS: [(&str, &[FieldSpec]); 8] = [
     ("Event", EventField::SPECS),
+    ("Arguments as numbers", RawField::SPECS),
     ("Process", ProcessField::SPECS),
     ("Thread", ThreadField::SPECS),
     ("User and group", UserField::SPECS),

@@ -21,4 +21,4 @@ pub(crate) use scratch::Buffers;
 pub use scratch::Scratch;
 pub(crate) use test::{NumberTest, Test, TextTest};
 pub use truth::Truth;
-pub use value::{Argument, PathPart, TimeForm, Value, Words};
+pub use value::{Argument, Compose, Composed, PathPart, TimeForm, Value, Words};

@@ -111,11 +111,13 @@ impl Needs {
     }
 }
 
-/// A rule of executions that compares variables, or tells them.
+/// A rule that compares variables, or tells them. They are read when a program is executed, whatever it is
+/// that the rule is about.
 fn asks_for_environment(rule: &Rule) -> bool {
-    const FIELD: &str = "proc.env";
+    const FIELDS: [&str; 2] = ["proc.env", "proc.aenv"];
     rule.state == State::Active
-        && !rule.event_types.intersection(EventTypes::EXEC).is_empty()
-        && (rule.fields.contains(&FIELD)
-            || rule.output.fields.iter().any(|field| field.name.contains(FIELD)))
+        && FIELDS.iter().any(|of| {
+            rule.fields.contains(of)
+                || rule.output.fields.iter().any(|field| field.name.contains(of))
+        })
 }

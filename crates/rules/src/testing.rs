@@ -186,3 +186,54 @@ fn why(rules: &Ruleset, rule: &Rule, facts: &dyn Facts, scratch: &mut Scratch) -
     let deciding = explanation.deciding();
     if explanation.truth == Truth::True { Why::Fires(deciding) } else { Why::Silent(deciding) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Matching, Options};
+    use crate::source::{Source, Sources};
+
+    #[test]
+    fn an_event_has_variables_and_what_a_runtime_says_of_its_container() {
+        let rule = |name: &str, condition: &str| {
+            format!(
+                "- rule: {name}\n  desc: d\n  output: o\n  priority: INFO\n  condition: {condition}\n"
+            )
+        };
+        let rules = [
+            rule("Preloads", "evt.type = execve and proc.env[LD_PRELOAD] startswith /tmp/"),
+            rule("Below", "evt.type in (execve, openat) and proc.aenv[MARK] = x"),
+            rule("Privileged", "evt.type = execve and container.privileged = true"),
+            rule("Mounts", "evt.type = execve and container.mount.dest[/proc*] exists"),
+            rule(
+                "Labelled",
+                "evt.type = execve and container.label[tier] = front and container.name = web",
+            ),
+        ];
+        let tests = r"
+- rule: Preloads
+  fires: [{ exe: /a, env: { LD_PRELOAD: /tmp/x.so } }]
+  silent: [{ exe: /a, env: { LD_PRELOAD2: /tmp/x.so } }, { exe: /a }]
+- rule: Below
+  fires:
+    - { exe: /a, ancestors: [/b, { exe: /c, env: { MARK: x } }] }
+    - { exe: /a, open: /etc/x, ancestors: [{ exe: /c, env: { MARK: x } }] }
+  silent: [{ exe: /a, env: { MARK: x }, ancestors: [{ exe: /c, env: { MARK: y } }] }]
+- rule: Privileged
+  fires: [{ exe: /a, privileged: true }]
+  silent: [{ exe: /a }, { exe: /a, privileged: true, container: false }]
+- rule: Mounts
+  fires: [{ exe: /a, mounts: ['/proc:/host/proc:ro'] }]
+  silent: [{ exe: /a, mounts: ['/srv:/proc'] }]
+- rule: Labelled
+  fires: [{ exe: /a, container_name: web, labels: { tier: front } }]
+  silent: [{ exe: /a, container_name: web, labels: { tier: back } }]
+";
+        let mut sources = Sources::default();
+        sources.add(Source::new("f", rules.concat()));
+        let options = Options { matching: Matching::All, ..Options::default() };
+        let (rules, _) = Ruleset::load(&sources, &options).unwrap();
+        let failures = Tests::read("t.yaml", tests).unwrap().run(&rules);
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}

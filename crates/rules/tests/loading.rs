@@ -67,7 +67,7 @@ fn rules_are_indexed_by_the_events_they_can_fire_of() {
     assert_eq!(of("Terminal shell"), "execve");
     assert_eq!(of("Connection outside"), "connect");
     assert_eq!(of("Never"), "");
-    // It names no event, but only executions have a session leader and only connections a port.
+    // It names no event, but only executions have a file that is looked at and only connections a port.
     assert_eq!(of("Any process of root"), "execve");
     assert_eq!(rules.event_types().names(), "execve, connect");
     assert!(names_of(&rules, &Fake::new(EventType::ProcExit)).is_empty());
@@ -156,8 +156,14 @@ fn what_is_wrong_with_a_condition_has_its_exact_place() {
 
 #[test]
 fn what_no_captured_event_answers_is_an_error_that_names_it() {
-    found("spawned and fd.uid = x", 10, 17, Code::UnansweredField, "answers fd.uid");
-    found("spawned and evt.args contains x", 10, 17, Code::UnansweredField, "evt.args");
+    found(
+        "spawned and fd.lip.name = x",
+        10,
+        17,
+        Code::UnansweredField,
+        "answers fd.lip.name: names are",
+    );
+    found("spawned and evt.buffer contains x", 10, 17, Code::UnansweredField, "evt.buffer");
     found(
         "evt.type in (read, write)",
         10,
@@ -165,7 +171,7 @@ fn what_no_captured_event_answers_is_an_error_that_names_it() {
         Code::UnansweredField,
         "none of its events is captured: read, write",
     );
-    let text = rule_of("evt.type = execve and fd.uid = x")
+    let text = rule_of("evt.type = execve and fd.lip.name = x")
         + &rule_of("evt.type = read").replace("rule: R", "rule: S");
     let options = Options { unanswered: Unanswered::LeaveOut, ..Options::default() };
     let (rules, report) = load(&[&text], &options).unwrap();
@@ -305,7 +311,7 @@ fn outputs_name_their_fields() {
         rule_of("evt.type = execve").replace("output: o", &format!("output: \"{output}\""))
     };
     found_in(&text("a %proc.nme b"), 3, 15, Code::UnknownField, "there is no field proc.nme");
-    found_in(&text("a %fd.uid b"), 3, 15, Code::UnansweredField, "it reads <NA>");
+    found_in(&text("a %fd.lip.name b"), 3, 15, Code::UnansweredField, "it reads <NA>");
     found_in(&text("a 100% b"), 3, 17, Code::Output, "no field follows");
     found_in(&text("a %tolower(proc.pid) b"), 3, 23, Code::Type, "takes text");
 }

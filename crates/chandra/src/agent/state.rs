@@ -232,7 +232,8 @@ impl SignalState {
         // Whoever asked for the signal itself wants all of them.
         let asks = signal.filters.contains(&"path") && !is_on;
         let paths = if asks { needs.opens().to_vec() } else { Vec::new() };
-        let sends_environment = needs.environment() && audited != 0;
+        // Rules about anything may ask for it, of what was executed before.
+        let sends_environment = needs.environment();
         let filter = Filter {
             ports,
             calls,

@@ -85,7 +85,7 @@ struct TestArguments {
 
 #[derive(Debug, Args)]
 struct ExplainArguments {
-    /// A record as `-o json` prints it; of several lines the first
+    /// A record as `-o json` prints it, or lines of a recording; of several records the first
     #[arg(value_name = "EVENT")]
     event: PathBuf,
     /// Files of rules, or folders of them, read one after the other; default and default-files are

@@ -6,8 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use chandra_doctor::{Check, Problem};
-use chandra_event::json;
-use chandra_event::record::Record;
 
 /// Lines are written when so much of them is ready, or when nothing more is there to read.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -55,13 +53,13 @@ impl Recording {
         Ok(Self { path, out, lines: Vec::new(), written_bytes: 0, max_bytes, ended: None })
     }
 
-    /// Adds a record. False where it has no room any more.
-    pub fn add(&mut self, record: &dyn Record, node: &str) -> bool {
+    /// Adds what `write` appends: whole lines. False where there is no room for them any more.
+    pub fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         if self.ended.is_some() {
             return false;
         }
         let before = self.lines.len();
-        json::write_line(record, Some(node), &mut self.lines);
+        write(&mut self.lines);
         if self.bytes() > self.max_bytes {
             self.lines.truncate(before);
             self.flush();
@@ -74,7 +72,7 @@ impl Recording {
         true
     }
 
-    /// Adds a line that is no record, whatever the size.
+    /// Adds the first line, or the last, whatever the size.
     pub fn add_line(&mut self, line: &str) {
         if !matches!(self.ended, Some(Ended::ReaderGone | Ended::Failed(_))) {
             self.lines.extend_from_slice(line.as_bytes());

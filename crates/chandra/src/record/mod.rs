@@ -1,31 +1,44 @@
 //! `chandra record`: what happens, written down so that rules can be tried on it later as if they had been there.
 //!
 //! A recording begins with a heading and with all processes that run, and holds every fork, exec and exit, also
-//! where rules ask for none of them: [`replay`](crate::rules) then knows the same ancestors as an agent. It is
-//! written as it is told, in order; what is missing is counted in its last line.
+//! where rules ask for none of them: [`replay`](crate::rules) then knows the same ancestors as an agent. Beside
+//! records it holds what an agent would have found out when it asked rules about them: what executables are copies of,
+//! what runtimes say of containers, users of containers; and environments, where a rule asks for them. It is written as
+//! it is told, in order; what is missing is counted in its last line.
 
+pub mod container;
 mod file;
 pub mod heading;
+mod line;
 mod watched;
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, stderr};
 use std::time::Instant;
 
 use chandra_doctor::{Check, Problem};
-use chandra_event::record::Record;
+use chandra_event::process::Namespaces;
+use chandra_event::record::{Event, Record};
 use chandra_event::time::Timestamp;
-use chandra_event::who::CONTAINER_DESCRIBED;
+use chandra_event::who::{CONTAINER_DESCRIBED, Who};
 use chandra_identity::Identity;
 use chandra_loader::clock;
+use chandra_rules::adapter::Names;
 use chandra_signals::Context;
 
-use crate::agent::audit::{Needs, node};
+use crate::agent::audit::{Accounts, Copies, Needs, Place, node};
 use crate::cli::record::RecordOptions;
 use crate::follow::{Late, Plan, Sink, Tally, Told, follow};
 use crate::stop::{Ending, Stop};
+use container::Said;
 use file::{Ended, Recording};
-use heading::{Heading, last_line};
+use heading::{Heading, accounts_line, last_line};
+#[cfg(test)]
+pub use line::write as write_line;
 use watched::Watched;
+
+/// Containers, and databases of users, of which is remembered what was written.
+const MAX_TOLD: usize = 1024;
 
 /// Records until the time is up, the file is full, or a signal comes.
 pub fn run(options: &RecordOptions) -> Result<(), Problem> {
@@ -35,8 +48,9 @@ pub fn run(options: &RecordOptions) -> Result<(), Problem> {
     })?;
     // Its failure shows in the loading that follows, if it matters.
     let _ = chandra_loader::memory::raise_memlock_limit();
-    let needs = match options.audit.is_off() {
-        true => Needs::everything(),
+    let (needs, rules) = match options.audit.is_off() {
+        // Executables are compared with the programs that these name.
+        true => (Needs::everything(), crate::rules::own()?),
         false => Needs::of_files(&options.audit)?,
     };
     let mut file = Recording::create(&options.file, options.max_bytes)?;
@@ -44,14 +58,26 @@ pub fn run(options: &RecordOptions) -> Result<(), Problem> {
     let context = Context::new(options.load.btf.as_deref());
     let node_name = &options.identity.node;
     let node = node::of_this_machine(node_name, false);
+    let namespaces = node.namespaces;
     let clock = context.clock.get();
     file.add_line(&Heading { node, clock }.line(now(&context)));
     watched.iter().for_each(|one| one.seed(&context));
     let parts: Vec<_> = watched.iter().map(Watched::part).collect();
     let ending = Ending::new(options.duration, &stop);
     let progress = stderr().is_terminal();
-    let mut writing =
-        Writing { node: node_name, file, watched: &watched, progress, records: 0, not_written: 0 };
+    let mut writing = Writing {
+        node: node_name,
+        namespaces,
+        copies: Copies::of(&rules, true),
+        accounts: Accounts::start(),
+        said: HashMap::new(),
+        databases: HashMap::new(),
+        file,
+        watched: &watched,
+        progress,
+        records: 0,
+        not_written: 0,
+    };
     let started = Instant::now();
     let plan = Plan {
         parts: &parts,
@@ -100,6 +126,13 @@ fn announce(options: &RecordOptions, watched: &[Watched]) {
 /// Records on their way into the file.
 struct Writing<'a> {
     node: &'a str,
+    namespaces: Option<Namespaces>,
+    copies: Copies,
+    accounts: Accounts,
+    /// What was written of containers, by their ids.
+    said: HashMap<String, Said>,
+    /// Users and groups that were written.
+    databases: HashMap<Place, Names>,
     file: Recording,
     watched: &'a [Watched],
     /// How far it is stands on standard error.
@@ -108,12 +141,52 @@ struct Writing<'a> {
     not_written: u64,
 }
 
+impl Writing<'_> {
+    /// Writes what is said of a container, if that is new.
+    fn tell_container(&mut self, who: &Who<'_>) {
+        let Some(container) = &who.container else { return };
+        let pod = who.pod.as_ref();
+        let is_told = |said: &Said| said.holds_of(container, pod);
+        if self.said.get(container.id).is_some_and(is_told) {
+            return;
+        }
+        let said = Said::of(container, pod);
+        self.file.add(|out| out.extend_from_slice(said.line(container.id).as_bytes()));
+        // What is forgotten is written once more.
+        if self.said.len() >= MAX_TOLD {
+            self.said.clear();
+        }
+        self.said.insert(container.id.to_owned(), said);
+    }
+
+    /// Writes users and groups of the container of an execution, if they are new.
+    fn tell_accounts(&mut self, record: &dyn Record) {
+        let Event::Exec(exec) = record.event() else { return };
+        let place = Place::of(&exec.namespaces);
+        let Some(names) = self.accounts.of(&exec.namespaces) else { return };
+        if self.databases.get(&place) == Some(names) {
+            return;
+        }
+        self.file.add(|out| out.extend_from_slice(accounts_line(place, names).as_bytes()));
+        if self.databases.len() >= MAX_TOLD {
+            self.databases.clear();
+        }
+        self.databases.insert(place, names.clone());
+    }
+}
+
 impl Sink for Writing<'_> {
     fn tell(&mut self, _part: usize, told: &Told<'_>) {
         if told.known.kind() == &CONTAINER_DESCRIBED {
             return;
         }
-        let counter = match self.file.add(told.known, self.node) {
+        self.copies.look(told.known.record);
+        self.accounts.look(told.known.record, told.known.who, self.namespaces.as_ref());
+        self.tell_container(told.known.who);
+        self.tell_accounts(told.known.record);
+        let is_exec = matches!(told.known.event(), Event::Exec(exec) if !exec.running);
+        let copy_of = if is_exec { self.copies.current() } else { None };
+        let counter = match self.file.add(|out| line::write(told.known, self.node, copy_of, out)) {
             true => &mut self.records,
             false => &mut self.not_written,
         };

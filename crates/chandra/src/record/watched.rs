@@ -120,6 +120,7 @@ fn start(signal: &'static Signal, needs: &Needs, options: &Options) -> Result<Wa
     let filter = Filter {
         calls: if takes("call") { needs.calls().to_vec() } else { Vec::new() },
         paths: if takes("path") { needs.opens().to_vec() } else { Vec::new() },
+        sends_environment: needs.environment(),
         ..Filter::default()
     };
     let watch = Watch { signal, hooks: &hooks, kinds, group_by: 0, filter: &filter };

@@ -1,10 +1,12 @@
 //! `chandra rules explain`
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use chandra_doctor::{Check, Problem};
+use chandra_event::process::Namespaces;
 use chandra_event::text::escape;
-use chandra_rules::adapter::{NoLineage, Node, RecordFacts};
+use chandra_rules::adapter::{Ancestor, Lineage, Names, Node, RecordFacts};
 use chandra_rules::evaluate::{Facts, Scratch, Truth};
 use chandra_rules::explain::{Explanation, Part};
 use chandra_rules::rules::{Rule, Ruleset, State};
@@ -12,6 +14,64 @@ use serde_json::{Value, json};
 
 use super::recorded::Recorded;
 use super::{RulesFormat, RulesOptions, read};
+use crate::agent::audit::Accounts;
+use crate::record::container::{CONTAINER, Said};
+use crate::record::heading::{ACCOUNTS, Heading, RECORDING, accounts_of};
+
+/// A record, and what lines of a recording before it say of its node and its container.
+struct Known {
+    recorded: Recorded,
+    node: Node,
+    container: Option<Said>,
+    accounts: Accounts,
+}
+
+impl Known {
+    /// The first record of some lines; an error says why there is none.
+    fn read(text: &str) -> Result<Self, String> {
+        let (mut node, mut containers) = (Node::default(), HashMap::new());
+        let mut accounts = Accounts::default();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let object: Value =
+                serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+            match object.get("type").and_then(Value::as_str) {
+                Some(RECORDING) => {
+                    node = Heading::of(&object).map_err(|why| why.to_string())?.node;
+                }
+                Some(CONTAINER) => containers.extend(Said::read(&object)),
+                Some(ACCOUNTS) => {
+                    if let Some((place, names)) = accounts_of(&object) {
+                        accounts.learn(place, names);
+                    }
+                }
+                _ => {
+                    let recorded = Recorded::new(object)?;
+                    let container = recorded.container().and_then(|id| containers.remove(id));
+                    if let Some(name) = &recorded.node {
+                        name.clone_into(&mut node.hostname);
+                    }
+                    return Ok(Self { recorded, node, container, accounts });
+                }
+            }
+        }
+        Err("there is no record in it".to_owned())
+    }
+}
+
+/// Of the execution itself.
+impl Lineage for Known {
+    fn ancestor(&self, _: usize) -> Ancestor<'_> {
+        Ancestor::Unknown
+    }
+
+    fn copy_of(&self) -> Option<&[u8]> {
+        self.recorded.copy_of()
+    }
+
+    fn names(&self, namespaces: &Namespaces) -> Option<&Names> {
+        self.accounts.of(namespaces)
+    }
+}
 
 /// What each rule says of an event, and why.
 pub(super) fn text(
@@ -28,12 +88,14 @@ pub(super) fn text(
             "chandra trace exec -o json | head -1 > event.json",
         )
     };
-    let line = read(event)?;
-    let line = line.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let recorded = Recorded::parse(line).map_err(unusable)?;
-    let node = Node { hostname: recorded.node.clone().unwrap_or_default(), ..Node::default() };
+    let known = Known::read(&read(event)?).map_err(unusable)?;
+    let (recorded, node) = (&known.recorded, &known.node);
     recorded.with(&mut |record, who| {
-        let facts = RecordFacts::new(record, 1, who, &NoLineage, &node);
+        let mut who = *who;
+        if let Some(said) = &known.container {
+            said.add_to(&mut who);
+        }
+        let facts = RecordFacts::new(record, 1, &who, &known, node);
         let facts =
             facts.ok_or_else(|| unusable("no rule is about records of its type".to_owned()))?;
         let chosen: Vec<&Rule> = (rules.rules().iter())

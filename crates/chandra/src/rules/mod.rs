@@ -13,6 +13,7 @@ mod test;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chandra_doctor::{Check, Problem};
 use chandra_rules::diagnostic::{Report, Severity};
@@ -20,7 +21,7 @@ use chandra_rules::load::{Matching, Options, Unanswered};
 use chandra_rules::rules::Ruleset;
 use chandra_rules::selection::{Choice, Switch};
 
-use crate::cli::rules::{RulesFormat, RulesOptions, RulesTask};
+use crate::cli::rules::{OWN, RulesFormat, RulesOptions, RulesTask};
 use crate::output;
 
 /// Files larger than this are no rules.
@@ -71,6 +72,14 @@ pub(crate) fn run(options: &RulesOptions) -> Result<ExitCode, Problem> {
     };
     output::print(&text)?;
     Ok(if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The rules that Chandra comes with.
+pub(crate) fn own() -> Result<Arc<Ruleset>, Problem> {
+    let named = OWN.map(|(name, _)| PathBuf::from(name));
+    let options = Options { unanswered: Unanswered::LeaveOut, ..Options::default() };
+    let loaded = Ruleset::load(&files::sources(&named)?, &options);
+    loaded.map(|(rules, _)| Arc::new(rules)).map_err(|report| do_not_load(&report, &named))
 }
 
 /// What was to be switched on or off and is not there, in words.

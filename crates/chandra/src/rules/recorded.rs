@@ -9,13 +9,15 @@ use chandra_event::bounded::Pairs;
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
-    Namespaces, Process, Rights, Stream,
+    Arguments, Capabilities, Comm, Credentials, Environment, Exec, Executable, Exit, FileStatus,
+    Fork, Groups, Namespaces, Process, Rights, Stream,
 };
 use chandra_event::record::Record;
+use chandra_event::socket::{Ends, Part, Transport};
 use chandra_event::system_call::{Path, Socket, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
+use chandra_event::udp::{self, Totals, Udp};
 use chandra_event::who::{Container, Parent, Peer, Pod, Who, Workload};
 use chandra_signals::system_call::calls;
 use serde_json::Value;
@@ -25,6 +27,7 @@ pub(super) struct Recorded {
     object: Value,
     argv: Vec<u8>,
     argv_tail: Vec<u8>,
+    environment: Vec<u8>,
     labels: Option<Pairs>,
     /// The node that told of it.
     pub node: Option<String>,
@@ -32,11 +35,12 @@ pub(super) struct Recorded {
 
 impl Recorded {
     /// A line of JSON; an error says why it is no record.
+    #[cfg(test)]
     pub fn parse(line: &str) -> Result<Self, String> {
         serde_json::from_str(line).map_err(|error| format!("no JSON: {error}")).and_then(Self::new)
     }
 
-    /// The same, of a JSON object.
+    /// A record, of a JSON object; an error says why it is none.
     pub fn new(object: Value) -> Result<Self, String> {
         if object.get("type").and_then(Value::as_str).is_none() {
             return Err("it has no \"type\": it is no record of chandra's".to_owned());
@@ -52,8 +56,9 @@ impl Recorded {
             Pairs::collect(pairs)
         });
         let (argv, argv_tail) = (words("/process/argv"), words("/process/argv_tail"));
+        let environment = words("/process/environment");
         let node = object.get("node").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { argv, argv_tail, labels, node, object })
+        Ok(Self { argv, argv_tail, environment, labels, node, object })
     }
 
     fn text(&self, path: &str) -> Option<&str> {
@@ -118,6 +123,7 @@ impl Recorded {
             comm: self.comm(&at("comm")),
             cgroup_id: big("cgroup_id"),
             cgroup_hierarchy: number("cgroup_hierarchy"),
+            thread_id: number("thread_id"),
         }
     }
 
@@ -184,8 +190,32 @@ impl Recorded {
                 total_bytes: self.number("/process/argv_bytes").unwrap_or(head.len() as u64),
             },
             process,
+            pid_namespace_start: self
+                .text("/process/pid_namespace_start")
+                .map(|_| self.time("/process/pid_namespace_start")),
+            environment: self.environment(),
             ..Exec::default()
         }
+    }
+
+    /// As it was recorded, where a rule asked for it.
+    fn environment(&self) -> Option<Environment<'_>> {
+        let total_bytes = self.number("/process/environment_bytes")?;
+        let all = &self.environment;
+        let is_cut = total_bytes > all.len() as u64;
+        // The last of those that are kept is cut, and ends nowhere.
+        let head = if is_cut { all.strip_suffix(b"\0").unwrap_or(all) } else { all };
+        Some(Environment { head, total_bytes })
+    }
+
+    /// The known program that the executable was found to be a copy of, empty for none.
+    pub fn copy_of(&self) -> Option<&[u8]> {
+        self.text("/process/exe_copy_of").map(str::as_bytes)
+    }
+
+    /// The id of its container.
+    pub fn container(&self) -> Option<&str> {
+        self.text("/container/id")
     }
 
     fn rights(&self) -> Rights {
@@ -229,6 +259,39 @@ impl Recorded {
         };
         let process = self.object.get("process").is_some().then(|| self.process());
         Some(Tcp { time: self.time("/time"), process, connection, happened })
+    }
+
+    fn udp(&self) -> Option<Udp> {
+        let big = |path| self.number(path).unwrap_or_default();
+        let (bytes_sent, bytes_received) = (big("/bytes_sent"), big("/bytes_received"));
+        let part = match self.text("/connection/role") {
+            Some("client") => Some(Part::Client),
+            Some("server") => Some(Part::Server),
+            _ => None,
+        };
+        Some(Udp {
+            time: self.time("/time"),
+            process: self.object.get("process").is_some().then(|| self.process()),
+            ends: Ends {
+                transport: Transport::Udp,
+                part,
+                local: self.end("/connection/local")?,
+                peer: self.end("/connection/peer")?,
+                net_namespace: self.small("/connection/net_namespace").unwrap_or_default(),
+                cookie: 0,
+            },
+            opened_before_start: self.is("/connection/opened_before_start"),
+            received_first: big("/datagrams_received") > 0,
+            totals: Totals {
+                datagrams_sent: big("/datagrams_sent"),
+                datagrams_received: big("/datagrams_received"),
+                bytes_sent,
+                bytes_received,
+                socket_drops: big("/socket_drops"),
+            },
+            duration_ns: 0,
+            happened: udp::Happened::Open,
+        })
     }
 
     fn mode(&self, path: &str) -> Option<u32> {
@@ -333,7 +396,7 @@ impl Recorded {
                 name: self.text("/container/name"),
                 image: self.text("/container/image"),
                 is_sandbox: self.is("/container/is_sandbox"),
-                // Not recorded: rules that ask for it are undecided.
+                // In a line of its own.
                 details: None,
             }),
             pod: has("pod").then(|| Pod {
@@ -378,6 +441,10 @@ impl Recorded {
             }
             Some("file_open") => with(&self.open(), &who),
             Some("system_call") => with(&self.call(), &who),
+            Some("udp_open") => match self.udp() {
+                Some(udp) => with(&udp, &who),
+                None => with(&exec, &who),
+            },
             Some("tcp_connect") => match self.tcp(Happened::Connect) {
                 Some(tcp) => with(&tcp, &who),
                 None => with(&exec, &who),
@@ -417,6 +484,72 @@ mod tests {
     fn process() -> Process {
         let comm = Comm(*b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         Process { pid: 99, ppid: 1, start_boottime_ns: 1 << 60, comm, ..Process::default() }
+    }
+
+    /// As a recording has it.
+    fn in_recording(exec: &Exec<'_>, copy_of: Option<&[u8]>) -> String {
+        let mut out = Vec::new();
+        let who = Who::default();
+        crate::record::write_line(&Known { record: exec, who: &who }, "n1", copy_of, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_only_rules_ask_of_an_execution_comes_back_from_a_recording() {
+        let environment =
+            |head: &'static [u8], total_bytes| Some(Environment { head, total_bytes });
+        let whole = Exec {
+            process: process(),
+            pid_namespace_start: Some(Timestamp(1_795_338_000_123_456_789)),
+            environment: environment(b"A=1\0EMPTY=\0", 11),
+            namespaces: Namespaces { pid: 1, ..Namespaces::default() },
+            ..Exec::default()
+        };
+        let cut = Exec { environment: environment(b"A=1\0B=beg", 999), ..whole };
+        let unasked = Exec { environment: None, pid_namespace_start: None, ..whole };
+        let none = Exec { environment: environment(b"", 0), ..whole };
+        for exec in [whole, cut, unasked, none] {
+            for copy_of in [None, Some(&b""[..]), Some(b"bash")] {
+                let written = in_recording(&exec, copy_of);
+                let read = Recorded::parse(&written).unwrap();
+                assert_eq!(read.copy_of(), copy_of, "{written}");
+                let again = read.exec();
+                assert_eq!(again.environment, exec.environment, "{written}");
+                assert_eq!(again.pid_namespace_start, exec.pid_namespace_start, "{written}");
+                assert_eq!(in_recording(&again, copy_of), written);
+            }
+        }
+        assert!(!in_recording(&unasked, None).contains("environment"));
+    }
+
+    #[test]
+    fn first_datagrams_come_back() {
+        for (received_first, part) in [(true, Some(Part::Server)), (false, None)] {
+            let sent = u64::from(!received_first);
+            comes_back(&Udp {
+                time: Timestamp(1_795_338_611_123_456_789),
+                process: Some(process()),
+                ends: Ends {
+                    transport: Transport::Udp,
+                    part,
+                    local: "10.0.0.1:53".parse().unwrap(),
+                    peer: "10.0.0.2:40000".parse().unwrap(),
+                    net_namespace: 7,
+                    cookie: 0,
+                },
+                opened_before_start: true,
+                received_first,
+                totals: Totals {
+                    datagrams_sent: sent,
+                    datagrams_received: 1 - sent,
+                    bytes_sent: 44 * sent,
+                    bytes_received: 512 * (1 - sent),
+                    socket_drops: 3,
+                },
+                duration_ns: 0,
+                happened: udp::Happened::Open,
+            });
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! learnt: from what these rules do not ask about is learnt, and no more. From other records, without that heading,
 //! no ancestors are learnt: half of them would be worse than what each record says of its own parent.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use chandra_alerts::redact::Redactor;
 use chandra_doctor::{Check, Problem};
-use chandra_event::record::Record;
+use chandra_event::record::{Event, Record};
 use chandra_event::who::{Known, Who};
 use chandra_identity::Identity;
 use chandra_rules::adapter::Node;
@@ -20,10 +21,11 @@ use serde_json::Value;
 
 use super::recorded::Recorded;
 use super::{RulesFormat, RulesOptions, counted};
-use crate::agent::audit::{Copies, Evaluator, Needs};
+use crate::agent::audit::{Accounts, Copies, Evaluator, Needs};
 use crate::follow::Told;
 use crate::output::{self, Written};
-use crate::record::heading::{Heading, RECORDING, RECORDING_END, Unusable};
+use crate::record::container::{CONTAINER, Said};
+use crate::record::heading::{ACCOUNTS, Heading, RECORDING, RECORDING_END, Unusable, accounts_of};
 
 /// A line that is longer is no record: argv alone may have 10 KiB. A heading has all users of a machine.
 const MAX_LINE_BYTES: u64 = 16 << 20;
@@ -42,6 +44,8 @@ struct Counts {
 struct Replay<'a> {
     evaluator: Evaluator,
     identity: Identity,
+    /// What the recording says of containers, by their ids.
+    containers: HashMap<String, Said>,
     redactor: Redactor,
     /// What an agent would have watched for these rules.
     needs: Needs,
@@ -99,8 +103,14 @@ impl<'a> Replay<'a> {
         let by_name_only = options.evaluation.by_name_only();
         let node = Node { by_name_only, ..Node::default() };
         Self {
-            evaluator: Evaluator::new(Arc::new(rules.clone()), node, Copies::default()),
+            evaluator: Evaluator::new(
+                Arc::new(rules.clone()),
+                node,
+                Copies::default(),
+                Accounts::default(),
+            ),
             identity: Identity::default(),
+            containers: HashMap::new(),
             redactor: Redactor::default(),
             needs: Needs::of(rules),
             options,
@@ -128,6 +138,16 @@ impl<'a> Replay<'a> {
                 self.heading = Reading::Ended;
                 return Ok(String::new());
             }
+            Some(CONTAINER) => {
+                self.containers.extend(Said::read(&object));
+                return Ok(String::new());
+            }
+            Some(ACCOUNTS) => {
+                if let Some((place, names)) = accounts_of(&object) {
+                    self.evaluator.accounts_mut().learn(place, names);
+                }
+                return Ok(String::new());
+            }
             _ => {}
         }
         let Ok(recorded) = Recorded::new(object) else {
@@ -139,11 +159,26 @@ impl<'a> Replay<'a> {
             recorded.node.as_deref().unwrap_or_default().clone_into(&mut node.hostname);
         }
         let mut text = String::new();
-        recorded.with(&mut |record, who| self.evaluate(record, who, &mut text));
+        let copy_of = recorded.copy_of();
+        let said = recorded.container().and_then(|id| self.containers.remove_entry(id));
+        recorded.with(&mut |record, who| {
+            let mut who = *who;
+            if let Some((_, said)) = &said {
+                said.add_to(&mut who);
+            }
+            self.evaluate(record, &who, copy_of, &mut text);
+        });
+        self.containers.extend(said);
         Ok(text)
     }
 
-    fn evaluate(&mut self, record: &dyn Record, who: &Who<'_>, text: &mut String) {
+    fn evaluate(
+        &mut self,
+        record: &dyn Record,
+        who: &Who<'_>,
+        copy_of: Option<&[u8]>,
+        text: &mut String,
+    ) {
         let Self { evaluator, identity, redactor, needs, options, counts, .. } = self;
         if self.heading != Reading::Records {
             let now_ns = identity.processes.boottime_ns_of(record.time());
@@ -152,6 +187,9 @@ impl<'a> Replay<'a> {
             if !needs.has(record.kind()) {
                 return;
             }
+        }
+        if let Event::Exec(exec) = record.event() {
+            evaluator.copies_mut().tell(exec, copy_of);
         }
         let known = &Known { record, who };
         let told = Told { known, container: None, identity };

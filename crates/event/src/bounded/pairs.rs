@@ -50,6 +50,19 @@ impl Pairs {
         Self { list, omitted }
     }
 
+    /// What [`collect`](Self::collect) kept of some before, of which it omitted so many.
+    pub fn kept<'a>(pairs: impl IntoIterator<Item = (&'a str, Text)>, omitted: u32) -> Self {
+        let all: Vec<(&str, Text)> = pairs.into_iter().collect();
+        let bytes = all.iter().map(|(key, value)| (key.as_bytes(), value.as_str().as_bytes()));
+        let mut kept = Self::collect(bytes);
+        for (key, value) in &mut kept.list {
+            if let Some((_, given)) = all.iter().find(|(given, _)| *given == &**key) {
+                *value = given.clone();
+            }
+        }
+        Self { omitted: kept.omitted.saturating_add(omitted), ..kept }
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Text> {
         let place = self.list.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;

@@ -17,6 +17,12 @@ impl Text {
         Self { kept: kept.into(), cut_bytes: (text.len() - kept.len()) as u64 }
     }
 
+    /// A text of which so many bytes were cut off before.
+    pub fn cut(kept: &str, cut_bytes: u64) -> Self {
+        let text = Self::new(kept);
+        Self { cut_bytes: text.cut_bytes + cut_bytes, ..text }
+    }
+
     /// Bytes that should be UTF-8. What is not becomes U+FFFD.
     pub fn lossy(bytes: &[u8]) -> Self {
         // A replaced byte makes three: what is beyond cannot be kept, and need not be copied.
@@ -70,6 +76,7 @@ mod tests {
         assert_eq!(text.as_str(), "x".repeat(Text::MAX_BYTES - 1));
         assert_eq!(text.cut_bytes(), 2 + (1 << 20));
         assert_eq!(Text::lossy(long.as_bytes()), text);
+        assert_eq!(Text::cut(text.as_str(), text.cut_bytes()), text);
     }
 
     #[test]

@@ -27,6 +27,9 @@ macro_rules! process_fields {
                 concat!($object, ".comm"), concat!($title, "COMM"), 15, Table,
                 Bytes(process.comm.as_bytes()),
                 concat!("Name", $whose, ", that of the thread-group leader (15 bytes at most)");
+                concat!($object, ".thread_id"), concat!($title, "TID"), 7, Json,
+                Number(Some(process.thread_id).filter(|thread| *thread != 0)),
+                concat!("Thread", $whose, " that it is about, in the initial pid namespace");
                 concat!($object, ".start_time"), concat!($title, "START"), 30, Json,
                 Time(process.start_time),
                 concat!("Start", $whose, ", the same on every record of one run");

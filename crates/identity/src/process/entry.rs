@@ -1,6 +1,6 @@
 //! What the table knows of one process.
 
-use chandra_event::process::Process;
+use chandra_event::process::{Process, Standing};
 use chandra_event::time::Timestamp;
 
 use super::lineage::Links;
@@ -100,6 +100,7 @@ pub struct ProcessEntry {
     pub(super) execs: u32,
     pub(super) now: Option<Ran>,
     pub(super) before: Option<Ran>,
+    pub(super) standing: Option<Standing>,
     pub(super) birth: Parent,
     pub(super) parent: Parent,
     pub(super) ending: Option<Ending>,
@@ -139,6 +140,11 @@ impl ProcessEntry {
     /// What it was before its last exec.
     pub fn program_before(&self) -> Option<&Handle<Program>> {
         self.before.as_ref().map(|ran| &ran.program)
+    }
+
+    /// Where it stood among others when it was last executed, or forked.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
     }
 
     /// Execs seen.

@@ -1,6 +1,6 @@
 //! Records in. Each may come late: what is newer stays, what was missing is filled in.
 
-use chandra_event::process::{Exec, Exit, Fork, Process};
+use chandra_event::process::{Exec, Exit, Fork, Process, Standing};
 use chandra_event::record::Event;
 use chandra_event::time::Timestamp;
 
@@ -44,6 +44,12 @@ impl ProcessTable {
         let slot = self.know(&process, exec.time);
         let program = self.programs.intern(exec);
         let ran = Ran { program, since_boottime_ns: self.boottime_ns_of(exec.time) };
+        let is_newest = self.entries.get(slot).is_some_and(|entry| {
+            entry.now.as_ref().is_none_or(|now| now.since_boottime_ns <= ran.since_boottime_ns)
+        });
+        if is_newest {
+            self.edit(slot, |entry| entry.standing = Some(exec.standing()));
+        }
         if exec.running { self.note_running(slot, ran) } else { self.note_exec(slot, ran) }
     }
 
@@ -112,6 +118,7 @@ impl ProcessTable {
             execs: 0,
             now: None,
             before: None,
+            standing: None,
             birth,
             parent: Parent { pid: process.ppid, start_boottime_ns: None },
             ending: None,
@@ -222,7 +229,9 @@ impl ProcessTable {
         };
         let program = self.programs.again(&ran.program);
         let ran = Ran { program, since_boottime_ns: boottime_ns };
+        let standing = parent.standing.map(Standing::of_child);
         let Some(entry) = self.entries.get_mut(child) else { return self.release(Some(ran)) };
+        entry.standing = entry.standing.or(standing);
         let displaced = if entry.now.is_none() {
             entry.now.replace(ran)
         } else if entry.source == Source::Executed && entry.before.is_none() {

@@ -2,7 +2,9 @@
 
 use std::hash::{Hash, Hasher};
 
-use chandra_event::process::{Arguments, Capabilities, Comm, Exec, Namespaces, strings};
+use chandra_event::process::{
+    Arguments, Capabilities, Comm, Environment, Exec, FileStatus, Namespaces, strings,
+};
 
 use super::pool::{Handle, Pool};
 
@@ -37,6 +39,12 @@ pub struct Program {
     pub capabilities: Capabilities,
     /// At the exec it had rights to which no lawful way led, if that is known.
     pub cred_jump: Option<bool>,
+    /// What the inode of the executable said at the exec; nothing if it could not be read.
+    pub file_status: Option<FileStatus>,
+    /// The first bytes of the environment; nothing if nobody asked for it.
+    pub environment_head: Option<Text>,
+    /// True length of the environment in bytes.
+    pub environment_bytes: u64,
 }
 
 /// The executable beside its path, as in [`chandra_event::process::Executable`].
@@ -63,7 +71,7 @@ impl Hash for Program {
         (comm, executable, file, filename, interpreter, cwd).hash(state);
         let Namespaces { pid, mnt, net, .. } = self.namespaces;
         (&self.arguments_head, self.arguments_bytes, pid, mnt, net).hash(state);
-        self.capabilities.permitted.hash(state);
+        (self.capabilities.permitted, &self.environment_head).hash(state);
     }
 }
 
@@ -71,6 +79,12 @@ impl Program {
     /// The arguments that are kept, the last one perhaps cut.
     pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
         strings(&self.arguments_head)
+    }
+
+    /// Its environment, where somebody asked for it.
+    pub fn environment(&self) -> Option<Environment<'_>> {
+        let head = self.environment_head.as_deref()?;
+        Some(Environment { head, total_bytes: self.environment_bytes })
     }
 
     /// Some arguments, or the end of one, are not kept.
@@ -123,6 +137,9 @@ impl Programs {
             namespaces: exec.namespaces,
             capabilities: exec.capabilities,
             cred_jump: exec.rights.jumped(),
+            file_status: (file.inode != 0).then_some(exec.file_status),
+            environment_head: exec.environment.map(|it| self.texts.intern(it.head).0),
+            environment_bytes: exec.environment.map_or(0, |it| it.total_bytes),
         };
         let (handle, new) = self.programs.intern(program);
         if !new {
@@ -160,18 +177,21 @@ impl Programs {
         ];
         let paths: usize = strings.iter().map(|length| (*length).min(PATH_BYTES)).sum();
         let arguments = exec.arguments.head.len().min(self.arguments_limit);
+        let environment = exec.environment.map_or(0, |it| it.head.len());
         // 48: what the allocator and the counts of an `Arc` add to a string at most.
-        self.texts.growth(5)
+        self.texts.growth(6)
             + self.programs.growth(1)
             + size_of::<Program>()
             + paths
             + arguments
-            + 6 * 48
+            + environment
+            + 7 * 48
     }
 
     fn release_texts(&mut self, program: &Program) {
         let Program { executable, filename, interpreter, cwd, arguments_head, .. } = program;
-        for text in [executable, filename, interpreter, cwd, arguments_head] {
+        let always = [executable, filename, interpreter, cwd, arguments_head];
+        for text in always.into_iter().chain(&program.environment_head) {
             self.texts.release(text);
         }
     }

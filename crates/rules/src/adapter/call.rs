@@ -11,11 +11,11 @@ use crate::evaluate::{PathPart, Value};
 const PERMISSIONS: u64 = 0o7777;
 
 impl<'r> RecordFacts<'r> {
-    pub(super) fn argument_of_call(
+    pub(super) fn argument_of_call<'c>(
         &self,
-        call: &'r SystemCall<'r>,
+        call: &'c SystemCall<'c>,
         field: EventField,
-    ) -> Value<'r> {
+    ) -> Value<'c> {
         let Some(place) = catalogue::place(self.event_type, field) else { return Value::Absent };
         let argument =
             |index: u8| call.arguments.get(usize::from(index)).copied().unwrap_or_default();
@@ -34,6 +34,7 @@ impl<'r> RecordFacts<'r> {
                 u32::MAX => Value::Number(-1),
                 id => Value::Number(id.into()),
             },
+            Place::Returned => Value::Number(call.result),
             Place::Flags(index, names) if field == EventField::ArgMode => {
                 Value::Flags(argument(index) & PERMISSIONS, names)
             }
@@ -45,6 +46,23 @@ impl<'r> RecordFacts<'r> {
                     None => Value::Flags(number, &[]),
                 }
             }
+        }
+    }
+
+    /// A number that a call was given, or returned; of what is no number nothing.
+    pub(super) fn number_of_call(&self, call: &SystemCall<'_>, field: EventField) -> Value<'r> {
+        match catalogue::place(self.event_type, field) {
+            Some(Place::Name(index, _)) => {
+                let argument = call.arguments.get(usize::from(index)).copied().unwrap_or_default();
+                Value::Number(low_half(argument).into())
+            }
+            Some(Place::Number(_) | Place::Id(_) | Place::Returned) => {
+                match self.argument_of_call(call, field) {
+                    Value::Number(number) => Value::Number(number),
+                    _ => Value::Absent,
+                }
+            }
+            _ => Value::Absent,
         }
     }
 }

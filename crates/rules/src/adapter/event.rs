@@ -3,9 +3,9 @@
 use chandra_event::file::FileType;
 use chandra_event::names::errno_name;
 use chandra_event::tcp::Role;
+use chandra_event::time::Timestamp;
 use chandra_event::udp::Totals;
 
-use super::file::open_value;
 use super::{Happening, RecordFacts};
 use crate::catalogue::{EventField, EventType};
 use crate::evaluate::{TimeForm, Value};
@@ -16,6 +16,7 @@ const EINPROGRESS: u32 = 115;
 const HIGHEST_ERROR: u32 = 4095;
 const SUCCESS: &[u8] = b"SUCCESS";
 const NANOSECONDS: u64 = 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 impl<'r> RecordFacts<'r> {
     pub(super) fn event_value(&self, field: EventField) -> Value<'r> {
@@ -32,9 +33,16 @@ impl<'r> RecordFacts<'r> {
             EventField::TimeSeconds => time(TimeForm::OfDaySeconds),
             EventField::TimeIso => time(TimeForm::Rfc3339),
             EventField::DateTime => time(TimeForm::DateTime),
+            EventField::DateTimeSeconds => time(TimeForm::DateTimeSeconds),
             EventField::RawTime => Value::number(self.time.0),
             EventField::RawTimeSeconds => Value::number(self.time.0 / NANOSECONDS),
             EventField::RawTimeNanoseconds => Value::number(self.time.0 % NANOSECONDS),
+            EventField::RelativeTime => self.since_first(|ns| ns),
+            EventField::RelativeTimeSeconds => self.since_first(|ns| ns / SECOND),
+            EventField::RelativeTimeNanoseconds => self.since_first(|ns| ns % SECOND),
+            EventField::DeltaTime => self.since_before(|ns| ns),
+            EventField::DeltaTimeSeconds => self.since_before(|ns| ns / SECOND),
+            EventField::DeltaTimeNanoseconds => self.since_before(|ns| ns % SECOND),
             EventField::HostName if self.node.hostname.is_empty() => Value::Unknown,
             EventField::HostName => Value::Text(self.node.hostname.as_bytes()),
             EventField::Result => match self.result() {
@@ -42,19 +50,16 @@ impl<'r> RecordFacts<'r> {
                 Outcome::NotNegative => Value::Text(SUCCESS),
                 Outcome::Number(result) => named(result),
             },
-            EventField::RawResult => match self.result() {
-                Outcome::None => Value::Absent,
-                Outcome::NotNegative => Value::NotNegative,
-                Outcome::Number(result) => Value::Number(result),
-            },
-            EventField::Failed => match self.result() {
-                Outcome::None => Value::Absent,
-                Outcome::NotNegative => Value::Bool(false),
-                Outcome::Number(result) => {
-                    Value::Bool(error_of(result).is_some_and(|error| error != EINPROGRESS))
-                }
-            },
-            EventField::Count => Value::Number(1),
+            EventField::RawResult => self.raw_result(),
+            EventField::Failed => self.failed().map_or(Value::Absent, Value::Bool),
+            EventField::Count | EventField::CountExit => Value::Number(1),
+            EventField::CountError => self.count_of_failed(|_| true),
+            EventField::CountFileError => self.count_of_failed(|category| category == b"file"),
+            EventField::CountNetworkError => self.count_of_failed(|category| category == b"net"),
+            EventField::CountMemoryError => self.count_of_failed(|category| category == b"memory"),
+            EventField::CountOtherError => {
+                self.count_of_failed(|category| !matches!(category, b"file" | b"net" | b"memory"))
+            }
             EventField::IsWait => Value::Bool(false),
             EventField::IsIo => Value::Bool(self.received().is_some()),
             EventField::IsIoRead => Value::Bool(self.received() == Some(true)),
@@ -68,11 +73,47 @@ impl<'r> RecordFacts<'r> {
                 (Some(_), Outcome::Number(bytes)) => Value::Number(bytes),
                 _ => Value::Absent,
             },
-            field => match self.happening {
-                Happening::Open(open) => open_value(open, field),
-                Happening::Call(call) => self.argument_of_call(call, field),
-                _ => Value::Absent,
-            },
+            field => self.argument(field),
+        }
+    }
+
+    /// Nanoseconds since the first event.
+    fn since_first(&self, of: fn(i64) -> i64) -> Value<'r> {
+        let first = self.moments.map(|(first, _)| first);
+        first.map_or(Value::Unknown, |first| Value::Number(of(between(first, self.time))))
+    }
+
+    /// Nanoseconds since the event before this.
+    fn since_before(&self, of: fn(i64) -> i64) -> Value<'r> {
+        let before = self.moments.map(|(_, before)| before);
+        before.map_or(Value::Unknown, |before| Value::Number(of(between(before, self.time))))
+    }
+
+    /// Whether it returned an error; nothing where it returns nothing.
+    fn failed(&self) -> Option<bool> {
+        match self.result() {
+            Outcome::None => None,
+            Outcome::NotNegative => Some(false),
+            Outcome::Number(result) => {
+                Some(error_of(result).is_some_and(|error| error != EINPROGRESS))
+            }
+        }
+    }
+
+    /// 1 of what failed and is of such a category.
+    fn count_of_failed(&self, is_of: fn(&[u8]) -> bool) -> Value<'r> {
+        match self.failed() == Some(true) && is_of(self.category()) {
+            true => Value::Number(1),
+            false => Value::Absent,
+        }
+    }
+
+    /// What it returned, as a number.
+    pub(super) fn raw_result(&self) -> Value<'r> {
+        match self.result() {
+            Outcome::None => Value::Absent,
+            Outcome::NotNegative => Value::NotNegative,
+            Outcome::Number(result) => Value::Number(result),
         }
     }
 
@@ -145,6 +186,12 @@ enum Outcome {
     NotNegative,
     /// This; of an accepted connection 0 instead of the descriptor, of datagrams their bytes.
     Number(i64),
+}
+
+/// Nanoseconds from one moment to another, below 0 where that was before.
+fn between(one: Timestamp, other: Timestamp) -> i64 {
+    let [one, other] = [one, other].map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
+    other.saturating_sub(one)
 }
 
 /// errno of what failed.

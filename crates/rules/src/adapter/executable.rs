@@ -1,6 +1,7 @@
 //! What the inode of an executed file says: who may write to it, and when it was changed.
 
-use chandra_event::process::Exec;
+use chandra_event::process::{Exec, FileStatus};
+use chandra_event::time::Timestamp;
 
 use crate::evaluate::Value;
 
@@ -31,9 +32,9 @@ pub(super) fn is_writable<'r>(exec: &Exec<'_>) -> Value<'r> {
 
 /// Nanoseconds from the last change of its inode to the start of the process; below 0 where it was changed
 /// since.
-pub(super) fn change_to_start<'r>(exec: &Exec<'_>) -> Value<'r> {
+pub(super) fn change_to_start<'r>(file: &FileStatus, start: Timestamp) -> Value<'r> {
     let at = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
-    Value::Number(at(exec.process.start_time.0) - at(exec.file_status.change_time.0))
+    Value::Number(at(start.0) - at(file.change_time.0))
 }
 
 /// Nanoseconds from the start of its pid namespace to the last change of its inode; below 0 where it was there

@@ -7,7 +7,7 @@ use chandra_event::file::{FileOpen, FileType};
 use chandra_event::system_call::SystemCall;
 
 use super::{Happening, RecordFacts};
-use crate::catalogue::{EventField, FileField};
+use crate::catalogue::{self, EventField, EventType, EventTypes, FileField};
 use crate::evaluate::{PathPart, Value, is_normal, part};
 
 /// Bits of a mode that let somebody execute.
@@ -17,6 +17,10 @@ const NO_DESCRIPTOR: i64 = -1;
 impl<'r> RecordFacts<'r> {
     pub(super) fn file_value(&self, field: FileField) -> Value<'r> {
         match (self.happening, field) {
+            (Happening::Call(call), FileField::Number) => match self.descriptor_field() {
+                Some(field) => self.number_of_call(call, field),
+                None => Value::Absent,
+            },
             (Happening::Tcp(_) | Happening::Udp(_), _) => self.socket_value(field),
             (Happening::Open(open), _) => opened_value(open, field),
             (Happening::Call(call), _) => match (call.descriptor_type, call.descriptor_family) {
@@ -29,6 +33,22 @@ impl<'r> RecordFacts<'r> {
             },
             _ => Value::Absent,
         }
+    }
+}
+
+impl RecordFacts<'_> {
+    /// The argument that is the descriptor of what the call is about.
+    fn descriptor_field(&self) -> Option<EventField> {
+        let is_told = |field: &EventField| {
+            let place = catalogue::place(self.event_type, *field);
+            place.is_some_and(|place| place != catalogue::Place::Returned)
+        };
+        let is_about_it = EventTypes::CALLS.contains(self.event_type)
+            && ![EventType::Setns, EventType::Shutdown].contains(&self.event_type);
+        [EventField::ArgDescriptor, EventField::ArgOldDescriptor]
+            .into_iter()
+            .find(is_told)
+            .filter(|_| is_about_it)
     }
 }
 
@@ -131,6 +151,12 @@ pub(super) fn open_value<'r>(open: &'r FileOpen<'r>, field: EventField) -> Value
         ),
         Of::IsOpenCreate => Value::Bool(open.opened.is_some_and(|opened| opened.is_created)),
         Of::ArgFlags => Value::OpenFlags(open.flags),
+        // What it stands for is put together where it is known.
+        Of::ArgDescriptor => match (open.error, open.descriptor) {
+            (0, Some(descriptor)) => Value::Number(descriptor.into()),
+            (0, None) => Value::NotNegative,
+            (error, _) => Value::Number(-i64::from(error)),
+        },
         Of::ArgMode => open.given_mode().map_or(Value::Absent, super::call::permissions),
         Of::ArgName | Of::ArgFileName | Of::ArgPath | Of::AbsolutePath => {
             path(open.path, open.path_truncated, PathPart::Whole)

@@ -98,6 +98,11 @@ impl<'r> RecordFacts<'r> {
             Of::ServerPort => port(ends.server()),
             Of::LocalPort => port(Some(ends.local)),
             Of::RemotePort => port(ends.peer),
+            Of::ServiceName => self.service(&ends, ends.client().or(ends.server())),
+            Of::ClientServiceName => self.service(&ends, ends.client()),
+            Of::ServerServiceName => self.service(&ends, ends.server()),
+            Of::LocalServiceName => self.service(&ends, Some(ends.local)),
+            Of::RemoteServiceName => self.service(&ends, ends.peer),
             _ if matches!(self.happening, Happening::Call(_)) => match field {
                 Of::Protocol => Value::known_text(ends.protocol),
                 Of::Family => Value::Text(b"ip"),
@@ -124,12 +129,36 @@ impl<'r> RecordFacts<'r> {
         }
     }
 
+    /// What the port of an end belongs to by custom, or else the port.
+    fn service(&self, ends: &Ends, end: Option<SocketAddr>) -> Value<'r> {
+        let services = &self.node.services;
+        let by_port = match ends.protocol {
+            Some("tcp") => &services.tcp,
+            Some("udp") => &services.udp,
+            _ => return Value::Absent,
+        };
+        match end.map(|end| (end, by_port.get(&end.port()))) {
+            Some((_, Some(name))) => Value::Text(name.as_bytes()),
+            Some((end, None)) => Value::Number(end.port().into()),
+            None => Value::Absent,
+        }
+    }
+
     fn peer_name(&self) -> Value<'r> {
         Value::known_text(self.who.peer.name)
     }
 
     pub(super) fn another_of_file(&self, field: FileField, number: usize) -> Option<Value<'r>> {
         let ends = self.ends()?;
+        if field == FileField::ServiceName {
+            let client = ends.client().or(ends.server());
+            return match number {
+                0 | 1 => Some(self.service(&ends, ends.server())),
+                2 => Some(port(client)),
+                3 => Some(port(ends.server())),
+                _ => None,
+            };
+        }
         let (Some(_), Some(server), 0 | 1) = (ends.client(), ends.server(), number) else {
             return None;
         };

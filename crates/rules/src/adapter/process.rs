@@ -1,11 +1,13 @@
 //! `proc.*` and `thread.*`
 
-use chandra_event::process::{Arguments, Capabilities, Exec, Executable, Stream};
+use chandra_event::process::{
+    Arguments, Capabilities, Exec, Executable, FileStatus, Namespaces, Standing, Stream,
+};
 use chandra_event::time::Timestamp;
 
 use super::program::{Ancestor, Program};
 use super::started::started;
-use super::{Happening, RecordFacts, environment, executable, identity};
+use super::{Happening, RecordFacts, executable, identity};
 use crate::catalogue::{ProcessField, ThreadField};
 use crate::evaluate::{Argument, Value, Words};
 
@@ -23,7 +25,7 @@ const NAMES: usize = 4;
 
 impl<'r> RecordFacts<'r> {
     /// The process itself and its ancestors, as far as anything is known of them.
-    fn program(&self, generation: usize) -> Ancestor<'r> {
+    pub(super) fn program(&self, generation: usize) -> Ancestor<'r> {
         if generation == 0
             && let Some(exec) = self.exec()
         {
@@ -118,47 +120,45 @@ impl<'r> RecordFacts<'r> {
                 Some(cwd) if cwd.ends_with(b"/") => Value::Text(cwd),
                 Some(cwd) => Value::Joined(cwd, b"/"),
             }),
-            Of::Tty => {
-                self.exec().map_or(Value::Absent, |exec| Value::Number(tty_number(exec.tty)))
-            }
+            Of::Tty => self.of_standing(|standing| Value::Number(tty_number(standing.tty()))),
             Of::Pid => self.of(0, |program| Value::Number(program.pid.into())),
             Of::ParentPid => match self.process {
                 Some(process) => Value::Number(process.ppid.into()),
                 None => Value::Unknown,
             },
             Of::AncestorPid => self.of(ancestor, |program| Value::Number(program.pid.into())),
-            Of::SessionId => {
-                self.exec().map_or(Value::Absent, |exec| Value::Number(exec.session_id.into()))
-            }
+            Of::SessionId => self.of_standing(|standing| Value::Number(standing.session_id.into())),
             Of::SessionName => self.leader(session, |program| Value::Text(program.comm)),
             Of::SessionExe => self.leader(session, first_argument),
             Of::SessionExePath => self.leader(session, exe_path),
-            Of::ProcessGroup => self.id(|exec| exec.groups.process_group),
-            Of::VirtualPid => self.id(|exec| exec.groups.virtual_pid),
+            Of::ProcessGroup => self.id(|standing| standing.groups.process_group),
+            Of::VirtualPid => self.id(|standing| standing.groups.virtual_pid),
             Of::VirtualGroup => self.virtual_group(),
             Of::ParentVirtualPid => self.parent_virtual_pid(),
             Of::VirtualGroupName => self.leader(group, |program| Value::Text(program.comm)),
             Of::VirtualGroupExe => self.leader(group, first_argument),
             Of::VirtualGroupExePath => self.leader(group, exe_path),
-            Of::IsGroupLeader => match self.exec().map(|exec| &exec.groups) {
+            Of::IsGroupLeader => match self.standing().map(|standing| standing.groups) {
                 Some(groups) if groups.virtual_pid != 0 => {
                     Value::Bool(groups.virtual_pid == groups.virtual_process_group)
                 }
-                Some(_) => Value::Unknown,
-                None => Value::Absent,
+                _ => Value::Unknown,
             },
-            Of::StandardInput => self.stream(|exec| exec.standard_input),
-            Of::StandardOutput => self.stream(|exec| exec.standard_output),
+            Of::StandardInput => self.stream(|standing| standing.standard_input),
+            Of::StandardOutput => self.stream(|standing| standing.standard_output),
             Of::CredentialJump => {
                 self.of(0, |program| program.cred_jump.map_or(Value::Unknown, Value::Bool))
             }
             Of::IsExeWritable => self.executed(executable::is_writable),
-            Of::ExeChangeTime => self.executed(|exec| nanoseconds(exec.file_status.change_time)),
-            Of::ExeModifyTime => self.executed(|exec| nanoseconds(exec.file_status.modify_time)),
-            Of::ExeChangeToStart => self.executed(executable::change_to_start),
-            Of::IsSessionLeader => self
-                .exec()
-                .map_or(Value::Absent, |exec| Value::Bool(exec.session_id == exec.process.pid)),
+            Of::ExeChangeTime => self.inode(|status, _| nanoseconds(status.change_time)),
+            Of::ExeModifyTime => self.inode(|status, _| nanoseconds(status.modify_time)),
+            Of::ExeChangeToStart => self.inode(executable::change_to_start),
+            Of::IsSessionLeader => match self.process {
+                Some(process) => {
+                    self.of_standing(|standing| Value::Bool(standing.session_id == process.pid))
+                }
+                None => Value::Unknown,
+            },
             Of::Duration => self.of(0, |program| self.since(program)),
             Of::ParentDuration => self.of(1, |program| self.since(program)),
             Of::Start => self.of(0, start),
@@ -176,7 +176,8 @@ impl<'r> RecordFacts<'r> {
             }),
             Of::ExeChangeToNamespace => self.executed(executable::change_to_namespace_start),
             Of::LoginShell => self.oldest_shell(),
-            Of::Env => environment::value(self.exec(), argument),
+            Of::Env => self.own_environment(argument),
+            Of::AncestorEnv => self.ancestor_environment(argument),
             Of::ExitCode => self.exit(|exit| exit.exit_code),
             Of::ExitSignal => self.exit(|exit| exit.exit_signal),
             // Not answered, as the catalogue says.
@@ -246,13 +247,14 @@ impl<'r> RecordFacts<'r> {
     /// The leader of the session or the process group that has this id, if it is the process or an ancestor.
     fn leader(
         &self,
-        id: fn(&Exec<'_>) -> u32,
+        id: fn(&Standing) -> u32,
         of: impl Fn(&Program<'r>) -> Value<'r>,
     ) -> Value<'r> {
-        let Some(exec) = self.exec() else { return Value::Absent };
+        let Some(standing) = self.standing() else { return Value::Unknown };
+        let id = id(&standing);
         for generation in 0..MAX_GENERATIONS {
             match self.program(generation) {
-                Ancestor::Known(program) if program.pid == id(exec) => return of(&program),
+                Ancestor::Known(program) if program.pid == id => return of(&program),
                 Ancestor::Known(_) => {}
                 Ancestor::Nobody => return Value::Absent,
                 Ancestor::Unknown => return Value::Unknown,
@@ -277,35 +279,66 @@ impl<'r> RecordFacts<'r> {
         Value::known_number(oldest.map(u64::from))
     }
 
+    /// Where it stood among others when it was executed, or forked.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        match self.exec() {
+            Some(exec) => Some(exec.standing()),
+            None => self.lineage.standing(),
+        }
+    }
+
+    /// What `of` says of that.
+    pub(super) fn of_standing(&self, of: impl FnOnce(&Standing) -> Value<'r>) -> Value<'r> {
+        self.standing().map_or(Value::Unknown, |standing| of(&standing))
+    }
+
     /// An id that is known where it is not 0.
-    fn id(&self, of: fn(&Exec<'_>) -> u32) -> Value<'r> {
-        match self.exec().map(of) {
-            Some(0) => Value::Unknown,
+    fn id(&self, of: fn(&Standing) -> u32) -> Value<'r> {
+        match self.standing().map(|standing| of(&standing)) {
+            None | Some(0) => Value::Unknown,
             Some(id) => Value::Number(id.into()),
-            None => Value::Absent,
         }
     }
 
     /// 0, as of getpgid(2), where the group is none of its pid namespace.
     fn virtual_group(&self) -> Value<'r> {
-        match self.exec().map(|exec| &exec.groups) {
+        match self.standing().map(|standing| standing.groups) {
             Some(groups) if groups.virtual_pid != 0 => {
                 Value::Number(groups.virtual_process_group.into())
             }
-            Some(_) => Value::Unknown,
-            None => Value::Absent,
+            _ => Value::Unknown,
         }
     }
 
     fn parent_virtual_pid(&self) -> Value<'r> {
-        match self.exec() {
-            Some(exec) if exec.process.ppid == 0 => Value::Number(0),
-            _ => self.id(|exec| exec.groups.parent_virtual_pid),
+        match self.process {
+            Some(process) if process.ppid == 0 => Value::Number(0),
+            _ => self.id(|standing| standing.groups.parent_virtual_pid),
         }
     }
 
-    fn stream(&self, of: fn(&Exec<'_>) -> Option<Stream>) -> Value<'r> {
-        Value::text(self.exec().and_then(of).map(Stream::word))
+    fn stream(&self, of: fn(&Standing) -> Option<Stream>) -> Value<'r> {
+        self.of_standing(|standing| Value::text(of(standing).map(Stream::word)))
+    }
+
+    /// What `of` says of the executable's inode when it was executed, and of the start of the process.
+    fn inode(&self, of: impl FnOnce(&FileStatus, Timestamp) -> Value<'r>) -> Value<'r> {
+        let status = match self.exec() {
+            Some(exec) => Some(&exec.file_status).filter(|_| exec.executable.inode != 0),
+            None => self.lineage.file_status(),
+        };
+        match status.zip(self.process) {
+            Some((status, process)) => of(status, process.start_time),
+            None => Value::Unknown,
+        }
+    }
+
+    /// The namespaces that it was in when it was executed.
+    pub(super) fn namespaces(&self) -> Option<Namespaces> {
+        match self.program(0) {
+            Ancestor::Known(program) => program.namespaces.filter(|own| own.mnt != 0),
+            _ => None,
+        }
     }
 
     /// What `of` says of an executed file, where it could be read.
@@ -365,12 +398,22 @@ impl<'r> RecordFacts<'r> {
             ThreadField::CapInheritable => return capabilities(|sets| sets.inheritable),
             _ => {}
         }
-        let Some(exec) = self.exec() else { return Value::Absent };
-        match field {
-            ThreadField::Id => Value::Number(exec.process.pid.into()),
-            ThreadField::VirtualId => self.id(|exec| exec.groups.virtual_pid),
-            ThreadField::IsMain => Value::Bool(true),
-            // Not answered, as the catalogue says.
+        let thread = match (self.exec(), self.process) {
+            // It is the only one that is left.
+            (Some(exec), _) => Some((exec.process.pid, exec.process.pid)),
+            (None, Some(process)) if process.thread_id != 0 => {
+                Some((process.thread_id, process.pid))
+            }
+            _ => None,
+        };
+        match (field, thread) {
+            (ThreadField::Id, Some((thread, _))) => Value::Number(thread.into()),
+            (ThreadField::IsMain, Some((thread, process))) => Value::Bool(thread == process),
+            (ThreadField::VirtualId, _) if self.exec().is_some() => {
+                self.id(|standing| standing.groups.virtual_pid)
+            }
+            (ThreadField::VirtualId, _) => Value::Absent,
+            // Not known; the rest is not answered, as the catalogue says.
             _ => Value::Unknown,
         }
     }
@@ -398,12 +441,12 @@ fn little<'r>(pid: u32, comm: &'r [u8], executable: Option<&'r [u8]>) -> Program
     }
 }
 
-fn session(exec: &Exec<'_>) -> u32 {
-    exec.session_id
+fn session(standing: &Standing) -> u32 {
+    standing.session_id
 }
 
-fn group(exec: &Exec<'_>) -> u32 {
-    exec.groups.process_group
+fn group(standing: &Standing) -> u32 {
+    standing.groups.process_group
 }
 
 fn nanoseconds<'r>(time: Timestamp) -> Value<'r> {

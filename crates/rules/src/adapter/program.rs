@@ -1,7 +1,11 @@
 //! What a process ran at the time of an event, and what its ancestors ran.
 
-use chandra_event::process::{Arguments, Capabilities, Executable, Namespaces};
+use chandra_event::process::{
+    Arguments, Capabilities, Environment, Executable, FileStatus, Namespaces, Standing,
+};
 use chandra_event::time::Timestamp;
+
+use super::Names;
 
 /// A process and what it runs. What is absent is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +59,26 @@ pub trait Lineage {
     /// The known program that the executable of an execution, the process's latest, has the code of, under
     /// another name; empty for what is no copy, nothing if it is not known.
     fn copy_of(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// The environment that an ancestor, or the process itself (0), was executed with.
+    fn environment(&self, _generation: usize) -> Option<Environment<'_>> {
+        None
+    }
+
+    /// Where the process stood among others when it was executed, or forked.
+    fn standing(&self) -> Option<Standing> {
+        None
+    }
+
+    /// What the inode of the process's executable said when it was executed.
+    fn file_status(&self) -> Option<&FileStatus> {
+        None
+    }
+
+    /// Users and groups of who is in these namespaces, which are none of the node's.
+    fn names(&self, _namespaces: &Namespaces) -> Option<&Names> {
         None
     }
 }

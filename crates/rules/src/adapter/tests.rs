@@ -2,14 +2,18 @@ use std::net::SocketAddr;
 
 use chandra_event::bounded::Pairs;
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Executable, FileStatus, Groups, Rights, Stream,
+    Arguments, Capabilities, Comm, Environment, Executable, FileStatus, Groups, Rights, Standing,
+    Stream,
 };
 use chandra_event::tcp::{Connection, NoKey};
 use chandra_event::who::{Container, Parent, Peer, Pod, Workload};
 
+mod arguments;
 mod containers;
 mod environment;
 mod files;
+mod later;
+mod users;
 
 use super::*;
 use crate::alert::Alert;
@@ -28,7 +32,8 @@ fn comm(name: &str) -> Comm {
 
 fn process(pid: u32, ppid: u32, name: &str) -> Process {
     let start_time = Timestamp(1000 * SECOND);
-    Process { pid, ppid, uid: 1000, gid: 100, comm: comm(name), start_time, ..Process::default() }
+    let (uid, gid, comm) = (1000, 100, comm(name));
+    Process { pid, ppid, uid, gid, comm, start_time, thread_id: pid, ..Process::default() }
 }
 
 fn file(path: &str) -> Executable<'_> {
@@ -121,10 +126,54 @@ fn somebody(labels: &Pairs) -> Who<'_> {
 }
 
 fn node() -> Node {
-    let users = [(0, "root".to_owned()), (1000, "ann".to_owned())].into();
-    let names = Names { users, groups: HashMap::new() };
+    let users =
+        [(0, account("root", "/root", "/bin/bash")), (1000, account("ann", "/home/ann", ""))];
+    let groups = [(100, "users".to_owned())].into();
+    let names = Names { users: users.into(), groups };
+    let services = Services {
+        tcp: [(443, "https".to_owned()), (53, "domain".to_owned())].into(),
+        udp: [(443, "https".to_owned()), (53, "domain".to_owned())].into(),
+    };
     let namespaces = Some(Namespaces { mnt: 4, ..Namespaces::default() });
-    Node { hostname: "n1".to_owned(), names, namespaces, by_name_only: false }
+    Node { hostname: "n1".to_owned(), names, services, namespaces, by_name_only: false }
+}
+
+fn account(name: &str, home: &str, shell: &str) -> Account {
+    let [name, home, shell] = [name, home, shell].map(str::to_owned);
+    Account { name, home, shell }
+}
+
+/// A lineage of which everything is known.
+#[derive(Default)]
+struct Known {
+    programs: Vec<Program<'static>>,
+    environments: Vec<Option<Environment<'static>>>,
+    standing: Option<Standing>,
+    file_status: Option<FileStatus>,
+    /// Those of who is in mount namespace 5.
+    names: Names,
+}
+
+impl Lineage for Known {
+    fn ancestor(&self, generation: usize) -> Ancestor<'_> {
+        self.programs.ancestor(generation)
+    }
+
+    fn environment(&self, generation: usize) -> Option<Environment<'_>> {
+        self.environments.get(generation).copied().flatten()
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        self.standing
+    }
+
+    fn file_status(&self) -> Option<&FileStatus> {
+        self.file_status.as_ref()
+    }
+
+    fn names(&self, namespaces: &Namespaces) -> Option<&Names> {
+        (namespaces.mnt == 5).then_some(&self.names)
+    }
 }
 
 /// Each text is `OUTPUT = CONDITION`: whether the condition holds, and what the output reads.

@@ -1,8 +1,11 @@
 //! `user.*` and `group.*`
+//!
+//! The user database is that of the process's root: the node's, or a container's, which another thread reads. Of
+//! a container whose database is not known it is known that 0 is root.
 
-use std::collections::HashMap;
+use chandra_event::process::Standing;
 
-use super::{Happening, RecordFacts};
+use super::{Account, Happening, Names, RecordFacts};
 use crate::catalogue::UserField;
 use crate::evaluate::Value;
 
@@ -19,33 +22,56 @@ impl<'r> RecordFacts<'r> {
         };
         let user = effective.or(real(|process| process.uid));
         let group = exec.map(|exec| exec.effective_gid).or(real(|process| process.gid));
-        let login = exec.map(|exec| exec.login_uid);
-        let names = &self.node.names;
         match field {
             Of::Id => Value::known_number(user.map(u64::from)),
-            Of::Name => self.name_of(user, &names.users),
+            Of::Name => match (user, self.account(user)) {
+                (Some(0), None) => Value::Text(ROOT),
+                (_, account) => Value::known_text(account.map(|account| account.name.as_bytes())),
+            },
+            Of::HomeDirectory => of_account(self.account(user), |account| &account.home),
+            Of::Shell => of_account(self.account(user), |account| &account.shell),
             Of::GroupId => Value::known_number(group.map(u64::from)),
-            Of::GroupName => self.name_of(group, &names.groups),
-            Of::LoginId => match login {
-                Some(login) => Value::Number(login.map_or(-1, i64::from)),
-                None => Value::Absent,
-            },
-            Of::LoginName => match login.flatten() {
-                Some(login) => self.name_of(Some(login), &names.users),
-                None => Value::Absent,
-            },
-            // Not answered, as the catalogue says.
-            _ => Value::Unknown,
+            Of::GroupName => {
+                let known = self.names().and_then(|names| names.groups.get(&group?));
+                match (group, known) {
+                    (Some(0), None) => Value::Text(ROOT),
+                    (_, known) => Value::known_text(known),
+                }
+            }
+            Of::LoginId => {
+                self.of_standing(|standing| Value::Number(standing.login_uid.map_or(-1, i64::from)))
+            }
+            Of::LoginName => self.login_name(),
         }
     }
 
-    /// A name of the node's database, which says nothing of a container's users but that 0 is root.
-    fn name_of(&self, number: Option<u32>, names: &'r HashMap<u32, String>) -> Value<'r> {
-        let is_in_container = self.who.container.is_some() || self.who.is_pending;
-        match number {
-            Some(0) => Value::Text(ROOT),
-            Some(number) if !is_in_container => Value::known_text(names.get(&number)),
-            _ => Value::Unknown,
+    /// Who logs in does so on the node.
+    fn login_name(&self) -> Value<'r> {
+        let Some(Standing { login_uid, .. }) = self.standing() else { return Value::Unknown };
+        let Some(login) = login_uid else { return Value::Absent };
+        let known = self.node.names.users.get(&login).map(|account| account.name.as_bytes());
+        if login == 0 { Value::Text(known.unwrap_or(ROOT)) } else { Value::known_text(known) }
+    }
+
+    fn account(&self, user: Option<u32>) -> Option<&'r Account> {
+        self.names()?.users.get(&user?)
+    }
+
+    /// The database that goes for the process.
+    fn names(&self) -> Option<&'r Names> {
+        if self.who.container.is_none() && !self.who.is_pending {
+            return Some(&self.node.names);
         }
+        let own = self.namespaces()?;
+        let host = self.node.namespaces.map(|host| host.mnt).filter(|inode| *inode != 0);
+        if host == Some(own.mnt) { Some(&self.node.names) } else { self.lineage.names(&own) }
+    }
+}
+
+fn of_account<'r>(account: Option<&'r Account>, of: fn(&Account) -> &String) -> Value<'r> {
+    match account.map(|account| of(account)) {
+        // An entry may leave it empty, for what the system has in its place.
+        Some(text) if text.is_empty() => Value::Absent,
+        text => Value::known_text(text.map(String::as_bytes)),
     }
 }

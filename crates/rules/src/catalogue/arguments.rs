@@ -3,11 +3,17 @@
 //! The catalogue's answered events and the adapter's values both come from this one table.
 
 mod names;
+mod order;
 
 use super::{EventField, EventType, EventTypes};
+use crate::evaluate::Value;
 pub(crate) use names::MODE;
 use names::Names;
-use names::{AT, BPF, CLONE, FAMILY, MEMFD, MODULE, MOUNT, PTRACE, RENAME, UMOUNT, UNLINK};
+use names::{
+    AT, BPF, CLONE, FAMILY, MEMFD, MODULE, MOUNT, OPEN, PRCTL, PTRACE, RENAME, SHUTDOWN, SIGNAL,
+    UMOUNT, UNLINK,
+};
+pub(crate) use order::{in_order, ordered};
 
 /// Where an argument is, and how it reads. Numbers count from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub(crate) enum Place {
     Flags(u8, Names),
     /// One of some names; of another, the number.
     Name(u8, Names),
+    /// What was returned.
+    Returned,
 }
 
 /// What some calls call an argument.
@@ -38,17 +46,25 @@ const fn row(field: EventField, place: Place, calls: &'static [EventType]) -> Ro
 }
 
 use EventField::{
-    AbsoluteDestination, AbsolutePath, AbsoluteSource, ArgCmd, ArgDevice, ArgDirectory, ArgDomain,
-    ArgFileName, ArgFlags, ArgGid, ArgLinkDirectory, ArgLinkPath, ArgMode, ArgName, ArgNamespaces,
-    ArgNewPath, ArgOldPath, ArgPath, ArgPathName, ArgPid, ArgRequest, ArgTarget, ArgUid,
+    AbsoluteDestination, AbsolutePath, AbsoluteSource, ArgBacklog, ArgCmd, ArgDescriptor,
+    ArgDevice, ArgDirectory, ArgDirectoryDescriptor, ArgDomain, ArgEffectiveGid, ArgEffectiveUid,
+    ArgEntries, ArgFileName, ArgFlags, ArgGid, ArgHow, ArgLength, ArgLinkDirectory, ArgLinkPath,
+    ArgMode, ArgName, ArgNamespaces, ArgNewDescriptor, ArgNewDirectory, ArgNewDirectoryDescriptor,
+    ArgNewPath, ArgOldDescriptor, ArgOldDirectory, ArgOldDirectoryDescriptor, ArgOldPath,
+    ArgOption, ArgPath, ArgPathName, ArgPid, ArgProcessGroup, ArgProtocol, ArgRealGid, ArgRealUid,
+    ArgRequest, ArgSavedGid, ArgSavedUid, ArgSignal, ArgSize, ArgSocketType, ArgTarget, ArgThread,
+    ArgUid,
 };
 use EventType::{
-    Bpf, Chmod, Chown, Chroot, DeleteModule, Fchmod, Fchmodat, Fchmodat2, Fchown, Fchownat,
-    FinitModule, Kill, Lchown, Link, Linkat, MemfdCreate, Mkdir, Mkdirat, Mknod, Mknodat, Mount,
-    Ptrace, Rename, Renameat, Renameat2, Rmdir, Setgid, Setns, Setuid, Socket, Symlink, Symlinkat,
-    Tgkill, Truncate, Umount2, Unlink, Unlinkat, Unshare,
+    Bind, Bpf, Chdir, Chmod, Chown, Chroot, DeleteModule, Dup, Dup2, Dup3, Fchdir, Fchmod,
+    Fchmodat, Fchmodat2, Fchown, Fchownat, FinitModule, InitModule, IoUringSetup, KexecFileLoad,
+    Kill, Lchown, Link, Linkat, Listen, MemfdCreate, Mkdir, Mkdirat, Mknod, Mknodat, Mount,
+    OpenByHandleAt, Prctl, ProcessVmReadv, ProcessVmWritev, Ptrace, Rename, Renameat, Renameat2,
+    Rmdir, Sendmmsg, Sendmsg, Sendto, Setgid, Setns, Setpgid, Setregid, Setresgid, Setresuid,
+    Setreuid, Setuid, Shutdown, Socket, Socketpair, Symlink, Symlinkat, Tgkill, Tkill, Truncate,
+    Umount2, Unlink, Unlinkat, Unshare,
 };
-use Place::{Flags, Given, Id, Name, Number, Path};
+use Place::{Flags, Given, Id, Name, Number, Path, Returned};
 
 const RENAMES: &[EventType] = &[Rename, Renameat, Renameat2, Link, Linkat];
 
@@ -73,10 +89,12 @@ const TABLE: &[Row] = &[
     row(ArgName, Given, &[MemfdCreate, DeleteModule]),
     row(ArgOldPath, Path(0), RENAMES),
     row(ArgNewPath, Path(1), RENAMES),
-    row(ArgPath, Path(0), &[Mkdir, Mkdirat, Rmdir, Unlink, Chown, Lchown, Chroot, Mknod, Mknodat, Truncate]),
+    row(ArgPath, Path(0), &[
+        Chdir, Mkdir, Mkdirat, Rmdir, Unlink, Chown, Lchown, Chroot, Mknod, Mknodat, Truncate,
+    ]),
     row(ArgPathName, Path(0), &[Fchownat]),
     row(AbsolutePath, Path(0), &[
-        Chmod, Chown, Chroot, Fchmodat, Fchmodat2, Fchownat, Lchown, Mkdir, Mkdirat, Mknod, Mknodat, Rmdir,
+        Chdir, Chmod, Chown, Chroot, Fchmodat, Fchmodat2, Fchownat, Lchown, Mkdir, Mkdirat, Mknod, Mknodat, Rmdir,
         Truncate, Umount2, Unlink, Unlinkat,
     ]),
     row(AbsolutePath, Path(1), &[Symlink, Symlinkat]),
@@ -89,14 +107,57 @@ const TABLE: &[Row] = &[
     row(ArgDirectory, Path(1), &[Mount]),
     row(ArgRequest, Name(0, PTRACE), &[Ptrace]),
     row(ArgPid, Number(1), &[Ptrace]),
-    row(ArgPid, Number(0), &[Kill, Tgkill]),
+    row(ArgPid, Number(0), &[Kill, Tgkill, Setpgid, ProcessVmReadv, ProcessVmWritev]),
     row(ArgUid, Id(0), &[Setuid]),
     row(ArgUid, Id(1), &[Chown, Lchown, Fchown]),
     row(ArgUid, Id(2), &[Fchownat]),
     row(ArgGid, Id(0), &[Setgid]),
     row(ArgGid, Id(2), &[Chown, Lchown, Fchown]),
     row(ArgGid, Id(3), &[Fchownat]),
+    row(ArgDescriptor, Number(0), &[
+        Setns, Fchmod, Fchown, Fchdir, FinitModule, KexecFileLoad, Bind, Listen, Shutdown, Sendto, Sendmsg,
+        Sendmmsg,
+    ]),
+    row(ArgDescriptor, Returned, &[Socket, MemfdCreate, Bpf, OpenByHandleAt]),
+    row(ArgOldDescriptor, Number(0), &[Dup, Dup2, Dup3]),
+    row(ArgNewDescriptor, Number(1), &[Dup2, Dup3]),
+    row(ArgDirectoryDescriptor, Number(0), &[
+        Unlinkat, Mkdirat, Fchmodat, Fchmodat2, Fchownat, Mknodat,
+    ]),
+    row(ArgOldDirectoryDescriptor, Number(0), &[Renameat, Renameat2]),
+    row(ArgNewDirectoryDescriptor, Number(2), &[Renameat, Renameat2]),
+    row(ArgOldDirectory, Number(0), &[Linkat]),
+    row(ArgNewDirectory, Number(2), &[Linkat]),
+    row(ArgRealUid, Id(0), &[Setreuid, Setresuid]),
+    row(ArgEffectiveUid, Id(1), &[Setreuid, Setresuid]),
+    row(ArgSavedUid, Id(2), &[Setresuid]),
+    row(ArgRealGid, Id(0), &[Setregid, Setresgid]),
+    row(ArgEffectiveGid, Id(1), &[Setregid, Setresgid]),
+    row(ArgSavedGid, Id(2), &[Setresgid]),
+    row(ArgThread, Number(0), &[Tkill]),
+    row(ArgThread, Number(1), &[Tgkill]),
+    row(ArgSignal, Name(1, SIGNAL), &[Kill, Tkill]),
+    row(ArgSignal, Name(2, SIGNAL), &[Tgkill]),
+    row(ArgSocketType, Number(1), &[Socket, Socketpair]),
+    row(ArgProtocol, Number(2), &[Socket, Socketpair]),
+    row(ArgDomain, Name(0, FAMILY), &[Socketpair]),
+    row(ArgBacklog, Number(1), &[Listen]),
+    row(ArgHow, Name(1, SHUTDOWN), &[Shutdown]),
+    row(ArgOption, Name(0, PRCTL), &[Prctl]),
+    row(ArgSize, Number(2), &[Sendto]),
+    row(ArgLength, Number(1), &[InitModule]),
+    row(ArgEntries, Number(0), &[IoUringSetup]),
+    row(ArgFlags, Flags(2, OPEN), &[Dup3]),
+    row(ArgProcessGroup, Number(1), &[Setpgid]),
 ];
+
+/// A signal by its name, or its number where it has none.
+pub(crate) fn signal(number: u64) -> Value<'static> {
+    match SIGNAL.iter().find(|(known, _)| *known == number) {
+        Some((_, name)) => Value::Text(name.as_bytes()),
+        None => Value::Flags(number, &[]),
+    }
+}
 
 /// The calls that have an argument of a field.
 pub(super) const fn calls_with(field: EventField) -> EventTypes {

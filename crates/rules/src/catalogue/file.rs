@@ -22,13 +22,15 @@ const FILE: EventTypes = EventTypes::of(&[
     EventType::FinitModule,
     EventType::KexecFileLoad,
 ]);
+/// Those whose descriptor has a number that is told.
+const NUMBERED: EventTypes = OPEN.union(FILE).union(DUP).union(EventTypes::SENDS).union(SERVE);
 const NONE: EventTypes = EventTypes::NONE;
 
 fields! {
     /// Fields of the file descriptor.
     FileField in File {
-        Number = "fd.num", Number, Nothing, One, OPEN,
-        "Number of the descriptor; -1 where nothing was opened; where it is not known no more than that it is not below 0";
+        Number = "fd.num", Number, Nothing, One, NUMBERED,
+        "Number of the descriptor, of `dup` the one that is copied; of opens -1 where nothing was opened; where it is not known no more than that it is not below 0";
         FileType = "fd.type", Text, Nothing, One, NAMED,
         "`file`, `directory` or `pipe`; `ipv4`, `ipv6`, `unix` or `netlink`";
         TypeCharacter = "fd.typechar", Text, Nothing, One, NAMED,
@@ -66,14 +68,15 @@ fields! {
         DeviceMajor = "fd.dev.major", Number, Nothing, One, OPEN, "Major number of that device";
         DeviceMinor = "fd.dev.minor", Number, Nothing, One, OPEN, "Minor number of that device";
         Inode = "fd.ino", Number, Nothing, One, OPEN, "Inode number of the file";
-        UniqueId = "fd.uid", Text, Nothing, One, NONE, "Thread id and number of the descriptor";
-        ContainerName = "fd.containername", Text, Nothing, One, NONE, "Container id and name of the descriptor";
-        ContainerDirectory = "fd.containerdirectory", Text, Nothing, One, NONE, "Container id and directory of the file";
-        ServiceName = "fd.proto", Text, Nothing, Either, NONE, "Service that a port belongs to by custom";
-        ClientServiceName = "fd.cproto", Text, Nothing, One, NONE, "Service that the client's port belongs to";
-        ServerServiceName = "fd.sproto", Text, Nothing, One, NONE, "Service that the server's port belongs to";
-        LocalServiceName = "fd.lproto", Text, Nothing, One, NONE, "Service that the local port belongs to";
-        RemoteServiceName = "fd.rproto", Text, Nothing, One, NONE, "Service that the other end's port belongs to";
+        UniqueId = "fd.uid", Text, Nothing, One, NUMBERED, "Thread id and number of the descriptor, one behind the other";
+        ContainerName = "fd.containername", Text, Nothing, One, NAMED, "`container.id` and `fd.name` with a colon between";
+        ContainerDirectory = "fd.containerdirectory", Text, Nothing, One, OPEN.union(FILE), "`container.id` and `fd.directory` with a colon between";
+        ServiceName = "fd.proto", Text, Nothing, Either, LOCAL,
+        "Service that the client's or the server's port belongs to by the node's /etc/services: `https`; also the number of the port";
+        ClientServiceName = "fd.cproto", Text, Nothing, One, ENDS, "Service that the client's port belongs to, or its number";
+        ServerServiceName = "fd.sproto", Text, Nothing, One, LOCAL, "Service that the server's port belongs to, or its number";
+        LocalServiceName = "fd.lproto", Text, Nothing, One, LOCAL, "Service that the local port belongs to, or its number";
+        RemoteServiceName = "fd.rproto", Text, Nothing, One, ENDS, "Service that the other end's port belongs to, or its number";
         Types = "fd.types", Text, MaybeName, Any, NONE, "Types of all open descriptors";
     }
 }

@@ -1,4 +1,7 @@
 //! `proc.*`: the process that did it, and its ancestors.
+//!
+//! What is read at an execution (session, group, terminal, streams, ids of its pid namespace, environment) is, of
+//! other events, as it was then; of a process that only was forked as its parent's, but for its own ids.
 
 use super::{EventTypes, fields};
 
@@ -40,39 +43,39 @@ fields! {
         ArgCount = "proc.cmdnargs", Number, Nothing, One, ALL, "Number of arguments behind the first";
         ArgBytes = "proc.cmdlenargs", Number, Nothing, One, ALL, "Bytes of the arguments behind the first";
         Cwd = "proc.cwd", Text, Nothing, One, ALL, "Working directory when it was executed, with a slash at the end";
-        Tty = "proc.tty", Number, Nothing, One, EXEC,
+        Tty = "proc.tty", Number, Nothing, One, ALL,
         "Device number of the controlling terminal, 0 without one, 1 if it is of a kind that has no known number";
         Pid = "proc.pid", Number, Nothing, One, ALL, "Process id";
         ParentPid = "proc.ppid", Number, Nothing, One, ALL, "Process id of the parent";
         AncestorPid = "proc.apid", Number, Ancestor, Any, ALL, "Process id of an ancestor";
-        VirtualPid = "proc.vpid", Number, Nothing, One, EXEC, "Process id in its own pid namespace";
-        ParentVirtualPid = "proc.pvpid", Number, Nothing, One, EXEC, "Process id of the parent in the parent's own pid namespace";
-        SessionId = "proc.sid", Number, Nothing, One, EXEC, "Session id";
-        SessionName = "proc.sname", Text, Nothing, One, EXEC, "`proc.name` of the session's leader, if it is an ancestor";
-        SessionExe = "proc.sid.exe", Text, Nothing, One, EXEC, "`proc.exe` of the session's leader, if it is an ancestor";
-        SessionExePath = "proc.sid.exepath", Text, Nothing, One, EXEC,
+        VirtualPid = "proc.vpid", Number, Nothing, One, ALL, "Process id in its own pid namespace";
+        ParentVirtualPid = "proc.pvpid", Number, Nothing, One, ALL, "Process id of the parent in the parent's own pid namespace";
+        SessionId = "proc.sid", Number, Nothing, One, ALL, "Session id";
+        SessionName = "proc.sname", Text, Nothing, One, ALL, "`proc.name` of the session's leader, if it is an ancestor";
+        SessionExe = "proc.sid.exe", Text, Nothing, One, ALL, "`proc.exe` of the session's leader, if it is an ancestor";
+        SessionExePath = "proc.sid.exepath", Text, Nothing, One, ALL,
         "`proc.exepath` of the session's leader, if it is an ancestor";
-        IsSessionLeader = "proc.is_sid_leader", Bool, Nothing, One, EXEC, "It is the leader of its session";
-        ProcessGroup = "proc.pgid", Number, Nothing, One, EXEC, "Process group";
-        VirtualGroup = "proc.vpgid", Number, Nothing, One, EXEC, "Process group in its own pid namespace, 0 where it is none of that";
-        VirtualGroupName = "proc.vpgid.name", Text, Nothing, One, EXEC, "`proc.name` of the process group's leader, if it is an ancestor";
-        VirtualGroupExe = "proc.vpgid.exe", Text, Nothing, One, EXEC, "`proc.exe` of the process group's leader, if it is an ancestor";
-        VirtualGroupExePath = "proc.vpgid.exepath", Text, Nothing, One, EXEC,
+        IsSessionLeader = "proc.is_sid_leader", Bool, Nothing, One, ALL, "It is the leader of its session";
+        ProcessGroup = "proc.pgid", Number, Nothing, One, ALL, "Process group";
+        VirtualGroup = "proc.vpgid", Number, Nothing, One, ALL, "Process group in its own pid namespace, 0 where it is none of that";
+        VirtualGroupName = "proc.vpgid.name", Text, Nothing, One, ALL, "`proc.name` of the process group's leader, if it is an ancestor";
+        VirtualGroupExe = "proc.vpgid.exe", Text, Nothing, One, ALL, "`proc.exe` of the process group's leader, if it is an ancestor";
+        VirtualGroupExePath = "proc.vpgid.exepath", Text, Nothing, One, ALL,
         "`proc.exepath` of the process group's leader, if it is an ancestor";
-        IsGroupLeader = "proc.is_vpgid_leader", Bool, Nothing, One, EXEC, "It is the leader of its process group";
+        IsGroupLeader = "proc.is_vpgid_leader", Bool, Nothing, One, ALL, "It is the leader of its process group";
         Duration = "proc.duration", Number, Nothing, One, ALL, "Nanoseconds since it started";
         ParentDuration = "proc.ppid.duration", Number, Nothing, One, ALL, "Nanoseconds since its parent started";
         Start = "proc.pid.ts", Number, Nothing, One, ALL, "Start, nanoseconds since 1970";
         ParentStart = "proc.ppid.ts", Number, Nothing, One, ALL, "Start of the parent, nanoseconds since 1970";
         ExeInode = "proc.exe_ino", Number, Nothing, One, ALL, "Inode number of the executable";
-        ExeChangeTime = "proc.exe_ino.ctime", Number, Nothing, One, EXEC, "Last change of the executable's inode, nanoseconds since 1970";
-        ExeModifyTime = "proc.exe_ino.mtime", Number, Nothing, One, EXEC, "Last change of the executable's content, nanoseconds since 1970";
-        ExeChangeToStart = "proc.exe_ino.ctime_duration_proc_start", Number, Nothing, One, EXEC,
+        ExeChangeTime = "proc.exe_ino.ctime", Number, Nothing, One, ALL, "Last change of the executable's inode, nanoseconds since 1970";
+        ExeModifyTime = "proc.exe_ino.mtime", Number, Nothing, One, ALL, "Last change of the executable's content, nanoseconds since 1970";
+        ExeChangeToStart = "proc.exe_ino.ctime_duration_proc_start", Number, Nothing, One, ALL,
         "Nanoseconds from the last change of the executable to the start";
         ExeChangeToNamespace = "proc.exe_ino.ctime_duration_pidns_start", Number, Nothing, One, EXEC,
-        "Nanoseconds from the start of the pid namespace to the last change of the executable; not recorded";
+        "Nanoseconds from the start of the pid namespace to the last change of the executable";
         NamespaceStart = "proc.pidns_init_start_ts", Number, Nothing, One, EXEC,
-        "Start of the first process of its pid namespace, nanoseconds since 1970; not recorded";
+        "Start of the first process of its pid namespace, nanoseconds since 1970";
         IsExeWritable = "proc.is_exe_writable", Bool, Nothing, One, EXEC, "Its user may write to the executable, by permissions and capabilities; of groups beside its own that is not known";
         IsExeUpperLayer = "proc.is_exe_upper_layer", Bool, Nothing, One, ALL,
         "The executable is not from the container's image but was written since (upper layer of overlayfs)";
@@ -83,15 +86,16 @@ fields! {
         "Its name or its first argument is another than that of what really runs";
         CredentialJump = "proc.cred_jump", Bool, Nothing, One, ALL,
         "When it was executed it had rights to which no lawful way led from those at the exec, or the fork, before";
-        StandardInput = "proc.stdin_type", Text, Nothing, One, EXEC,
+        StandardInput = "proc.stdin_type", Text, Nothing, One, ALL,
         "What its standard input is: `file`, `directory`, `pipe`, `tty`, `null`, `ipv4`, `ipv6`, `unix`, `socket` (of another family), `other`; none if it is closed";
-        StandardOutput = "proc.stdout_type", Text, Nothing, One, EXEC,
+        StandardOutput = "proc.stdout_type", Text, Nothing, One, ALL,
         "What its standard output is, in the words of `proc.stdin_type`";
         NamespaceMismatch = "proc.ns_mismatch", Bool, Nothing, One, ALL,
         "It is in a container's cgroup and in the host's mount namespace";
-        Env = "proc.env", Text, MaybeName, One, EXEC,
-        "Environment when it was executed, with blanks between variables, of which up to 16 KiB are kept; or the value of one. Read only where a rule asks for it, and not recorded";
-        AncestorEnv = "proc.aenv", Text, MaybeName, Any, NONE, "Environment of ancestors";
+        Env = "proc.env", Text, MaybeName, One, ALL,
+        "Environment when it was executed, with blanks between variables, of which up to 16 KiB are kept; or the value of one. Read only where a rule asks for it";
+        AncestorEnv = "proc.aenv", Text, AncestorOrName, Any, ALL,
+        "`proc.env` of an ancestor; or the value of the variable of this name in the nearest ancestor, of 20, that has one. Known of what was executed since the agent started";
         LoginShell = "proc.loginshellid", Number, Nothing, One, ALL,
         "Process id of the oldest shell among itself and its ancestors, as far as they are known";
         Threads = "proc.nthreads", Number, Nothing, One, NONE, "Number of threads";

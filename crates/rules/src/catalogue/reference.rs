@@ -11,14 +11,14 @@ const HEAD: &str = "\
 
 What conditions and outputs of rules can name. *Answered of* says of which events a field has a value; a
 field that no captured event answers makes a rule that uses it an error when rules are loaded
-(`skip-if-unknown-filter: true` leaves such a rule out instead). *System calls* there are all types that
+(`skip-if-unknown-filter: true` leaves such a rule out instead); why is said at the end. *System calls* there are all types that
 `system_call` tells of.
 
 - A rule about `sendto` is told by the call, or, where it asks what no call says, by the first datagram
   (`udp_open`).
 - `[n]` takes the number of an ancestor, 1 being the parent and 0 the process itself. Without a number,
   which conditions allow, a comparison holds if it holds of one ancestor.
-- `[name]` takes a name.
+- `[name]` takes a name, `[place]` a number from 0.
 - `[mount]` takes the number of a mount, from 0, or a path, which may be a pattern of a shell: the first that
   matches is meant. It is the path on the host, but for `container.mount.source` that in the container.
 - *either*: the field has several values that say one thing; it equals something if one of them does, and
@@ -50,6 +50,12 @@ pub fn render() -> String {
             push_row(spec, &mut page);
         }
     }
+    page.push_str("\n## Why some are not answered\n\n");
+    for spec in super::all() {
+        if let Some(reason) = super::reason(spec.name) {
+            let _ = writeln!(page, "- `{}`: {reason}.", spec.name);
+        }
+    }
     page
 }
 
@@ -63,6 +69,8 @@ fn push_row(spec: &FieldSpec, page: &mut String) {
         Takes::Ancestor => "[n]",
         Takes::Name | Takes::MaybeName => "[name]",
         Takes::Mount => "[mount]",
+        Takes::AncestorOrName => "[n or name]",
+        Takes::Place => "[place]",
     };
     let either = if spec.values == Values::Either { ", either" } else { "" };
     let answered = match spec.answered {

@@ -15,8 +15,9 @@ fields! {
         "Permitted capabilities, in the same way";
         CapInheritable = "thread.cap_inheritable", Text, Nothing, One, ALL,
         "Inheritable capabilities, in the same way";
-        Id = "thread.tid", Number, Nothing, One, EXEC, "Thread id; that of the process, whose only thread it is";
-        IsMain = "thread.ismain", Bool, Nothing, One, EXEC, "It is the thread-group leader";
+        Id = "thread.tid", Number, Nothing, One, ALL,
+        "Thread id; of executions that of the process, of connections and datagrams that of who last used the socket";
+        IsMain = "thread.ismain", Bool, Nothing, One, ALL, "It is the thread-group leader";
         VirtualId = "thread.vtid", Number, Nothing, One, EXEC, "That id in its own pid namespace";
         Cgroups = "thread.cgroups", Text, Nothing, One, NONE, "Its cgroups";
         Cgroup = "thread.cgroup", Text, Name, One, NONE, "Its cgroup of a controller";

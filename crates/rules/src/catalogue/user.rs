@@ -3,8 +3,6 @@
 use super::{EventTypes, fields};
 
 const ALL: EventTypes = EventTypes::CAPTURED;
-const EXEC: EventTypes = EventTypes::EXEC;
-const NONE: EventTypes = EventTypes::NONE;
 
 fields! {
     /// Fields of the user and the group.
@@ -12,13 +10,13 @@ fields! {
         Id = "user.uid", Number, Nothing, One, ALL,
         "Effective user id in the initial user namespace, of system calls the one after them; of other events but `execve` the real one";
         Name = "user.name", Text, Nothing, One, ALL,
-        "Name of that user on the node; for processes in containers `root` only, because their user database is not read";
-        LoginId = "user.loginuid", Number, Nothing, One, EXEC, "User who logged in (audit's loginuid), -1 if nobody did";
-        LoginName = "user.loginname", Text, Nothing, One, EXEC, "Name of that user on the node";
-        HomeDirectory = "user.homedir", Text, Nothing, One, NONE, "Home directory";
-        Shell = "user.shell", Text, Nothing, One, NONE, "Login shell";
+        "Name of that user in /etc/passwd of the node; for processes in containers in that of the container, as soon as it has been read";
+        LoginId = "user.loginuid", Number, Nothing, One, ALL, "User who logged in (audit's loginuid), -1 if nobody did";
+        LoginName = "user.loginname", Text, Nothing, One, ALL, "Name of that user on the node";
+        HomeDirectory = "user.homedir", Text, Nothing, One, ALL, "Home directory of that user, as of `user.name`";
+        Shell = "user.shell", Text, Nothing, One, ALL, "Login shell of that user, as of `user.name`";
         GroupId = "group.gid", Number, Nothing, One, ALL,
         "Effective group id in the initial user namespace; of events other than `execve` the real one";
-        GroupName = "group.name", Text, Nothing, One, ALL, "Name of that group on the node, as of `user.name`";
+        GroupName = "group.name", Text, Nothing, One, ALL, "Name of that group in /etc/group, as of `user.name`";
     }
 }

@@ -91,7 +91,8 @@ impl Compiler<'_> {
         for spec in &typed.fields {
             building.built.fields.push(spec.name);
             if spec.answered.is_empty() {
-                let message = format!("no event that is captured answers {}", spec.name);
+                let reason = catalogue::reason(spec.name).unwrap_or("no event has it");
+                let message = format!("no event that is captured answers {}: {reason}", spec.name);
                 let error = self.reporter.error(Code::UnansweredField, &place, message);
                 let hint = "`skip-if-unknown-filter: true` leaves the rule out instead";
                 building.built.issues.push(error.hint(hint));

@@ -82,7 +82,20 @@ impl Lookup<'_> {
                     format!("{name} needs a mount's number or path: {name}[0], {name}[/proc*]");
                 return wrong(why);
             }
+            (Takes::Place, None) => {
+                return wrong(format!(
+                    "{name} needs an argument's name or place: {name}.fd, {name}[0]"
+                ));
+            }
             (_, None) => Argument::None,
+            (Takes::Place, Some(text)) => match text.parse() {
+                Ok(place) => Argument::Place(place),
+                Err(_) => return wrong(format!("{name} takes a place, from 0")),
+            },
+            (Takes::AncestorOrName, Some(text)) => match text.parse() {
+                Ok(number) if number <= MAX_ANCESTOR => Argument::Ancestor(number),
+                _ => Argument::Name(text.into()),
+            },
             (Takes::Ancestor, Some(text)) => match text.parse() {
                 Ok(number) if number <= MAX_ANCESTOR => Argument::Ancestor(number),
                 _ => {
@@ -245,9 +258,12 @@ fn has_parts(id: FieldId) -> bool {
     id == FieldId::Process(catalogue::ProcessField::Args)
 }
 
-/// `evt.arg[flags]` is `evt.arg.flags`.
+/// `evt.arg[flags]` is `evt.arg.flags`; `evt.arg[0]` goes by the place.
 fn dotted(field: &Field) -> (String, Option<&str>) {
     match (field.name.as_str(), &field.argument) {
+        ("evt.arg", Some(place)) if place.bytes().all(|byte| byte.is_ascii_digit()) => {
+            ("evt.arg".to_owned(), Some(place))
+        }
         (name @ ("evt.arg" | "evt.rawarg"), Some(argument)) => (format!("{name}.{argument}"), None),
         (name, argument) => (name.to_owned(), argument.as_deref()),
     }

@@ -163,6 +163,8 @@ pub(crate) fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Written {
     let written = match value {
         Value::Absent => return Written::Absent,
         Value::Unknown | Value::Cut { .. } | Value::NotNegative => return Written::Unknown,
+        Value::Composed(text) if !text.by.compose(text.field, out) => return Written::Unknown,
+        Value::Composed(_) => Ok(()),
         Value::Path(path, part) => {
             super::path::write(path, part, out);
             Ok(())
@@ -247,8 +249,9 @@ fn write_time(time: Timestamp, form: TimeForm, out: &mut Vec<u8>) -> std::io::Re
         TimeForm::OfDay => day..whole,
         TimeForm::OfDaySeconds => day..second,
         TimeForm::DateTime => 0..whole,
+        TimeForm::DateTimeSeconds => 0..second,
     };
-    if form == TimeForm::DateTime
+    if matches!(form, TimeForm::DateTime | TimeForm::DateTimeSeconds)
         && let Some(between) = out.get_mut(start + day - 1)
     {
         *between = b' ';

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use memchr::memmem::Finder;
 use regex::bytes::Regex;
 
-use super::{AnyCase, Gap, Operand, Truth, Value, write_value};
+use super::{AnyCase, Gap, Operand, Truth, Value, Written, write_value};
 use crate::catalogue::EventTypes;
 use crate::condition::{Modifier, Operator};
 use crate::matching::{Glob, Networks, Prefixes};
@@ -169,11 +169,16 @@ impl Test {
                 | Value::OpenFlags(_)
                 | Value::Address(_)
                 | Value::Mounts(_)
-                | Value::Labels(_),
+                | Value::Labels(_)
+                | Value::Number(_)
+                | Value::Composed(_),
             ) => {
                 names.clear();
-                write_value(value, names);
-                Truth::from(test.holds(names))
+                match write_value(value, names) {
+                    Written::Yes => Truth::from(test.holds(names)),
+                    Written::Absent => Truth::False,
+                    Written::Unknown => Truth::Unknown,
+                }
             }
             (Self::Number(test), Value::NotNegative) => test.holds_of_not_negative(),
             (Self::Number(test), Value::Number(number)) => Truth::from(test.holds(number)),

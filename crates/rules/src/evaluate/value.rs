@@ -7,6 +7,7 @@ use chandra_event::process::strings;
 use chandra_event::time::Timestamp;
 use chandra_event::who::Mount;
 
+use crate::catalogue::FieldId;
 use crate::matching::MountChoice;
 
 /// A value of a field, borrowed from the event.
@@ -62,6 +63,38 @@ pub enum Value<'a> {
     /// A set of capabilities (bit n is capability n of `linux/capability.h`), which reads as their names
     /// with blanks between.
     Capabilities(u64),
+    /// A text that the event puts together from others when it is read.
+    Composed(Composed<'a>),
+}
+
+/// An event that puts texts together.
+pub trait Compose {
+    /// Appends the text that is the value of a field; false, and nothing that counts, if it is not known.
+    fn compose(&self, field: FieldId, out: &mut Vec<u8>) -> bool;
+}
+
+/// A text that an event puts together.
+#[derive(Clone, Copy)]
+pub struct Composed<'a> {
+    /// The event.
+    pub by: &'a dyn Compose,
+    /// The field that it is the value of.
+    pub field: FieldId,
+}
+
+/// The same event's value of the same field.
+impl PartialEq for Composed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self.by, other.by) && self.field == other.field
+    }
+}
+
+impl Eq for Composed<'_> {}
+
+impl std::fmt::Debug for Composed<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Composed({:?})", self.field)
+    }
 }
 
 impl<'a> Value<'a> {
@@ -148,6 +181,8 @@ pub enum TimeForm {
     OfDaySeconds,
     /// `2026-11-22 09:10:11.123456789`
     DateTime,
+    /// `2026-11-22 09:10:11`
+    DateTimeSeconds,
     /// RFC 3339: `2026-11-22T09:10:11.123456789Z`
     Rfc3339,
 }
@@ -163,4 +198,6 @@ pub enum Argument {
     Name(Box<str>),
     /// One of the mounts.
     Mount(MountChoice),
+    /// The place of an argument, from 0.
+    Place(u32),
 }

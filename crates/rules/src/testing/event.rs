@@ -13,6 +13,7 @@
 //! | `copy_of` | the program whose code it has, under another name | none |
 //! | `cwd` | working directory | `/` |
 //! | `age` | seconds since it started | 0; of ancestors 3600 |
+//! | `env` | variables that it was executed with, as a mapping | none |
 //!
 //! Keys of an event:
 //!
@@ -23,6 +24,10 @@
 //! | `container` | it is in one | `true` |
 //! | `image` | that container's image | `registry.example/app:1` |
 //! | `namespace` | that of the pod | `default` |
+//! | `container_name` | the container's name | `app` |
+//! | `privileged` | the container is | `false` |
+//! | `labels` | the container's, as a mapping | none |
+//! | `mounts` | host paths in the container, each `source:destination`, or `source:destination:ro` | none |
 //! | `host_mounts` | it is in the host's mount namespace | `true` outside of containers |
 //! | `uid` | effective user id | 0 |
 //! | `tty` | name of its terminal: `pts0` | none |
@@ -45,18 +50,19 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use chandra_event::bounded::Pairs;
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Credentials, Exec, Executable, Namespaces, Process, Rights,
-    Stream,
+    Arguments, Capabilities, Comm, Credentials, Environment, Exec, Executable, Namespaces, Process,
+    Rights, Standing, Stream,
 };
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, Socket, SystemCall};
 use chandra_event::tcp::{Connection, Happened, NoKey, Role, Tcp};
 use chandra_event::time::Timestamp;
-use chandra_event::who::{Container, Peer, Pod, Who};
+use chandra_event::who::{Container, ContainerDetails, Mount, Peer, Pod, Who};
 
-use crate::adapter::{Node, Program, RecordFacts};
+use crate::adapter::{Ancestor, Lineage, Node, Program, RecordFacts};
 use crate::evaluate::Facts;
 
 const SECOND: u64 = 1_000_000_000;
@@ -84,6 +90,7 @@ pub(super) struct Running {
     pub copy_of: Option<String>,
     pub cwd: Option<String>,
     pub age_seconds: Option<u64>,
+    pub env: Vec<(String, String)>,
 }
 
 /// What happens but for an execution.
@@ -105,6 +112,10 @@ pub(super) struct Event {
     pub outside_of_containers: bool,
     pub image: Option<String>,
     pub namespace: Option<String>,
+    pub container_name: Option<String>,
+    pub privileged: bool,
+    pub labels: Vec<(String, String)>,
+    pub mounts: Vec<Mount>,
     pub host_mounts: bool,
     pub uid: u32,
     pub tty: Option<String>,
@@ -129,6 +140,32 @@ struct Memory<'e> {
     running: &'e Running,
     comm: Comm,
     argv: Vec<u8>,
+    env: Vec<u8>,
+}
+
+/// The process and those it comes from, with what they stand on.
+struct Ran<'e> {
+    programs: Vec<Program<'e>>,
+    memories: &'e [Memory<'e>],
+    standing: Standing,
+}
+
+impl Lineage for Ran<'_> {
+    fn ancestor(&self, generation: usize) -> Ancestor<'_> {
+        self.programs.ancestor(generation)
+    }
+
+    fn copy_of(&self) -> Option<&[u8]> {
+        self.programs.copy_of()
+    }
+
+    fn environment(&self, generation: usize) -> Option<Environment<'_>> {
+        self.memories.get(generation).map(Memory::environment)
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        Some(self.standing)
+    }
 }
 
 impl Running {
@@ -148,11 +185,17 @@ impl Running {
             (None, None) => vec![name.to_owned()],
         };
         let argv = words.iter().flat_map(|word| word.bytes().chain([0])).collect();
-        Memory { running: self, comm, argv }
+        let variables = self.env.iter().map(|(name, value)| format!("{name}={value}\0"));
+        let env = variables.collect::<String>().into_bytes();
+        Memory { running: self, comm, argv, env }
     }
 }
 
 impl Memory<'_> {
+    fn environment(&self) -> Environment<'_> {
+        Environment { head: &self.env, total_bytes: self.env.len() as u64 }
+    }
+
     fn program(&self, pid: u32, age_seconds: u64, mounts: u32) -> Program<'_> {
         let Running { exe, script, cwd, .. } = self.running;
         let age = self.running.age_seconds.unwrap_or(age_seconds);
@@ -212,8 +255,13 @@ impl Event {
             })
             .collect();
         let [own, parent, ..] = lineage.as_slice() else { return T::default() };
-        let record = self.record(own, parent);
-        let who = self.who();
+        let environment = memories.first().map(Memory::environment);
+        let exec = self.exec(own, parent, environment);
+        let record = self.record(own, parent, &exec);
+        let details = self.details();
+        let who = self.who(&details);
+        let (standing, programs) = (exec.standing(), lineage.clone());
+        let lineage = Ran { programs, memories: &memories, standing };
         let node = Node {
             hostname: "node".to_owned(),
             namespaces: Some(Namespaces { mnt: HOST_MOUNTS, ..Namespaces::default() }),
@@ -223,33 +271,52 @@ impl Event {
         facts.map(|facts| with(&facts)).unwrap_or_default()
     }
 
-    fn record<'e>(&'e self, own: &Program<'e>, parent: &Program<'e>) -> Box<dyn Record + 'e> {
+    fn process(&self, own: &Program<'_>, parent: &Program<'_>) -> Process {
         let mut comm = Comm::default();
         comm.0.iter_mut().zip(own.comm).for_each(|(place, byte)| *place = *byte);
-        let process = Process {
+        Process {
             pid: own.pid,
             ppid: parent.pid,
             uid: self.uid,
             gid: self.uid,
             comm,
             start_time: own.start_time.unwrap_or(NOW),
+            thread_id: own.pid,
             ..Process::default()
-        };
+        }
+    }
+
+    fn record<'e>(
+        &'e self,
+        own: &Program<'e>,
+        parent: &Program<'e>,
+        exec: &Exec<'e>,
+    ) -> Box<dyn Record + 'e> {
+        let process = self.process(own, parent);
         match &self.other {
             Some(Other::Connect(peer)) => {
-                return Box::new(connection(process, Role::Opener, *peer, Happened::Connect));
+                Box::new(connection(process, Role::Opener, *peer, Happened::Connect))
             }
             Some(Other::Accept(peer)) => {
                 let happened = Happened::Accept { queued_ns: None };
-                return Box::new(connection(process, Role::Acceptor, *peer, happened));
+                Box::new(connection(process, Role::Acceptor, *peer, happened))
             }
-            Some(Other::Open(path)) => return Box::new(self.open(process, path)),
-            Some(Other::Call(name)) => return Box::new(self.call(process, name)),
-            None => {}
+            Some(Other::Open(path)) => Box::new(self.open(process, path)),
+            Some(Other::Call(name)) => Box::new(self.call(process, name)),
+            None => Box::new(*exec),
         }
-        Box::new(Exec {
+    }
+
+    /// How the process was executed, for events of something else, too.
+    fn exec<'e>(
+        &'e self,
+        own: &Program<'e>,
+        parent: &Program<'e>,
+        environment: Option<Environment<'e>>,
+    ) -> Exec<'e> {
+        Exec {
             time: NOW,
-            process,
+            process: self.process(own, parent),
             effective_uid: self.uid,
             effective_gid: self.uid,
             filename: own.filename.unwrap_or_default(),
@@ -266,8 +333,9 @@ impl Event {
             },
             namespaces: own.namespaces.unwrap_or_default(),
             arguments: own.arguments.unwrap_or_default(),
+            environment,
             ..Exec::default()
-        })
+        }
     }
 
     fn open<'e>(&self, process: Process, path: &'e str) -> FileOpen<'e> {
@@ -326,14 +394,24 @@ impl Event {
         }
     }
 
-    fn who(&self) -> Who<'_> {
+    fn details(&self) -> ContainerDetails {
+        let labels = self.labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+        ContainerDetails {
+            privileged: Some(self.privileged),
+            labels: Some(Pairs::collect(labels)),
+            mounts: Some(self.mounts.clone()),
+            ..ContainerDetails::default()
+        }
+    }
+
+    fn who<'e>(&'e self, details: &'e ContainerDetails) -> Who<'e> {
         let container = Container {
             id: "c0ffee000000beef",
             runtime: "containerd",
-            name: Some("app"),
+            name: Some(self.container_name.as_deref().unwrap_or("app")),
             image: Some(self.image.as_deref().unwrap_or("registry.example/app:1")),
             is_sandbox: false,
-            details: None,
+            details: Some(details),
         };
         let pod = Pod {
             namespace: Some(self.namespace.as_deref().unwrap_or("default")),

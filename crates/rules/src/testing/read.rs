@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use chandra_event::bounded::Text;
 use chandra_event::process::Stream;
+use chandra_event::who::{Mount, Propagation};
 
 use super::event::{Event, Other, Running};
 use super::{Case, Expected, Unreadable};
@@ -111,6 +113,14 @@ impl Reader {
                 "container" => event.outside_of_containers = !self.is(value)?,
                 "image" => event.image = self.owned(value)?,
                 "namespace" => event.namespace = self.owned(value)?,
+                "container_name" => event.container_name = self.owned(value)?,
+                "privileged" => event.privileged = self.is(value)?,
+                "labels" => event.labels = self.pairs(value)?,
+                "mounts" => {
+                    for one in self.sequence(value)? {
+                        event.mounts.push(self.mount(one)?);
+                    }
+                }
                 "host_mounts" => event.host_mounts = self.is(value)?,
                 "uid" => event.uid = self.parsed(value, "user id")?,
                 "tty" => event.tty = self.owned(value)?,
@@ -135,6 +145,32 @@ impl Reader {
         }
         self.complete(node, event.running.exe.is_empty())?;
         Ok(event)
+    }
+
+    fn pairs(&self, node: &Node) -> Read<Vec<(String, String)>> {
+        let pairs = self.mapping(node)?.iter();
+        pairs
+            .map(|(key, value)| Ok((self.text(key)?.to_owned(), self.text(value)?.to_owned())))
+            .collect()
+    }
+
+    /// `source:destination`, or with `:ro` behind.
+    fn mount(&self, node: &Node) -> Read<Mount> {
+        let text = self.text(node)?;
+        let (paths, read_only) = match text.strip_suffix(":ro") {
+            Some(paths) => (paths, true),
+            None => (text, false),
+        };
+        let Some((source, destination)) = paths.split_once(':') else {
+            return self.wrong(node, format!("{text:?} is no source:destination"));
+        };
+        let bounded = Text::new;
+        Ok(Mount {
+            host_path: bounded(source),
+            container_path: bounded(destination),
+            read_only,
+            propagation: Propagation::default(),
+        })
     }
 
     fn address(&self, node: &Node) -> Read<SocketAddr> {
@@ -214,6 +250,7 @@ impl Reader {
             "upper_layer" => running.upper_layer = self.is(value)?,
             "copy_of" => running.copy_of = self.owned(value)?,
             "cwd" => running.cwd = self.owned(value)?,
+            "env" => running.env = self.pairs(value)?,
             "age" => running.age_seconds = Some(self.parsed(value, "number of seconds")?),
             other => return self.wrong(key, format!("there is no key {other:?}")),
         }

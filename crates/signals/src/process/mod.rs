@@ -73,6 +73,7 @@ pub(crate) fn process(process: &abi::Process, clock: &Clock) -> Process {
         comm: Comm(process.comm),
         cgroup_id: process.cgroup_id,
         cgroup_hierarchy: process.cgroup_hierarchy,
+        thread_id: process.thread_id,
     }
 }
 

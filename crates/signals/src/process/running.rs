@@ -69,6 +69,7 @@ fn read_proc_process(pid: u32, context: &Context, sink: &mut dyn FnMut(&dyn Reco
             comm,
             cgroup_id: 0,
             cgroup_hierarchy: 0,
+            thread_id: pid,
         },
         running: true,
         effective_uid,

@@ -5,6 +5,7 @@
 //! may be another file's by then. That costs a wait for the thread that compares, which is bounded
 //! (`chandra_executables`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chandra_event::process::{Exec, Executable};
@@ -22,6 +23,8 @@ pub struct Copies {
     comparer: Option<Comparer>,
     /// Of the execution at hand.
     current: Option<Arc<[u8]>>,
+    /// What somebody else found out.
+    told: HashMap<FileId, Arc<[u8]>>,
 }
 
 impl Copies {
@@ -34,7 +37,7 @@ impl Copies {
             eprintln!("warning: copies of programs are not told from others: {error}");
             None
         });
-        Self { comparer, current: None }
+        Self { comparer, ..Self::default() }
     }
 
     /// Other rules are in force.
@@ -58,6 +61,17 @@ impl Copies {
         };
     }
 
+    /// What was found out when a recording was made, of an execution that is about to be asked about: the program's
+    /// name, empty for no copy, nothing if it is not known.
+    pub fn tell(&mut self, exec: &Exec<'_>, copy_of: Option<&[u8]>) {
+        self.current = copy_of.map(Arc::from);
+        // What a dynamic loader was told to run is another file.
+        if let (Some(name), None) = (&self.current, loaded_file(&exec.executable, &exec.arguments))
+        {
+            self.told.insert(id(&exec.executable), Arc::clone(name));
+        }
+    }
+
     /// Of the execution that was looked at last: the program's name, empty for no copy.
     pub fn current(&self) -> Option<&[u8]> {
         self.current.as_deref()
@@ -65,7 +79,8 @@ impl Copies {
 
     /// Of a file that was executed before.
     pub fn of_file(&self, executable: &Executable<'_>) -> Option<&[u8]> {
-        self.comparer.as_ref()?.copy_of(id(executable))
+        let told = || self.told.get(&id(executable)).map(|name| &**name);
+        self.comparer.as_ref().and_then(|it| it.copy_of(id(executable))).or_else(told)
     }
 
     /// What became of comparisons.

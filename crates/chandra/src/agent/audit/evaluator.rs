@@ -6,11 +6,13 @@ use std::sync::Arc;
 use chandra_alerts::Alert;
 use chandra_alerts::alert::Context;
 use chandra_event::record::Record;
+use chandra_event::time::Timestamp;
 use chandra_executables::Figures as Compared;
 use chandra_rules::adapter::{Node, RecordFacts};
 use chandra_rules::evaluate::Scratch;
 use chandra_rules::rules::{Outcome, Rule, Ruleset};
 
+use super::accounts::Accounts;
 use super::context;
 use super::copies::Copies;
 use super::lineage::ProcessLineage;
@@ -26,14 +28,18 @@ pub struct Evaluator {
     node: Node,
     past: Past,
     copies: Copies,
+    accounts: Accounts,
     timings: Timings,
+    /// When the first event happened, and the latest.
+    moments: Option<(Timestamp, Timestamp)>,
     events: u64,
     undecided: u64,
 }
 
 impl Evaluator {
-    /// These rules, on this node, where executables are known by these comparisons.
-    pub fn new(rules: Arc<Ruleset>, node: Node, copies: Copies) -> Self {
+    /// These rules, on this node, where executables are known by these comparisons and users of containers by
+    /// these databases.
+    pub fn new(rules: Arc<Ruleset>, node: Node, copies: Copies, accounts: Accounts) -> Self {
         Self {
             timings: Timings::of(&rules, &Timings::default()),
             rules,
@@ -41,6 +47,8 @@ impl Evaluator {
             node,
             past: Past::default(),
             copies,
+            accounts,
+            moments: None,
             events: 0,
             undecided: 0,
         }
@@ -50,10 +58,14 @@ impl Evaluator {
     pub fn take(&mut self, told: &Told<'_>, each: &mut dyn FnMut(Alert)) -> bool {
         let record: &dyn Record = told.known.record;
         self.copies.look(record);
-        let lineage = ProcessLineage::of(told, &self.copies);
+        self.accounts.look(record, told.known.who, self.node.namespaces.as_ref());
+        let lineage = ProcessLineage::of(told, &self.copies, &self.accounts);
         let number = self.events + 1;
         let facts = RecordFacts::new(record, number, told.known.who, &lineage, &self.node);
         let Some(facts) = facts else { return false };
+        let (first, before) = self.moments.unwrap_or((record.time(), record.time()));
+        let facts = facts.after(first, before);
+        self.moments = Some((first, record.time()));
         self.events = number;
         let (mut fired, mut undecided): (Vec<&Rule>, u64) = (Vec::new(), 0);
         let mut outcomes = |rule, outcome| match outcome {
@@ -104,6 +116,16 @@ impl Evaluator {
     /// The node that records are of.
     pub fn node_mut(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    /// What executables are copies of.
+    pub fn copies_mut(&mut self) -> &mut Copies {
+        &mut self.copies
+    }
+
+    /// Users and groups of containers.
+    pub fn accounts_mut(&mut self) -> &mut Accounts {
+        &mut self.accounts
     }
 
     /// Events that were put before rules.

@@ -1,10 +1,13 @@
 //! A process and those that it comes from, as rules ask for them.
 
-use chandra_event::process::{Arguments, Executable, Process};
+use chandra_event::process::{
+    Arguments, Environment, Executable, FileStatus, Namespaces, Process, Standing,
+};
 use chandra_event::record::{Event, Record};
 use chandra_identity::process::{ProcessEntry, ProcessTable, Program as Ran};
-use chandra_rules::adapter::{Ancestor, Lineage, Program};
+use chandra_rules::adapter::{Ancestor, Lineage, Names, Program};
 
+use super::accounts::Accounts;
 use super::copies::Copies;
 use crate::follow::Told;
 
@@ -15,11 +18,12 @@ pub struct ProcessLineage<'a> {
     acting: Option<&'a ProcessEntry>,
     boottime_ns: u64,
     copies: &'a Copies,
+    accounts: &'a Accounts,
 }
 
 impl<'a> ProcessLineage<'a> {
     /// That of a record.
-    pub fn of(told: &Told<'a>, copies: &'a Copies) -> Self {
+    pub fn of(told: &Told<'a>, copies: &'a Copies, accounts: &'a Accounts) -> Self {
         let table = &told.identity.processes;
         let acting: Option<&Process> = match told.known.event() {
             Event::Fork(fork) => Some(&fork.parent),
@@ -27,7 +31,7 @@ impl<'a> ProcessLineage<'a> {
         };
         let acting = acting.and_then(|process| table.of(process));
         let boottime_ns = table.boottime_ns_of(told.known.time());
-        Self { table, acting, boottime_ns, copies }
+        Self { table, acting, boottime_ns, copies, accounts }
     }
 
     /// Who did it, with what it ran then.
@@ -42,9 +46,23 @@ impl<'a> ProcessLineage<'a> {
         entries.into_iter().flatten().map(move |entry| this.program(entry))
     }
 
+    /// The process itself (0), or an ancestor.
+    fn entry(&self, generation: usize) -> Option<&'a ProcessEntry> {
+        let acting = self.acting?;
+        match generation.checked_sub(1) {
+            None => Some(acting),
+            Some(before) => self.table.ancestors(acting.id()).nth(before),
+        }
+    }
+
+    /// What it ran when that happened which the record tells of.
+    fn ran(&self, entry: &'a ProcessEntry) -> Option<&'a Ran> {
+        entry.program_at(self.boottime_ns).map(|program| &**program)
+    }
+
     fn program(&self, entry: &'a ProcessEntry) -> Program<'a> {
         let process = entry.process();
-        let ran: Option<&'a Ran> = entry.program_at(self.boottime_ns).map(|program| &**program);
+        let ran = self.ran(entry);
         let executable = ran.map(|ran| Executable {
             path: &ran.executable,
             path_truncated: ran.file.path_truncated,
@@ -84,12 +102,25 @@ impl Lineage for ProcessLineage<'_> {
         self.copies.current()
     }
 
+    fn environment(&self, generation: usize) -> Option<Environment<'_>> {
+        self.ran(self.entry(generation)?)?.environment()
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        self.acting?.standing().copied()
+    }
+
+    fn file_status(&self) -> Option<&FileStatus> {
+        self.ran(self.acting?)?.file_status.as_ref()
+    }
+
+    fn names(&self, namespaces: &Namespaces) -> Option<&Names> {
+        self.accounts.of(namespaces)
+    }
+
     fn ancestor(&self, generation: usize) -> Ancestor<'_> {
         let Some(acting) = self.acting else { return Ancestor::Unknown };
-        let Some(before) = generation.checked_sub(1) else {
-            return Ancestor::Known(self.program(acting));
-        };
-        if let Some(entry) = self.table.ancestors(acting.id()).nth(before) {
+        if let Some(entry) = self.entry(generation) {
             return Ancestor::Known(self.program(entry));
         }
         let last = self.table.ancestors(acting.id()).last().unwrap_or(acting);

@@ -5,10 +5,11 @@
 //!
 //! Files: `evaluator` (from a record to its alerts), `watch` (the rules in force, and what has to be watched for
 //! them), `lineage` (a process and its ancestors as rules ask for them), `copies` (which program an executed file
-//! is a copy of), `context` (what an alert tells beside its rule's words), `node` (what is the same for all events
+//! is a copy of), `accounts` (users and groups of containers), `context` (what an alert tells beside its rule's words), `node` (what is the same for all events
 //! of this machine), `past` (what each process did lately), `timings` (what rules take), `figures` (counts for
 //! Prometheus).
 
+mod accounts;
 mod context;
 mod copies;
 mod evaluator;
@@ -29,6 +30,7 @@ use chandra_executables::Figures as Compared;
 
 use crate::cli::audit::AuditOptions;
 use crate::follow::Told;
+pub use accounts::{Accounts, Place};
 pub use copies::Copies;
 pub use evaluator::Evaluator;
 #[cfg(test)]
@@ -114,7 +116,8 @@ impl Auditing {
         })?;
         let node = node::of_this_machine(node, options.by_name_only);
         let copies = Copies::of(watch.rules(), !options.by_name_only);
-        let evaluator = Evaluator::new(Arc::clone(watch.rules()), node, copies);
+        let rules = Arc::clone(watch.rules());
+        let evaluator = Evaluator::new(rules, node, copies, Accounts::start());
         let this = Self { watch, evaluator, outlets, recent, shared };
         this.shared.set(this.audited(this.outlets.figures()));
         Ok(this)

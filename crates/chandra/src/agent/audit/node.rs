@@ -1,33 +1,23 @@
-//! What is the same for all events of this machine: its name, its users and groups, and the namespaces of
-//! its first process.
+//! What is the same for all events of this machine: its name, its users and groups, services by their ports, and
+//! the namespaces of its first process.
 
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use chandra_event::process::Namespaces;
-use chandra_rules::adapter::{Names, Node};
+use chandra_rules::adapter::{IdMap, Names, Node, Services};
 
 /// As it is now; users that are made later have no name.
 pub fn of_this_machine(hostname: &str, by_name_only: bool) -> Node {
+    let text = |file| fs::read_to_string(file).unwrap_or_default();
+    let same = IdMap::identity();
     Node {
         hostname: hostname.to_owned(),
-        names: Names { users: names("/etc/passwd"), groups: names("/etc/group") },
+        names: Names::read(&text("/etc/passwd"), &text("/etc/group"), &same, &same),
+        services: Services::read(&text("/etc/services")),
         namespaces: first_namespaces(),
         by_name_only,
     }
-}
-
-/// Numbers and names of passwd(5) and group(5), which have them in the same places.
-fn names(file: &str) -> HashMap<u32, String> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let entry = |line: &str| {
-        let mut parts = line.split(':');
-        let name = parts.next()?.to_owned();
-        Some((parts.nth(1)?.parse().ok()?, name))
-    };
-    // Of several names of one number the first is the one that programs show.
-    text.lines().rev().filter_map(entry).collect()
 }
 
 /// Inode numbers that the kernel gives its first namespaces (`include/uapi/linux/nsfs.h`).

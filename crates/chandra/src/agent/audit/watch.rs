@@ -71,17 +71,25 @@ impl Needs {
         Self { kinds: kinds.collect(), opens: prefixes(&opens), calls, environment }
     }
 
-    /// What the rules of these files stand on.
-    pub fn of_files(options: &AuditOptions) -> Result<Self, Problem> {
-        load(&options.files, &options.rules).map(|(_, needs, _)| needs)
+    /// What the rules of these files stand on, and the rules.
+    pub fn of_files(options: &AuditOptions) -> Result<(Self, Arc<Ruleset>), Problem> {
+        load(&options.files, &options.rules).map(|(rules, needs, _)| (needs, rules))
     }
 
     /// All that rules can be asked about.
     pub fn everything() -> Self {
-        let kinds =
-            ["exec", "fork", "exit", "tcp_connect", "tcp_accept", "file_open", "system_call"];
+        let kinds = [
+            "exec",
+            "fork",
+            "exit",
+            "tcp_connect",
+            "tcp_accept",
+            "udp_open",
+            "file_open",
+            "system_call",
+        ];
         let calls = calls::usual().collect();
-        // A recording has no environments: nobody takes secrets out of it.
+        // A recording has no environments where no rule asks for them: nobody takes secrets out of it.
         Self { kinds: kinds.to_vec(), opens: Vec::new(), calls, environment: false }
     }
 
