@@ -32,6 +32,8 @@ pub enum Deed {
     RunDeleted,
     /// A server of this name, which has run for more than ten seconds, runs a program.
     RunByServer(&'static str, &'static str, &'static [&'static str]),
+    /// A program of this name, which listens for connections, runs a program.
+    RunByListener(&'static str, &'static str, &'static [&'static str]),
     /// Something else is done by a program of this name.
     Do(&'static str, fn()),
 }

@@ -1,5 +1,6 @@
 //! What `/proc` says of a living process, to compare records with.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -222,6 +223,9 @@ impl Execution {
             ("parent_virtual_pid", last(&ids_in_namespaces(process.ppid, "NSpid"))),
             ("stdin_type", stream(pid, 0).map(Value::from)),
             ("stdout_type", stream(pid, 1).map(Value::from)),
+            ("listens", Some(listens(pid).into())),
+            ("parent_listens", Some(listens(process.ppid).into())),
+            ("grandparent_listens", Some(listens(parent_of(process.ppid)).into())),
             ("namespaces.pid", namespace("pid")),
             ("namespaces.mnt", namespace("mnt")),
             ("namespaces.net", namespace("net")),
@@ -402,6 +406,28 @@ fn stream(pid: u32, descriptor: u32) -> Option<&'static str> {
         _ if kind.is_dir() => "directory",
         _ => "other",
     })
+}
+
+/// Whether it has a socket of TCP open that listens, as `/proc` tells of its files and of its network namespace.
+pub fn listens(pid: u32) -> bool {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let names =
+        files.filter_map(|file| fs::read_link(file.path()).ok()?.to_str().map(str::to_owned));
+    let open: HashSet<String> = names.collect();
+    ["tcp", "tcp6"].into_iter().any(|name| {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{name}")).unwrap_or_default();
+        table.lines().skip(1).any(|line| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            fields[3] == "0A" && open.contains(&format!("socket:[{}]", fields[9]))
+        })
+    })
+}
+
+/// The parent's id, 0 where there is none.
+fn parent_of(pid: u32) -> u32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ppid = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1));
+    ppid.map_or(0, |ppid| ppid.parse().unwrap())
 }
 
 /// The table of its network namespace in which a socket is found.

@@ -15,7 +15,7 @@ use crate::icmp::{Class, Icmp, Quoted};
 use crate::off_cpu::{OffCpu, WaitReason};
 use crate::process::{
     Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
-    Namespaces, Process, Rights, Stream,
+    Listening, Namespaces, Process, Rights, Stream,
 };
 use crate::record::Record;
 use crate::samples::{QUERY, RESPONSE};
@@ -346,6 +346,11 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         },
         standard_input: Stream::of(random.u32(), random.u32(), random.u32() as u16),
         standard_output: random.any(|random| Stream::ALL[random.below(10) as usize]),
+        listening: Listening {
+            itself: random.any(Random::flag),
+            parent: random.any(Random::flag),
+            grandparent: random.any(Random::flag),
+        },
         namespaces: Namespaces { pid: random.u32(), ..Namespaces::default() },
         arguments: Arguments { head, tail, total_bytes: random.u64() },
     });

@@ -30,6 +30,7 @@ const JSON: &[&str] = &[
         "exe_modify_time":"2026-11-22T09:10:11.123456789Z","interpreter":"/usr/bin/python3","cwd":"/home/ann",
         "tty":"pts0","session_id":1200,"process_group":4321,"virtual_pid":21,
         "virtual_process_group":20,"parent_virtual_pid":1,"stdin_type":"ipv4",
+        "listens":false,"parent_listens":true,
         "namespaces":{"pid":1,"mnt":2,"net":3,"user":4,"cgroup":5},
         "argv":["python3","./run.py","--say","good \\xff"],"argv_tail":["ay","--end"],
         "argv_truncated":true,"argv_bytes":70000}}"#,

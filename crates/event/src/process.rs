@@ -201,6 +201,18 @@ impl Rights {
     }
 }
 
+/// Whether a process, when it executed a program, was a server: whether it, and those that it came from, had a
+/// socket of IPv4 or IPv6 open that listens for connections. Nothing where that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Listening {
+    /// The process that executed.
+    pub itself: Option<bool>,
+    /// Its parent.
+    pub parent: Option<bool>,
+    /// The parent of its parent.
+    pub grandparent: Option<bool>,
+}
+
 /// Credentials, user ids in the initial user namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Credentials {
@@ -330,6 +342,8 @@ pub struct Exec<'a> {
     pub standard_input: Option<Stream>,
     /// What its standard output is; nothing if it is closed.
     pub standard_output: Option<Stream>,
+    /// Who of it and its ancestors listens for connections.
+    pub listening: Listening,
     /// Namespaces.
     pub namespaces: Namespaces,
     /// Arguments.

@@ -12,7 +12,7 @@ use crate::icmp::{Class, Icmp, Malformed, Quoted};
 use crate::off_cpu::{OffCpu, WaitReason};
 use crate::process::{
     Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
-    Namespaces, Process, Rights, Stream,
+    Listening, Namespaces, Process, Rights, Stream,
 };
 use crate::record::Record;
 use crate::socket::{Ends, Part, Transport};
@@ -89,6 +89,7 @@ pub fn exec() -> Exec<'static> {
         },
         standard_input: Some(Stream::Ipv4),
         standard_output: None,
+        listening: Listening { itself: Some(false), parent: Some(true), grandparent: None },
         namespaces: Namespaces { pid: 1, mnt: 2, net: 3, user: 4, cgroup: 5 },
         arguments: Arguments {
             head: b"python3\0./run.py\0--say\0good \xff",

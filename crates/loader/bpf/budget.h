@@ -12,6 +12,15 @@
  * the rate holds. Only where a bucket is full at that moment one may overwrite what others have just
  * spent; that costs at most another burst, and in a flood no bucket is full.
  *
+ * A cgroup below a container's own has a budget of its own, so a container that may make cgroups has as many budgets
+ * as it makes. To charge its container instead takes either user space, which learns of a cgroup a few milliseconds
+ * after it was made, when each of those that are made one after another has long spent its burst; or a walk from the
+ * task's cgroup outwards to one that is marked as a container's (a container is at no known level: that differs by
+ * runtime, driver and quality of service), 0.3 us a level for each record (see selection.h), host processes
+ * included, which is ten times the cost below; and records of what is remembered have no task to begin at. What
+ * such a container gains is bounded by its limit of cgroups (`cgroup.max.descendants`, the memory that cgroups take)
+ * and by the ring, whose losses are counted; records of other signals have rings of their own.
+ *
  * Cost, where there is no budget: none, the verifier removes it. Else, by crates/signals/examples/open_cost on
  * Linux 6.18 (a busy virtual machine with 2 processors, medians of 11 rounds), 28 to 53 ns a record.
  */

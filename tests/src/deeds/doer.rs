@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -73,6 +73,10 @@ pub fn doer() -> ExitCode {
             }
         }
         ["serve"] => serve(),
+        ["listen"] => {
+            let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            serve();
+        }
         [place, folder, host_process] => {
             // SAFETY: there is one thread yet.
             unsafe { std::env::set_var(HOST_PROCESS, host_process) };
@@ -154,8 +158,10 @@ impl Doer {
         let here = |case: &Case| in_container || case.place == Place::Both;
         for (_, case) in cases().filter(|(_, case)| here(case)) {
             for deed in [case.fires, case.silent] {
-                if let Deed::RunByServer(name, ..) = deed {
-                    self.start_server(name);
+                match deed {
+                    Deed::RunByServer(name, ..) => self.start_server(name, "serve"),
+                    Deed::RunByListener(name, ..) => self.start_server(name, "listen"),
+                    _ => {}
                 }
             }
         }
@@ -179,16 +185,27 @@ impl Doer {
         fs::rename(self.folder.join("doing"), self.folder.join("done")).unwrap();
     }
 
-    fn start_server(&mut self, name: &'static str) {
+    fn start_server(&mut self, name: &'static str, how: &str) {
         if self.servers.iter().any(|server| server.name == name) {
             return;
         }
         let mut command = Command::new(self.actor(name));
-        command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(how).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let asks = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
         self.servers.push(Server { name, started: Instant::now(), child, asks, answers });
+    }
+
+    /// Has a server run a program, and returns that one's process id.
+    fn ask_server(&mut self, name: &str, program: &str, arguments: &[&str]) -> u32 {
+        let program = self.program(program);
+        let server = self.servers.iter_mut().find(|server| server.name == name).unwrap();
+        let words = [&[program.to_str().unwrap()], arguments].concat().join("\t");
+        writeln!(server.asks, "{words}").unwrap();
+        let mut line = String::new();
+        server.answers.read_line(&mut line).unwrap();
+        line.trim_end().parse().unwrap()
     }
 
     fn do_it(&mut self, deed: Deed, number: usize, fires: bool) -> u32 {
@@ -255,16 +272,14 @@ impl Doer {
                 apart(&mut launch::by_descriptor(&file, &["gone"]))
             }
             Deed::RunByServer(name, program, arguments) => {
-                let program = self.program(program);
-                let server = self.servers.iter_mut().find(|server| server.name == name).unwrap();
+                let server = self.servers.iter().find(|server| server.name == name).unwrap();
                 wait_for("a server that is old enough", || {
                     (server.started.elapsed() >= SERVER_AGE).then_some(())
                 });
-                let words = [&[program.to_str().unwrap()], arguments].concat().join("\t");
-                writeln!(server.asks, "{words}").unwrap();
-                let mut line = String::new();
-                server.answers.read_line(&mut line).unwrap();
-                line.trim_end().parse().unwrap()
+                self.ask_server(name, program, arguments)
+            }
+            Deed::RunByListener(name, program, arguments) => {
+                self.ask_server(name, program, arguments)
             }
             Deed::Do(name, _) => {
                 let mut command = Command::new(self.actor(name));

@@ -1,8 +1,8 @@
 //! The rules that Chandra comes with, each with a deed that it fires of and one of which it must not.
 
 use super::Deed::{
-    self, Do, Run, RunAs, RunByServer, RunCopy, RunDeleted, RunFromMemory, RunOnTerminal,
-    RunWithoutArguments,
+    self, Do, Run, RunAs, RunByListener, RunByServer, RunCopy, RunDeleted, RunFromMemory,
+    RunOnTerminal, RunWithoutArguments,
 };
 use super::calls;
 use super::doer::HOST_PROCESS;
@@ -64,6 +64,12 @@ pub const CASES: &[Case] = &[
         Both,
         RunByServer("apache2", "/bin/sh", &["-c", "exit"]),
         RunByServer("apache2", "/bin/sh", &["-c", "exit; /usr/sbin/sendmail -t -i"]),
+    ),
+    case(
+        "Program that listens runs a shell",
+        Both,
+        RunByListener("helpdesk", "/bin/sh", &["-c", "exit"]),
+        RunByServer("helpdesk-batch", "/bin/sh", &["-c", "exit"]),
     ),
     case(
         "Shell under another name",

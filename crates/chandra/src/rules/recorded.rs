@@ -10,7 +10,7 @@ use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::names;
 use chandra_event::process::{
     Arguments, Capabilities, Comm, Credentials, Environment, Exec, Executable, Exit, FileStatus,
-    Fork, Groups, Namespaces, Process, Rights, Stream,
+    Fork, Groups, Listening, Namespaces, Process, Rights, Stream,
 };
 use chandra_event::record::Record;
 use chandra_event::socket::{Ends, Part, Transport};
@@ -177,6 +177,7 @@ impl Recorded {
             },
             standard_input: self.text("/process/stdin_type").and_then(Stream::of_word),
             standard_output: self.text("/process/stdout_type").and_then(Stream::of_word),
+            listening: self.listening(),
             namespaces: Namespaces {
                 pid: id("/process/namespaces/pid"),
                 mnt: id("/process/namespaces/mnt"),
@@ -231,6 +232,15 @@ impl Recorded {
                     .capabilities("/process/cred_before/capabilities_permitted"),
                 user_namespace: id("/process/cred_before/user_namespace"),
             }),
+        }
+    }
+
+    fn listening(&self) -> Listening {
+        let is = |path| self.object.pointer(path).and_then(Value::as_bool);
+        Listening {
+            itself: is("/process/listens"),
+            parent: is("/process/parent_listens"),
+            grandparent: is("/process/grandparent_listens"),
         }
     }
 
@@ -595,6 +605,7 @@ mod tests {
             },
             standard_input: Some(Stream::Ipv4),
             standard_output: Some(Stream::Null),
+            listening: Listening { itself: Some(false), parent: Some(true), grandparent: None },
             arguments: Arguments { head: b"x\0-y\0", tail: b"", total_bytes: 5 },
             ..Exec::default()
         };

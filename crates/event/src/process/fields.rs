@@ -160,6 +160,13 @@ crate::fields! {
         "What standard input is: file, directory, pipe, tty, null, ipv4, ipv6, unix, socket (of another family), other; absent if it is closed";
         "process.stdout_type", "STDOUT", 5, Json, Word(exec.standard_output.map(Stream::word)),
         "What standard output is, in the same words";
+        "process.listens", "LISTENS", 5, Json, Bool(exec.listening.itself),
+        "It has a socket open that listens for connections (TCP, MPTCP, SCTP); absent if that is not known";
+        "process.parent_listens", "PARENT_LISTENS", 5, Json, Bool(exec.listening.parent),
+        "Its parent has one";
+        "process.grandparent_listens", "GRANDPARENT_LISTENS", 5, Json,
+        Bool(exec.listening.grandparent),
+        "The parent of its parent has one";
         "process.namespaces.pid", "PID_NS", 10, Json, Number(known_id(exec.namespaces.pid)),
         "Inode number of the pid namespace";
         "process.namespaces.mnt", "MNT_NS", 10, Json, Number(known_id(exec.namespaces.mnt)),

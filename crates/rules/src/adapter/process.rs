@@ -1,7 +1,7 @@
 //! `proc.*` and `thread.*`
 
 use chandra_event::process::{
-    Arguments, Capabilities, Exec, Executable, FileStatus, Namespaces, Standing, Stream,
+    Arguments, Capabilities, Exec, Executable, FileStatus, Listening, Namespaces, Standing, Stream,
 };
 use chandra_event::time::Timestamp;
 
@@ -170,6 +170,9 @@ impl<'r> RecordFacts<'r> {
             Of::IdentityMismatch => self.of(0, |program| {
                 identity::is_mismatch(program).map_or(Value::Unknown, Value::Bool)
             }),
+            Of::Listens => self.listens(0),
+            Of::ParentListens => self.listens(1),
+            Of::AncestorListens => self.listens(ancestor),
             Of::NamespaceMismatch => self.namespace_mismatch(),
             Of::NamespaceStart => self.executed(|exec| {
                 Value::known_number(exec.pid_namespace_start.map(|start| start.0))
@@ -338,6 +341,19 @@ impl<'r> RecordFacts<'r> {
         match self.program(0) {
             Ancestor::Known(program) => program.namespaces.filter(|own| own.mnt != 0),
             _ => None,
+        }
+    }
+
+    /// Whether it, or an ancestor, was a server when it executed.
+    fn listens(&self, generation: usize) -> Value<'r> {
+        let Some(exec) = self.exec() else { return Value::Absent };
+        let Listening { itself, parent, grandparent } = exec.listening;
+        match (self.program(generation), generation) {
+            (Ancestor::Nobody, _) => Value::Absent,
+            (_, 0) => itself.map_or(Value::Unknown, Value::Bool),
+            (_, 1) => parent.map_or(Value::Unknown, Value::Bool),
+            (_, 2) => grandparent.map_or(Value::Unknown, Value::Bool),
+            _ => Value::Unknown,
         }
     }
 

@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 
 use chandra_event::bounded::Pairs;
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Environment, Executable, FileStatus, Groups, Rights, Standing,
-    Stream,
+    Arguments, Capabilities, Comm, Environment, Executable, FileStatus, Groups, Listening, Rights,
+    Standing, Stream,
 };
 use chandra_event::tcp::{Connection, NoKey};
 use chandra_event::who::{Container, Parent, Peer, Pod, Workload};
@@ -66,6 +66,7 @@ fn exec() -> Exec<'static> {
             parent_virtual_pid: 1,
         },
         standard_input: Some(Stream::Ipv6),
+        listening: Listening { itself: Some(false), parent: Some(true), grandparent: None },
         pid_namespace_start: Some(Timestamp(950 * SECOND)),
         namespaces: Namespaces { mnt: 5, ..Namespaces::default() },
         arguments: Arguments { head: arguments, tail: b"", total_bytes: arguments.len() as u64 },
@@ -241,6 +242,8 @@ fn an_exec_answers_for_its_process_its_ancestors_and_its_pod() {
             "proc.is_vpgid_leader = false and proc.vpgid.name = nginx and proc.vpgid.exe = x",
             "proc.vpgid.exepath = /usr/sbin/nginx",
             "proc.stdin_type = ipv6 and not proc.stdout_type exists and proc.cred_jump = false",
+            "proc.listens = false and proc.plistens = true and proc.alistens = true and proc.alistens[0] = false",
+            "not proc.alistens[2] exists and not proc.alistens[3] exists",
             "proc.is_exe_writable = false and proc.exe_ino.ctime = 990000000000",
             "proc.exe_ino.mtime = 980000000000",
             "proc.exe_ino.ctime_duration_proc_start = 10000000000",

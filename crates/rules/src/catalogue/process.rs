@@ -90,6 +90,12 @@ fields! {
         "What its standard input is: `file`, `directory`, `pipe`, `tty`, `null`, `ipv4`, `ipv6`, `unix`, `socket` (of another family), `other`; none if it is closed";
         StandardOutput = "proc.stdout_type", Text, Nothing, One, ALL,
         "What its standard output is, in the words of `proc.stdin_type`";
+        Listens = "proc.listens", Bool, Nothing, One, EXEC,
+        "When it was executed it had a socket open that listens for connections of IPv4 or IPv6 (TCP, MPTCP, SCTP), inherited ones included";
+        ParentListens = "proc.plistens", Bool, Nothing, One, EXEC,
+        "Its parent had one then: a server executed it";
+        AncestorListens = "proc.alistens", Bool, Ancestor, Any, EXEC,
+        "An ancestor had one then; of those further than the parent's parent that is not known";
         NamespaceMismatch = "proc.ns_mismatch", Bool, Nothing, One, ALL,
         "It is in a container's cgroup and in the host's mount namespace";
         Env = "proc.env", Text, MaybeName, One, ALL,

@@ -33,6 +33,7 @@
 //! | `tty` | name of its terminal: `pts0` | none |
 //! | `stdin`, `stdout` | what it is, in the words of `proc.stdin_type` | `null` |
 //! | `cred_jump` | it has rights to which no lawful way led | `false` |
+//! | `listens` | generations that have a socket open which listens: 0 is itself, 1 its parent | none |
 //! | `connect`, `accept` | address and port of the other end; the event is this and no execution | |
 //! | `peer_name` | the name that was resolved to that address | not known |
 //! | `open` | path of the file that is opened; the event is this and no execution | |
@@ -53,8 +54,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use chandra_event::bounded::Pairs;
 use chandra_event::file::{FileOpen, FileType, Opened};
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Credentials, Environment, Exec, Executable, Namespaces, Process,
-    Rights, Standing, Stream,
+    Arguments, Capabilities, Comm, Credentials, Environment, Exec, Executable, Listening,
+    Namespaces, Process, Rights, Standing, Stream,
 };
 use chandra_event::record::Record;
 use chandra_event::system_call::{Path, Socket, SystemCall};
@@ -122,6 +123,7 @@ pub(super) struct Event {
     pub stdin: Option<Stream>,
     pub stdout: Option<Stream>,
     pub cred_jump: bool,
+    pub listens: Vec<u64>,
     pub other: Option<Other>,
     pub peer_name: Option<String>,
     /// `O_*` of open(2).
@@ -327,6 +329,11 @@ impl Event {
             session_id: own.pid,
             standard_input: self.stdin.or(Some(Stream::Null)),
             standard_output: self.stdout.or(Some(Stream::Null)),
+            listening: Listening {
+                itself: Some(self.listens.contains(&0)),
+                parent: Some(self.listens.contains(&1)),
+                grandparent: Some(self.listens.contains(&2)),
+            },
             rights: match self.cred_jump {
                 true => Rights::Jumped(Credentials::default()),
                 false => Rights::Lawful,

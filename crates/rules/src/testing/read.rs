@@ -127,6 +127,7 @@ impl Reader {
                 "stdin" => event.stdin = Some(self.stream(value)?),
                 "stdout" => event.stdout = Some(self.stream(value)?),
                 "cred_jump" => event.cred_jump = self.is(value)?,
+                "listens" => event.listens = self.generations(value)?,
                 "connect" => event.other = Some(Other::Connect(self.address(value)?)),
                 "accept" => event.other = Some(Other::Accept(self.address(value)?)),
                 "open" => event.other = Some(Other::Open(self.text(value)?.to_owned())),
@@ -171,6 +172,10 @@ impl Reader {
             read_only,
             propagation: Propagation::default(),
         })
+    }
+
+    fn generations(&self, node: &Node) -> Read<Vec<u64>> {
+        self.sequence(node)?.iter().map(|one| self.parsed(one, "generation")).collect()
     }
 
     fn address(&self, node: &Node) -> Read<SocketAddr> {

@@ -6,6 +6,7 @@
  * Every drop is counted by (reason, location, network namespace, protocol); of each place in the kernel
  * and reason a few a second are sent as records, so that a flood costs little.
  */
+#include "budget.h"
 #include "packet.h"
 #include "owner.h"
 #include "ordinary.h"
@@ -225,6 +226,9 @@ static __always_inline void on_drop(void *ctx, const struct sk_buff *skb, const 
 	record->socket_cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	if (!asks_for_owner)
 		owner_is_wanted(sk, out);
+	if (record->flags & DROP_OWNER_KNOWN &&
+	    !is_within_budget(&record->process, record->time_ns))
+		return;
 	submit(ctx, record, sizeof(*record), record->time_ns);
 }
 

@@ -6,6 +6,7 @@
  * Programs on packets may be preempted by one another on the same CPU, so nothing of a message is kept in
  * per-CPU memory: a record is made on the stack.
  */
+#include "budget.h"
 #include "owner.h"
 
 EXPORT(enum, icmp_kind);
@@ -103,6 +104,8 @@ static __always_inline void tell(void *ctx, struct icmp_record *record, struct c
 		COUNT(filtered);
 	else if (config.group_by)
 		count(record);
+	else if (claim->is_known && !is_within_budget(&record->process, record->time_ns))
+		return;
 	else if (!may_send(record))
 		COUNT(rate_limited);
 	else

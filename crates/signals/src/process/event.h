@@ -36,6 +36,16 @@ enum exec_flag {
 #define INTERPRETER_BYTES 1024
 #define TTY_BYTES         16
 
+/* Whether a process has a socket open that listens for connections. */
+enum listening {
+	LISTENING_NOT_KNOWN,
+	LISTENING_NO,
+	LISTENING_YES,
+};
+
+/* Of the process itself, its parent, and its parent's parent. */
+#define LISTENING_GENERATIONS 3
+
 /* What a descriptor stands for. */
 struct stream {
 	__u32 mode;   /* type and permissions of the file; 0: none is open */
@@ -90,7 +100,7 @@ struct exec_record {
 	__u16 argv_tail_length;
 	__u16 argv_head_length;
 	__u16 environment_length;
-	__u16 padding;
+	__u16 listening; /* two bits of each generation, enum listening; the process itself is lowest */
 	__u8 tty[TTY_BYTES];
 };
 

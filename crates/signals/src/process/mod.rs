@@ -1,8 +1,8 @@
 //! The `process` signal: fork, exec, exit, and the processes that run at start.
 
 use chandra_event::process::{
-    Arguments, Capabilities, Comm, Credentials, EXEC, EXIT, Environment, Exec, Executable, Exit, FORK, FileStatus, Fork, Groups, Namespaces,
-    PROCESS_RUNNING, Process, Rights, Stream,
+    Arguments, Capabilities, Comm, Credentials, EXEC, EXIT, Environment, Exec, Executable, Exit, FORK, FileStatus, Fork, Groups, Listening,
+    Namespaces, PROCESS_RUNNING, Process, Rights, Stream,
 };
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::{Clock, Timestamp};
@@ -19,7 +19,7 @@ mod wire {
     use chandra_loader::abi::Process;
     include!(concat!(env!("OUT_DIR"), "/process.rs"));
 }
-use wire::{ExecRecord, ExitRecord, ForkRecord, exec_flag, process_kind};
+use wire::{ExecRecord, ExitRecord, ForkRecord, exec_flag, listening, process_kind};
 
 /// Kinds of records of this signal.
 pub const KINDS: &[&Kind] = &[&EXEC, &FORK, &EXIT, &PROCESS_RUNNING];
@@ -137,6 +137,7 @@ fn exec<'a>(bytes: &'a [u8], context: &Context) -> Result<(Exec<'a>, usize), Dec
         },
         standard_input: stream(&record.standard_input),
         standard_output: stream(&record.standard_output),
+        listening: listening(record.listening),
         namespaces: Namespaces {
             pid: record.pid_namespace,
             mnt: record.mnt_namespace,
@@ -167,6 +168,16 @@ fn rights(record: &ExecRecord) -> Rights {
             user_namespace: record.before_user_namespace,
         }),
     }
+}
+
+/// Two bits of each generation, the process itself in the lowest.
+fn listening(bits: u16) -> Listening {
+    let of = |generation: u16| match u32::from(bits >> (2 * generation) & 3) {
+        listening::LISTENING_NO => Some(false),
+        listening::LISTENING_YES => Some(true),
+        _ => None,
+    };
+    Listening { itself: of(0), parent: of(1), grandparent: of(2) }
 }
 
 fn stream(stream: &wire::Stream) -> Option<Stream> {

@@ -3,10 +3,12 @@
 #include "budget.h"
 #include "event.h"
 #include "credentials.h"
+#include "listening.h"
 #include "path.h"
 
 EXPORT(enum, process_kind);
 EXPORT(enum, exec_flag);
+EXPORT(enum, listening);
 EXPORT(struct, exec_record);
 EXPORT(struct, fork_record);
 EXPORT(struct, exit_record);
@@ -308,7 +310,7 @@ static __always_inline __u32 read_task(struct exec_scratch *out, enum path_slot 
 	record->argv_bytes = 0;
 	record->environment_length = 0;
 	record->environment_bytes = 0;
-	record->padding = 0;
+	record->listening = read_listening(task);
 	record->exe_length = read_executable(out, slot, task, 0);
 	return record->exe_length;
 }

@@ -109,7 +109,7 @@ static __noinline void tell(void *ctx, const struct conversation_key *key,
 		COUNT(filtered);
 	else if (config.group_by)
 		count(&record);
-	else
+	else if (is_within_budget(&record.process, record.time_ns))
 		submit(ctx, &record, sizeof(record), record.time_ns);
 }
 

@@ -6,6 +6,7 @@
  * Programs on packets and sockets always let pass. They may be preempted by one another on the same CPU, so
  * nothing is kept in per-CPU memory.
  */
+#include "budget.h"
 #include "conversation.h"
 
 EXPORT(enum, udp_kind);

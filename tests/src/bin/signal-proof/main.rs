@@ -70,6 +70,7 @@ const PROOFS: &[Proof] = &[
     ("syscalls", system_call::calls),
     ("syscalls, many of them", system_call::many_calls),
     ("udp", udp::conversations),
+    ("udp, over budget", udp::over_budget),
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),

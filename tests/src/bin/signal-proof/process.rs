@@ -1,5 +1,6 @@
 //! Programs that start and end.
 
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
@@ -15,6 +16,8 @@ use crate::new_actor;
 pub fn exec(chandra: &Path, hooks: &mut Hooks) {
     let mut trace = Trace::start_program(chandra, &["exec", "--type", "exec,fork,exit"]);
     let before = wall_clock::now();
+    // The parent of the actor is a server.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let actor = new_actor();
     let when = before..=wall_clock::now();
     let (truth, parent) = (Execution::of(actor.pid()), Process::own());
@@ -31,6 +34,7 @@ pub fn exec(chandra: &Path, hooks: &mut Hooks) {
     parent.compare(&mut fields, "parent");
     hooks.compared("fork", fields.finish());
 
+    drop(listener);
     actor.finish();
     trace.wait_for("the exit", |record| record.is("exit", truth.process.pid));
     let outcome = trace.stop();

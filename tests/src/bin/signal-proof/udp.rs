@@ -1,10 +1,11 @@
 //! Conversations over UDP between two processes, both families, from their first datagram to their end: one
 //! socket is closed, the other is left alone; one is connected, the other is not; one is older than the trace.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::linux::fs::MetadataExt;
 use std::path::Path;
+use std::time::Instant;
 
 use chandra_tests::actor::{Actor, to_hex};
 use chandra_tests::comparison::Comparison;
@@ -254,4 +255,29 @@ pub fn conversations(chandra: &Path, hooks: &mut Hooks) {
         prove_end(&mut trace, hooks, talk);
     }
     hooks.served(&trace.stop());
+}
+
+/// More conversations at once than a cgroup may tell of: what is told and what is over the budget is all of them.
+pub fn over_budget(chandra: &Path, hooks: &mut Hooks) {
+    const CONVERSATIONS: u16 = 2000;
+    const RATE: u64 = 100;
+    let (pid, budget) = (std::process::id().to_string(), RATE.to_string());
+    let started = Instant::now();
+    let options = ["udp", "--type", "udp_open", "--pid", &pid, "--event-budget", &budget];
+    let trace = Trace::start_program(chandra, &options);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for port in 2000..2000 + CONVERSATIONS {
+        sender.send_to(QUESTION, ("127.0.0.1", port)).unwrap();
+    }
+    let outcome = trace.stop();
+    hooks.served(&outcome);
+    let summary = outcome.summary();
+    let number = |name: &str| summary.number(name).unwrap();
+    let (shown, limited) = (number("shown"), number("rate_limited"));
+    let allowed = started.elapsed().as_millis() as u64 * RATE / 1000 + RATE / 4 + 64;
+    let is_right = shown + limited == u64::from(CONVERSATIONS)
+        && shown + limited == number("seen") - number("filtered")
+        && (RATE / 4..=allowed).contains(&shown);
+    let why = || format!("{shown} told of {CONVERSATIONS}, {allowed} allowed: {summary:?}");
+    hooks.compared("datagram_sent", if is_right { Ok(()) } else { Err(why()) });
 }
