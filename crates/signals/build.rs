@@ -27,6 +27,9 @@ struct SignalToml {
     agent_kinds: Vec<String>,
     /// Records that an agent takes of a cgroup, where nobody says otherwise; its probe keeps budgets.
     records_per_second: Option<NonZeroU32>,
+    /// Its probe can be told, while it runs, to tell less where it costs too much.
+    #[serde(default)]
+    governed: bool,
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
@@ -218,6 +221,7 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
             "cgroup_key",
             "config",
             "counters",
+            "governed",
             "group_key",
             "histogram",
             "path_prefix",
@@ -260,10 +264,11 @@ fn write_entry(
     )?;
     writeln!(
         out,
-        "            config_offset: {}, sends_records: {}, records_per_second: {},",
+        "            config_offset: {}, sends_records: {}, records_per_second: {}, governed: {},",
         exports.config_offset,
         !kinds.is_empty(),
-        records_per_second(signal.records_per_second)
+        records_per_second(signal.records_per_second),
+        signal.governed
     )?;
     writeln!(out, "            hooks: &[")?;
     for hook in &signal.hook {

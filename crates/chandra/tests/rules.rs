@@ -247,6 +247,7 @@ fn opens_and_system_calls_are_explained_and_replayed() {
     let open = FileOpen {
         time,
         process,
+        sampled_one_in: 1,
         path: b"/etc/shadow",
         path_truncated: false,
         name: b"../link",
@@ -259,6 +260,7 @@ fn opens_and_system_calls_are_explained_and_replayed() {
     let call = SystemCall {
         time,
         process,
+        sampled_one_in: 1,
         effective_uid: 0,
         name: Some("symlinkat"),
         number: 266,

@@ -112,6 +112,8 @@ pub struct FileOpen<'a> {
     pub time: Timestamp,
     /// Who opened it.
     pub process: Process,
+    /// Of so many opens this one was told, drawn at random: it stands for all of them. 1: all are told.
+    pub sampled_one_in: u32,
     /// Where the kernel arrived, from the process's root; of what could not be opened the path that was
     /// asked for, made absolute but not resolved.
     pub path: &'a [u8],

@@ -381,6 +381,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     each(&FileOpen {
         time: Timestamp(random.u64()),
         process: random.process(),
+        sampled_one_in: random.u32(),
         path,
         path_truncated: random.flag(),
         name: filename,
@@ -400,6 +401,7 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     each(&SystemCall {
         time: Timestamp(random.u64()),
         process: random.process(),
+        sampled_one_in: random.u32(),
         effective_uid: random.u32(),
         name: random.any(|_| "setns"),
         number: random.u32(),

@@ -111,7 +111,7 @@ const JSON: &[&str] = &[
         "cgroup_id":"4242"},"file":{"flags":["O_WRONLY","O_CREAT","O_TRUNC"],"mode":"0644",
         "type":"regular","permissions":"4755","device":"8:1","inode":"123456","is_created":true,
         "descriptor":3,"is_resolved":true,"path_truncated":false,"name":"link",
-        "path":"/etc/cron.d/\u001b[2J"}}"#,
+        "path":"/etc/cron.d/\u001b[2J"},"sampled_one_in":8}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"system_call","type":"system_call","node":"n1",
         "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"sh",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",

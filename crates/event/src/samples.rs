@@ -266,6 +266,7 @@ pub fn file_open() -> FileOpen<'static> {
     FileOpen {
         time: NOW,
         process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        sampled_one_in: 8,
         path: b"/etc/cron.d/\x1b[2J",
         path_truncated: false,
         name: b"link",
@@ -288,6 +289,7 @@ pub fn system_call() -> SystemCall<'static> {
     SystemCall {
         time: NOW,
         process: process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        sampled_one_in: 1,
         effective_uid: 0,
         name: Some("symlinkat"),
         number: 266,

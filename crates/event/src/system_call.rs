@@ -40,6 +40,8 @@ pub struct SystemCall<'a> {
     pub time: Timestamp,
     /// Whose call it was; its uid and gid are those after it.
     pub process: Process,
+    /// Of so many calls this one was told, drawn at random: it stands for all of them. 1: all are told.
+    pub sampled_one_in: u32,
     /// Effective user id after it.
     pub effective_uid: u32,
     /// Its name, as in `man 2`; absent for a number that has none here.

@@ -55,8 +55,8 @@ static __always_inline struct histogram *histogram_of(const struct group_key *ke
 	return bpf_map_lookup_elem(&histograms, key);
 }
 
-/* Counts a value that was seen: it is aggregated then, or lost. */
-static __always_inline void count_value(const struct group_key *key, __u64 value)
+/* Counts a value that was seen, and stands for so many: it is aggregated then, or lost. */
+static __always_inline void count_value_times(const struct group_key *key, __u64 value, __u32 times)
 {
 	struct histogram *histogram = histogram_of(key);
 
@@ -64,10 +64,15 @@ static __always_inline void count_value(const struct group_key *key, __u64 value
 		COUNT(lost);
 		return;
 	}
-	__sync_fetch_and_add(&histogram->buckets[log2_bucket(value) & (HISTOGRAM_BUCKETS - 1)], 1);
-	__sync_fetch_and_add(&histogram->sum, value);
-	__sync_fetch_and_add(&histogram->count, 1);
+	__sync_fetch_and_add(&histogram->buckets[log2_bucket(value) & (HISTOGRAM_BUCKETS - 1)], times);
+	__sync_fetch_and_add(&histogram->sum, value * times);
+	__sync_fetch_and_add(&histogram->count, times);
 	COUNT(aggregated);
+}
+
+static __always_inline void count_value(const struct group_key *key, __u64 value)
+{
+	count_value_times(key, value, 1);
 }
 
 #endif

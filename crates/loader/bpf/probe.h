@@ -135,12 +135,13 @@ static __always_inline void submit(void *ctx, void *record, __u64 size, __u64 no
 		COUNT(submitted);
 }
 
-static __always_inline void count_group(const struct group_key *key)
+/* Counts a fact that stands for so many. */
+static __always_inline void count_group_times(const struct group_key *key, __u32 times)
 {
-	__u64 one = 1, *count = bpf_map_lookup_elem(&groups, key);
+	__u64 first = times, *count = bpf_map_lookup_elem(&groups, key);
 
 	if (!count) {
-		if (!bpf_map_update_elem(&groups, key, &one, BPF_NOEXIST)) {
+		if (!bpf_map_update_elem(&groups, key, &first, BPF_NOEXIST)) {
 			COUNT(aggregated);
 			return;
 		}
@@ -148,11 +149,16 @@ static __always_inline void count_group(const struct group_key *key)
 		count = bpf_map_lookup_elem(&groups, key);
 	}
 	if (count) {
-		__sync_fetch_and_add(count, 1);
+		__sync_fetch_and_add(count, times);
 		COUNT(aggregated);
 	} else {
 		COUNT(lost);
 	}
+}
+
+static __always_inline void count_group(const struct group_key *key)
+{
+	count_group_times(key, 1);
 }
 
 /* Where a task is in the v1 hierarchy of a controller; NULL where that one is unified. */

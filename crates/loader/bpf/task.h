@@ -102,8 +102,12 @@ static __always_inline void group_by_process(struct group_key *key, const struct
 		__builtin_memcpy(key->comm, process->comm, sizeof(key->comm));
 }
 
-/* Counts a fact of a process by what is grouped by; false when records are sent instead. */
-static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struct process *process)
+/*
+ * Counts a fact of a process, which stands for so many, by what is grouped by; false when records are sent
+ * instead.
+ */
+static __always_inline bool counted_by_group_times(__u32 kind, __u32 code,
+						   const struct process *process, __u32 times)
 {
 	struct group_key key = {};
 
@@ -114,8 +118,13 @@ static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struc
 		key.kind = kind;
 	if (config.group_by & GROUP_CODE)
 		key.code = code;
-	count_group(&key);
+	count_group_times(&key, times);
 	return true;
+}
+
+static __always_inline bool counted_by_group(__u32 kind, __u32 code, const struct process *process)
+{
+	return counted_by_group_times(kind, code, process, 1);
 }
 
 static __always_inline bool filters_owners(void)

@@ -123,6 +123,7 @@ mod tests {
             config_offset: 0,
             sends_records: true,
             records_per_second,
+            governed: false,
             hooks,
         }
     }

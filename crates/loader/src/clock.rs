@@ -1,4 +1,4 @@
-//! The distance between the wall clock and the clock that probes stamp records with.
+//! The clocks that probes have, and the distance of the wall clock from the one that records are stamped with.
 
 /// Wall clock minus CLOCK_BOOTTIME, in nanoseconds.
 pub fn wall_minus_boottime_ns() -> u64 {
@@ -12,6 +12,11 @@ pub fn wall_minus_boottime_ns() -> u64 {
 /// CLOCK_BOOTTIME in nanoseconds.
 pub fn boottime_ns() -> u64 {
     read(libc::CLOCK_BOOTTIME)
+}
+
+/// CLOCK_MONOTONIC in nanoseconds, as probes have it that measure times.
+pub fn monotonic_ns() -> u64 {
+    read(libc::CLOCK_MONOTONIC)
 }
 
 fn read(clock: libc::clockid_t) -> u64 {

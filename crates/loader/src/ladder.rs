@@ -195,22 +195,13 @@ pub fn attach(
             else {
                 continue;
             };
-            for name in rung.programs {
-                let attached = match request.tracepoints {
-                    Ok(tracepoints) if rung.on_named => {
-                        object::attach_to_each(object, name, tracepoints)
-                    }
-                    _ => object::attach(object, name, request.options).map(|one| vec![one]),
-                };
-                match attached {
-                    Ok(new) => {
-                        attachments.extend(new.into_iter().map(|one| (candidate.hook.name, one)));
-                    }
-                    Err((errno, words)) => {
-                        candidate.refuse(Step::Attach, errno, words);
-                        refused = true;
-                        break;
-                    }
+            match object::attach_rung(object, rung, request.tracepoints, request.options) {
+                Ok(new) => {
+                    attachments.extend(new.into_iter().map(|one| (candidate.hook.name, one)));
+                }
+                Err((errno, words)) => {
+                    candidate.refuse(Step::Attach, errno, words);
+                    refused = true;
                 }
             }
         }

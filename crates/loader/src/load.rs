@@ -25,7 +25,7 @@ use crate::object::{self, Attachment};
 use crate::ring::{self, RingChoice};
 use crate::sampling::SAMPLE_HERTZ;
 use crate::selection::{self, Selection};
-use crate::spec::SignalSpec;
+use crate::spec::{Hook, SignalSpec};
 use crate::verdict::{HookVerdict, Verdict};
 
 /// Options that hold for all signals.
@@ -124,10 +124,14 @@ pub struct Loaded {
     pub ring_bytes: usize,
     /// How often its probes tell of what goes on.
     pub interval: Duration,
+    pub(crate) ladders: &'static [Hook],
+    pub(crate) options: Options,
+    pub(crate) tracepoints: Vec<String>,
+    pub(crate) is_over: bool,
     selection: Option<Selection>,
     // They go before the object they hold on to.
-    attachments: Vec<(&'static str, Attachment)>,
-    object: Object,
+    pub(crate) attachments: Vec<(&'static str, Attachment)>,
+    pub(crate) object: Object,
 }
 
 impl Loaded {
@@ -186,8 +190,9 @@ impl Loaded {
         }
     }
 
-    /// Detaches all hooks but keeps maps and rings, so that what is under way can be drained.
+    /// Detaches all hooks for good, but keeps maps and rings, so that what is under way can be drained.
     pub fn detach(&mut self) {
+        self.is_over = true;
         self.attachments.clear();
     }
 }
@@ -249,6 +254,10 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 hooks: hooks.collect(),
                 ring_bytes,
                 interval: request.options.interval(),
+                ladders: spec.hooks,
+                is_over: false,
+                options: request.options.clone(),
+                tracepoints: request.tracepoints.unwrap_or_default().to_vec(),
                 selection: if selects { selection::of(&object)? } else { None },
                 attachments,
                 object,

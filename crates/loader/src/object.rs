@@ -12,6 +12,7 @@ use libbpf_rs::{
 use crate::budget;
 use crate::cgroup_root;
 use crate::doorbell::{self, Doorbells};
+use crate::governed;
 use crate::kernel_log;
 use crate::ladder::Candidate;
 use crate::load::{LoadError, Options, Request};
@@ -84,6 +85,9 @@ pub fn configure(
             budget::MAPS.iter().find(|name| !open.maps().any(|map| map.name() == **name))
     {
         return Err(refused(format!("it is to keep budgets but has no map `{missing}`")));
+    }
+    if spec.governed && !open.maps().any(|map| map.name() == governed::MAP) {
+        return Err(refused(format!("it is to be governed but has no map `{}`", governed::MAP)));
     }
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
@@ -167,8 +171,28 @@ impl Attachment {
     }
 }
 
+/// Attaches all programs of a rung, or none; errno and words when one is refused. `tracepoints` are those of
+/// programs that name none.
+pub fn attach_rung(
+    object: &Object,
+    rung: &Rung,
+    tracepoints: Result<&[String], &str>,
+    options: &Options,
+) -> Result<Vec<Attachment>, (i32, String)> {
+    let mut attachments = Vec::new();
+    for name in rung.programs {
+        match tracepoints {
+            Ok(tracepoints) if rung.on_named => {
+                attachments.extend(attach_to_each(object, name, tracepoints)?);
+            }
+            _ => attachments.push(attach(object, name, options)?),
+        }
+    }
+    Ok(attachments)
+}
+
 /// Attaches one program to what its section names; errno and words when that is refused.
-pub fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, (i32, String)> {
+fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, (i32, String)> {
     kernel_log::take();
     let program = program(object, name)?;
     if program.section() == SAMPLED {
@@ -210,7 +234,7 @@ fn doorbells(object: &Object) -> Result<Doorbells, (i32, String)> {
 
 /// Attaches one program to each of these tracepoints (`syscalls/sys_exit_setns`), or to none: that all of
 /// them are there is known before the first is attached, because to detach one takes a grace period.
-pub fn attach_to_each(
+fn attach_to_each(
     object: &Object,
     name: &str,
     tracepoints: &[String],

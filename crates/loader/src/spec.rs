@@ -15,6 +15,8 @@ pub struct SignalSpec {
     pub sends_records: bool,
     /// What a cgroup may send where nobody says otherwise; none for a signal that keeps no budgets.
     pub records_per_second: Option<NonZeroU32>,
+    /// Its probes can be told, while they run, to tell less ([`crate::governed`]).
+    pub governed: bool,
     /// Hooks in the order of signal.toml.
     pub hooks: &'static [Hook],
 }

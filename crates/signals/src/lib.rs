@@ -9,6 +9,7 @@ mod asked;
 mod counting;
 pub mod filter;
 pub mod hierarchies;
+mod one_in;
 pub mod registry;
 
 pub use registry::{Context, DecodeError, HistogramSpec, Metric, MetricKind, Signal, Trace};

@@ -101,7 +101,7 @@ async fn profile(State(state): State<Arc<AgentState>>, RawQuery(query): RawQuery
 }
 
 async fn signals(State(state): State<Arc<AgentState>>) -> Json<Value> {
-    let (measured, refused) = state.measured();
+    let (measured, refused) = state.meter.measured();
     let signals: Vec<_> = state.signals.iter().map(|signal| describe(signal, measured)).collect();
     Json(json!({
         "kernel": chandra_loader::memory::kernel_release().0,
@@ -148,6 +148,7 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "interval_ns": signal.with_loaded(interval_ns).filter(|_| tells_at_intervals),
         "records_per_second": signal.records_per_second,
         "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
+        "governor": signal.standing().describe(),
         "ledger": ledger(signal),
         "programs": programs,
     })

@@ -3,6 +3,7 @@
 use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
+use super::governor;
 use super::kernel_metrics;
 use super::otlp;
 use super::profiles;
@@ -28,6 +29,8 @@ pub fn write(state: &AgentState, out: &mut Writer<'_>) {
         .map(|signal| (signal.signal.spec.name, signal.verdict().is_active(), signal.books()));
     books(&signals.collect::<Vec<_>>(), out);
     kernel_metrics::write(&state.signals, out);
+    let standings = state.signals.iter().map(|it| (it.signal.spec.name, it.standing()));
+    governor::metrics::write(&standings.collect::<Vec<_>>(), out);
     if let Some(audited) = state.audit.latest() {
         audit::write(&audited, out);
     }

@@ -9,6 +9,7 @@ mod budgets;
 mod canary;
 mod export;
 mod flows;
+pub mod governor;
 mod http;
 mod kernel_metrics;
 mod losses;
@@ -48,6 +49,7 @@ use audit::{Auditing, Needs, Watch};
 use budgets::Budgets;
 use export::Exporting;
 use flows::Flowing;
+use governor::{Governor, Meter};
 use otlp::Drops;
 use printer::Queue;
 use sink::{Consumers, Delivering};
@@ -83,7 +85,9 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     let registry = Registry::new(options.metrics.settings);
     let address = listener.local_addr().ok();
     let profiles = profiles::start_all(&signals, &options.identity.node, options.profile_bytes);
-    let state = Arc::new(AgentState::new(signals, profiles, started, address, registry));
+    let meter = Meter::new(options.cpu_budgets.window);
+    let state = AgentState::new(signals, profiles, started, address, registry, meter);
+    let state = Arc::new(state);
     if let Some(problem) = state.nothing_works() {
         return Err(problem);
     }
@@ -144,6 +148,7 @@ fn serve(
     let recent = auditing.as_ref().and_then(Auditing::recent);
     let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node, recent));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
+    let mut governor = Governor::new(state, &hubble.agent_events, &options.cpu_budgets);
     let outlets = (count(options, state)?, measure(options, state)?, export(options, state)?);
     let flowing =
         options.makes_flows().then(|| Flowing::new(Arc::clone(&hubble), options, &bound, outlets));
@@ -176,11 +181,12 @@ fn serve(
         }
         scope.spawn(|| http::serve(listener, Arc::clone(state), stop));
         scope.spawn(|| canary::run(state, stop));
+        let tick = TICK.min(state.meter.tick());
         while !stop.is_asked() {
-            state.measure_cost();
+            governor.look();
             state.check_books();
             verdicts.look();
-            std::thread::sleep(TICK);
+            std::thread::sleep(tick);
         }
         hubble.stop();
     });

@@ -13,7 +13,7 @@ use chandra_metrics::network::{Levels, NetworkMetrics};
 use chandra_metrics::{Heading, Kind, Reading, Registry, Sink, Writer};
 
 use super::state::Books;
-use super::{audit, budgets, export, metrics, otlp, profiles};
+use super::{audit, budgets, export, governor, metrics, otlp, profiles};
 
 const HEAD: &str = "\
 # Metrics
@@ -80,6 +80,7 @@ fn catalogue() -> Catalogue {
         shed: 0,
     };
     metrics::books(&[("tcp", true, books)], &mut out);
+    governor::metrics::write(&[("file_open", governor::metrics::example())], &mut out);
     audit::write(&audit::example(), &mut out);
     profiles::write(&[("cpu_profile", profiles::Figures::default())], &mut out);
     otlp::write(&otlp::example(), &mut out);

@@ -1,9 +1,10 @@
 //! What the agent knows of itself: verdicts, books and cost of each signal, and the canary.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::Problem;
@@ -11,7 +12,7 @@ use chandra_identity::cluster::{self, Cluster, Resource};
 use chandra_identity::numbers::Collision;
 use chandra_identity::{Identity, container, description, process};
 use chandra_loader::abi::Counters;
-use chandra_loader::cost::{self, ProgramCost, Statistics};
+use chandra_loader::cost::{self, ProgramCost};
 use chandra_loader::ledger;
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::{HookVerdict, Verdict};
@@ -22,17 +23,15 @@ use chandra_signals::filter::Filter;
 use chandra_signals::system_call::calls;
 
 use super::audit::{self, Needs};
+use super::governor::Meter;
+use super::governor::ladder::Rung;
+use super::governor::standing::{Role, Standing};
 use super::otlp;
 use super::profiles::{self, Profiles};
 use crate::cli::agent::AgentOptions;
 use crate::flows;
 use crate::follow::Tally;
 use crate::session::{self, Received, Watch};
-
-/// The kernel measures programs for [`COST_WINDOW`] of every [`COST_PERIOD`]: measuring costs 20 to
-/// 30 ns per run of every BPF program on the machine, not only of ours.
-const COST_PERIOD: Duration = Duration::from_secs(10);
-const COST_WINDOW: Duration = Duration::from_secs(1);
 
 /// Everything that the agent's threads share.
 #[derive(Debug)]
@@ -55,7 +54,8 @@ pub struct AgentState {
     pub canary: Canary,
     identity: Mutex<IdentityFigures>,
     collisions_told: AtomicUsize,
-    cost: Mutex<CostWindows>,
+    /// What programs cost.
+    pub meter: Meter,
 }
 
 /// What is known of who does what, as of about a second ago.
@@ -117,14 +117,6 @@ pub struct Canary {
     pub connect_seen: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct CostWindows {
-    open: Option<(Instant, Statistics)>,
-    last: Option<Instant>,
-    measured: Duration,
-    refused: Option<String>,
-}
-
 /// One signal that is on.
 #[derive(Debug)]
 pub struct SignalState {
@@ -141,6 +133,10 @@ pub struct SignalState {
     pub selects: bool,
     /// What a cgroup may send, where it has a budget.
     pub records_per_second: Option<NonZeroU32>,
+    /// What the governor may do with it.
+    pub role: Role,
+    /// Rules ask for its records.
+    pub rules_need_it: bool,
     /// Its object, or why there is none.
     pub loaded: Result<RwLock<Loaded>, Problem>,
     /// How long loading and attaching took.
@@ -154,6 +150,7 @@ pub struct SignalState {
     /// What was there already when it started: processes, connections.
     pub found_at_start: AtomicU64,
     imbalance_told: AtomicBool,
+    standing: Mutex<Standing>,
 }
 
 /// One signal's account, from the kernel to the output.
@@ -246,6 +243,7 @@ impl SignalState {
         let group_by = labels.fold(0, |bits, (_, bit)| bits | bit);
         let watch = Watch { signal, hooks: &hooks, kinds, group_by, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
+        let role = Role::of(signal, audited != 0, &options.cpu_budgets);
         Self {
             signal,
             is_on,
@@ -260,6 +258,9 @@ impl SignalState {
             shed: AtomicU64::new(0),
             found_at_start: AtomicU64::new(0),
             imbalance_told: AtomicBool::new(false),
+            role,
+            rules_need_it: audited != 0,
+            standing: Mutex::new(Standing::new(role)),
         }
     }
 
@@ -361,6 +362,42 @@ impl SignalState {
         counters
     }
 
+    /// How it stands with the governor.
+    pub fn standing(&self) -> Standing {
+        self.update_standing(|standing| standing.clone())
+    }
+
+    /// The governor's word on it.
+    pub fn update_standing<T>(&self, update: impl FnOnce(&mut Standing) -> T) -> T {
+        update(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Its probe tells as much as on this rung from now on.
+    pub fn share(&self, rung: Rung) -> io::Result<()> {
+        let Some(share) = rung.share() else { return Ok(()) };
+        self.with_loaded(|loaded| loaded.tell_share(share)).unwrap_or(Ok(()))
+    }
+
+    /// Detaches its hooks. That takes the kernel a while, in which nobody waits for the lock.
+    pub fn detach(&self) {
+        let Ok(loaded) = &self.loaded else { return };
+        let hooks = loaded.write().ok().map(|mut loaded| loaded.take_hooks());
+        drop(hooks);
+    }
+
+    /// Attaches them anew.
+    pub fn attach(&self) -> io::Result<()> {
+        let Some(hooks) = self.with_loaded(Loaded::attach_hooks).transpose()? else {
+            return Ok(());
+        };
+        if let Ok(loaded) = &self.loaded
+            && let Ok(mut loaded) = loaded.write()
+        {
+            loaded.keep_hooks(hooks);
+        }
+        Ok(())
+    }
+
     /// Cost of each of its programs while it was measured.
     pub fn programs(&self) -> Vec<ProgramCost> {
         self.with_loaded(|loaded| cost::read(loaded.object())).unwrap_or_default()
@@ -375,6 +412,7 @@ impl AgentState {
         started: Instant,
         http: Option<SocketAddr>,
         registry: Registry,
+        meter: Meter,
     ) -> Self {
         Self {
             signals,
@@ -387,7 +425,7 @@ impl AgentState {
             canary: Canary::default(),
             identity: Mutex::default(),
             collisions_told: AtomicUsize::new(0),
-            cost: Mutex::default(),
+            meter,
         }
     }
 
@@ -489,34 +527,5 @@ impl AgentState {
                 eprintln!("warning: the books of signal {name} do not balance by {imbalance}");
             }
         }
-    }
-
-    /// Opens and closes the windows in which the kernel measures programs.
-    pub fn measure_cost(&self) {
-        let Ok(mut cost) = self.cost.lock() else { return };
-        let now = Instant::now();
-        if let Some((opened, _)) = &cost.open {
-            let open_for = now.duration_since(*opened);
-            if open_for >= COST_WINDOW {
-                cost.open = None;
-                cost.measured += open_for;
-            }
-            return;
-        }
-        let due = cost.last.is_none_or(|last| now.duration_since(last) >= COST_PERIOD);
-        if due {
-            cost.last = Some(now);
-            match Statistics::enable() {
-                Ok(statistics) => cost.open = Some((now, statistics)),
-                Err(error) => cost.refused = Some(error.to_string()),
-            }
-        }
-    }
-
-    /// For how long programs were measured so far, and why not when they could not be.
-    pub fn measured(&self) -> (Duration, Option<String>) {
-        let Ok(cost) = self.cost.lock() else { return (Duration::ZERO, None) };
-        let open = cost.open.as_ref().map_or(Duration::ZERO, |(opened, _)| opened.elapsed());
-        (cost.measured + open, cost.refused.clone())
     }
 }

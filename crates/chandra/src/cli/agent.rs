@@ -9,6 +9,7 @@ use super::audit::{AuditArguments, AuditOptions};
 use super::budget::budgets;
 use super::common::{Format, LoadArguments, bad_value, size_bytes};
 use super::config_file::File;
+use super::cpu_budget::cpu_budgets;
 use super::evaluation::EvaluationArguments;
 use super::export::{ExportArguments, ExportOptions};
 use super::hubble::{HubbleArguments, HubbleOptions};
@@ -16,6 +17,7 @@ use super::identity::{IdentityArguments, IdentityOptions};
 use super::metrics::{MetricsArguments, MetricsOptions};
 use super::otlp::OtlpArguments;
 use super::selection::{SelectionArguments, checked};
+use crate::agent::governor::CpuBudgets;
 use crate::agent::profiles::HERTZ;
 use chandra_doctor::{Check, Problem};
 use chandra_identity::selector::Selector;
@@ -75,6 +77,13 @@ pub struct AgentArguments {
     /// file_open=5000, or off; what is beyond is counted [default: what each signal says]
     #[arg(long, env = "CHANDRA_EVENT_BUDGET", value_name = "RATE", value_delimiter = ',')]
     event_budget: Option<Vec<String>>,
+    /// What signals may cost, in percent of one core: all together, or one as in file_open=0.5%, or off; what
+    /// costs more is sampled, then counted only, then detached [default: 1%]
+    #[arg(long, env = "CHANDRA_CPU_BUDGET", value_name = "PERCENT", value_delimiter = ',')]
+    cpu_budget: Option<Vec<String>>,
+    /// How often it is looked what signals cost [default: 5s]
+    #[arg(long, env = "CHANDRA_CPU_BUDGET_WINDOW", value_name = "SPAN")]
+    cpu_budget_window: Option<String>,
     /// What kept profiles (signals cpu_profile, off_cpu) may take in memory, each: bytes, or with k, m or g [default: 32m]
     #[arg(long, env = "CHANDRA_PROFILE_BUFFER_SIZE", value_name = "SIZE")]
     profile_buffer_size: Option<String>,
@@ -109,6 +118,8 @@ pub struct AgentOptions {
     pub signals: Vec<&'static Signal>,
     /// Ports that DNS is spoken on; none stands for the probe's own choice.
     pub dns_ports: Vec<u16>,
+    /// What signals may cost.
+    pub cpu_budgets: CpuBudgets,
     /// What the windows of a profile may take.
     pub profile_bytes: usize,
     /// Of whom records are shown.
@@ -245,6 +256,10 @@ impl AgentOptions {
             format,
             signals: signals(arguments.signals.or(file.signals))?,
             dns_ports: dns_ports(arguments.dns_ports.or(file.dns_ports))?,
+            cpu_budgets: cpu_budgets(
+                &arguments.cpu_budget.or(file.cpu_budget).unwrap_or_default(),
+                arguments.cpu_budget_window.or(file.cpu_budget_window).as_deref(),
+            )?,
             profile_bytes: profile_bytes(
                 arguments
                     .profile_buffer_size

@@ -26,6 +26,10 @@ pub struct File {
     pub dns_ports: Option<Vec<u16>>,
     /// Records a second that a cgroup may send of a signal.
     pub event_budget: Option<Vec<String>>,
+    /// What signals may cost.
+    pub cpu_budget: Option<Vec<String>>,
+    /// How often it is looked what they cost.
+    pub cpu_budget_window: Option<String>,
     /// What happens to records whose container is not described yet.
     pub identity: Option<IdentityKind>,
     /// Socket of the container runtime.

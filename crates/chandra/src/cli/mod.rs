@@ -15,6 +15,7 @@ pub(crate) mod audit;
 mod budget;
 pub(crate) mod common;
 pub mod config_file;
+mod cpu_budget;
 pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod evaluation;

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use chandra_doctor::Problem;
+use chandra_doctor::{Check, Problem};
 use chandra_event::record::Kind;
 use chandra_identity::selector::Selector;
 use chandra_loader::load::Loaded;
@@ -105,6 +105,11 @@ pub struct Plan<'a> {
 /// Messages that may wait for the teller beside batches, which are bounded by their bytes.
 const WAITING_MESSAGES: usize = 1024;
 
+fn no_thread(error: &std::io::Error) -> Problem {
+    let what = "cannot start a thread that reads records";
+    Problem::new(Check::USAGE, what, error, "raise the limit on processes (ulimit -u)")
+}
+
 /// Follows until the plan is over, then tells what was still under way.
 pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result<Tally, Problem> {
     let shared = drain::Shared::default();
@@ -116,11 +121,14 @@ pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result
     std::thread::scope(|scope| {
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (shared, messages) = (&shared, &messages);
-        let drainer = scope.spawn(move || {
+        // By its name what it costs can be told from what the others do.
+        let draining = std::thread::Builder::new().name("drain".to_owned());
+        let drainer = draining.spawn_scoped(scope, move || {
             let drained = drain::run(plan, shared, translations, ready, messages);
             let _ = messages.send(drain::Message::End);
             drained
         });
+        let drainer = drainer.map_err(|error| no_thread(&error))?;
         let listens = is_ready.recv().is_ok();
         let mut teller = teller::Teller::new(plan, context, sink);
         teller.seed();

@@ -335,6 +335,7 @@ impl Recorded {
         FileOpen {
             time: self.time("/time"),
             process: self.process(),
+            sampled_one_in: self.small("/sampled_one_in").unwrap_or(1),
             path: self.bytes("/file/path"),
             path_truncated: self.is("/file/path_truncated"),
             name: self.bytes("/file/name"),
@@ -361,6 +362,7 @@ impl Recorded {
         SystemCall {
             time: self.time("/time"),
             process: self.process(),
+            sampled_one_in: self.small("/sampled_one_in").unwrap_or(1),
             effective_uid: self.small("/system_call/effective_uid").unwrap_or_default(),
             name: self.text("/system_call/name").and_then(calls::by_name).map(|call| call.name),
             number: self.small("/system_call/number").unwrap_or_default(),
@@ -649,6 +651,7 @@ mod tests {
         let open = FileOpen {
             time: Timestamp(1_795_338_611_123_456_789),
             process: process(),
+            sampled_one_in: 8,
             path: b"/dev/x",
             path_truncated: false,
             name: b"../x",
@@ -668,6 +671,7 @@ mod tests {
         let call = SystemCall {
             time: Timestamp(1_795_338_611_123_456_789),
             process: process(),
+            sampled_one_in: 8,
             effective_uid: 1000,
             name: Some("renameat2"),
             number: 316,
@@ -708,6 +712,7 @@ mod tests {
             comes_back(&SystemCall {
                 time: Timestamp(1_795_338_611_123_456_789),
                 process: process(),
+                sampled_one_in: 8,
                 effective_uid: 0,
                 name: Some("bind"),
                 number: 49,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::said::{Identity, Ledger, Ready, Signal, Signals};
+use super::said::{Governor, Identity, Ledger, Ready, Signal, Signals};
 use super::{http, samples};
 
 /// How long facts are counted for their rate.
@@ -162,7 +162,7 @@ impl Overview {
 
     fn find_warnings(&mut self, said: &Signals) {
         let warnings = &mut self.warnings;
-        for Signal { signal, ledger, hooks, verdict, is_on, .. } in &said.signals {
+        for Signal { signal, ledger, hooks, verdict, is_on, governor, .. } in &said.signals {
             let losses = [
                 (ledger.lost, "lost: no room in its ring"),
                 (ledger.shed.slow_reader, "not shown: who reads was too slow"),
@@ -173,6 +173,7 @@ impl Overview {
             for (count, what) in losses.into_iter().filter(|(count, _)| *count > 0) {
                 warnings.push(format!("signal {signal}: {count} {what}"));
             }
+            warnings.extend(governed(signal, governor));
             // A hook that a kernel does not have is no news while others of the signal work.
             for hook in hooks.iter().filter(|hook| verdict == "active" && hook.verdict == "failed")
             {
@@ -204,6 +205,23 @@ impl Overview {
             (true, true) => "ok",
         }
     }
+}
+
+/// That not all of a signal is told, or that it costs too much.
+fn governed(signal: &str, governor: &Governor) -> Option<String> {
+    let (cost, allowed) = (governor.cost_percent?, governor.allowed_percent?);
+    let told = match governor.rung.as_str() {
+        "" | "all" => {
+            let why = governor.why.as_ref().filter(|_| cost > allowed)?;
+            format!("told whole, because {why}")
+        }
+        "counted" => "its facts are only counted".to_owned(),
+        "detached" => "its hooks are detached".to_owned(),
+        share => format!("{share} of its facts are told"),
+    };
+    Some(format!(
+        "signal {signal}: {told}; it costs {cost:.2}% of a core and may cost {allowed:.2}%"
+    ))
 }
 
 fn row(signal: &Signal, seen_per_second: f64) -> SignalRow {
@@ -291,6 +309,7 @@ pub mod tests {
                         { "hook": "reset", "verdict": "active", "rung": "tp_btf" },
                     ],
                     "ledger": { "seen": seen, "lost": 0, "delivered": seen, "imbalance": 0 },
+                    "governor": {},
                     "programs": [{ "percent_of_one_core": 0.25 }, { "percent_of_one_core": 0.5 }],
                 },
             ],
@@ -335,5 +354,24 @@ pub mod tests {
         let stale = overview(&json!({ "/identity/cluster": { "resources": {
             "pods": { "stale": "gone" }, "nodes": { "stale": null } } } }));
         assert_eq!(stale.warnings[0], "cluster's pods: gone");
+    }
+
+    #[test]
+    fn what_is_told_in_part_or_costs_too_much_is_a_warning() {
+        let warnings = |rung: &str, why: Option<&str>, cost: f64| {
+            let governor =
+                json!({ "rung": rung, "why": why, "cost_percent": cost, "allowed_percent": 1.0 });
+            overview(&json!({ "/signals/0/governor": governor })).warnings[0].clone()
+        };
+        let cost = "; it costs 0.50% of a core and may cost 1.00%";
+        let told = "signal tcp: 1/8 of its facts are told";
+        assert_eq!(warnings("1/8", None, 0.5), format!("{told}{cost}"));
+        let told = "signal tcp: its hooks are detached";
+        assert_eq!(warnings("detached", None, 0.5), format!("{told}{cost}"));
+        let whole = warnings("all", Some("rules need it"), 3.0);
+        assert!(whole.starts_with("signal tcp: told whole, because rules need it; it costs 3.00%"));
+        let others = "sink http: 7 alerts dropped";
+        assert_eq!(warnings("all", Some("rules need it"), 0.5), others);
+        assert_eq!(warnings("all", None, 3.0), others, "it steps down soon");
     }
 }

@@ -43,10 +43,26 @@ pub struct Signal {
     pub hooks: Vec<Hook>,
     /// What became of its facts.
     pub ledger: Ledger,
+    /// How it stands with the governor.
+    pub governor: Governor,
     /// What it costs.
     pub programs: Vec<Program>,
     /// Why it could not be loaded.
     pub problem: Option<Problem>,
+}
+
+/// How a signal stands with the governor.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Governor {
+    /// Why it is told whole, where it would be governed.
+    pub why: Option<String>,
+    /// How much of it is told: `all`, `1/8`, `counted`, `detached`.
+    pub rung: String,
+    /// What it cost of one CPU in the last window.
+    pub cost_percent: Option<f64>,
+    /// What it may.
+    pub allowed_percent: Option<f64>,
 }
 
 /// Where a signal is attached.

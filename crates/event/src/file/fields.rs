@@ -38,6 +38,8 @@ crate::record! {
         "Why it could not be opened";
         "error_number", "ERRNO", 5, Json, Number(Some(open.error).filter(|error| *error != 0)),
         "Number of that error";
+        "sampled_one_in", "SAMPLED", 7, Json, Number(Some(open.sampled_one_in).filter(|one_in| *one_in != 1)),
+        "Of so many one was told, drawn at random, so that it stands for all of them; absent where all are told";
     }
 }
 

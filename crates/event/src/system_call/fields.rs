@@ -67,6 +67,8 @@ crate::record! {
         "Why it failed";
         "error_number", "ERRNO", 5, Json, Number(call.error()),
         "Number of that error";
+        "sampled_one_in", "SAMPLED", 7, Json, Number(Some(call.sampled_one_in).filter(|one_in| *one_in != 1)),
+        "Of so many one was told, drawn at random, so that it stands for all of them; absent where all are told";
     }
 }
 

@@ -43,7 +43,15 @@ pub fn object(name: &str) -> &'static [u8] {
 pub fn spec(name: &'static str, sends_records: bool, hooks: &'static [Hook]) -> SignalSpec {
     let object = object(name);
     let config_offset = btf::exports(object).expect("BTF of clang").config_offset;
-    SignalSpec { name, object, config_offset, sends_records, records_per_second: None, hooks }
+    SignalSpec {
+        name,
+        object,
+        config_offset,
+        sends_records,
+        records_per_second: None,
+        governed: false,
+        hooks,
+    }
 }
 
 /// Loads a signal with all its hooks.

@@ -212,6 +212,7 @@ fn open(chance: &mut Chance) -> FileOpen<'static> {
     FileOpen {
         time: Timestamp(1),
         process: Process::default(),
+        sampled_one_in: 1,
         path,
         path_truncated: chance.below(5) == 0,
         name: b"x",
@@ -227,6 +228,7 @@ fn call(chance: &mut Chance) -> SystemCall<'static> {
     SystemCall {
         time: Timestamp(1),
         process: Process::default(),
+        sampled_one_in: 1,
         effective_uid: 0,
         name: Some(*chance.of(&["setns", "unlinkat", "rmdir"])),
         number: 0,

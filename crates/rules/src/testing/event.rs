@@ -356,6 +356,7 @@ impl Event {
         FileOpen {
             time: NOW,
             process,
+            sampled_one_in: 1,
             path: path.as_bytes(),
             path_truncated: false,
             name: path.as_bytes(),
@@ -377,6 +378,7 @@ impl Event {
         SystemCall {
             time: NOW,
             process,
+            sampled_one_in: 1,
             effective_uid: self.uid,
             name: Some(name),
             number: 0,

@@ -7,6 +7,7 @@
  * piece; its bytes count as they come, its time when nothing is left.
  */
 #include "event.h"
+#include "governed.h"
 #include "histogram.h"
 
 EXPORT(enum, block_io_operation);
@@ -20,12 +21,17 @@ EXPORT(enum, block_io_operation);
 
 #define MINOR_BITS 20
 
-/* When each request that is under way was handed over. Bytes: about 80 x max_entries. */
+struct handed_over {
+	__u64 start_ns;
+	__u64 times; /* so many requests it stands for */
+};
+
+/* Each request that is under way. Bytes: about 90 x max_entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct handed_over);
 } issued SEC(".maps");
 
 static __always_inline enum block_io_operation operation_of(struct request *request)
@@ -59,12 +65,18 @@ static __always_inline __u32 device_of(struct request *request)
 
 static __always_inline int issue(struct request *request)
 {
-	__u64 key = (__u64)request, now;
+	struct handed_over handed_over;
+	__u64 key = (__u64)request;
 
 	if (!listens())
 		return 0;
-	now = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&issued, &key, &now, BPF_ANY)) {
+	handed_over.times = stands_for();
+	if (!handed_over.times) {
+		COUNT(seen);
+		return 0;
+	}
+	handed_over.start_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&issued, &key, &handed_over, BPF_ANY)) {
 		COUNT(seen);
 		COUNT(lost);
 	}
@@ -92,24 +104,30 @@ static __always_inline void count_bytes(const struct group_key *key, __u64 bytes
 
 static __always_inline int complete(struct request *request, __u32 bytes)
 {
-	__u64 pointer = (__u64)request, *start = bpf_map_lookup_elem(&issued, &pointer), elapsed;
+	__u64 pointer = (__u64)request, elapsed;
+	struct handed_over *found = bpf_map_lookup_elem(&issued, &pointer), handed_over;
 	struct group_key key = {};
 
 	/* A request with data and a flush ends a second time, when it has nothing left. */
-	if (!start)
+	if (!found)
 		return 0;
+	handed_over = *found;
+	if (began_unwatched(handed_over.start_ns)) {
+		bpf_map_delete_elem(&issued, &pointer);
+		return 0;
+	}
 	key.code = operation_of(request);
 	if (config.group_by & GROUP_DEVICE)
 		key.device = device_of(request);
 	if (nobody_passes())
-		count_bytes(&key, bytes);
+		count_bytes(&key, bytes * handed_over.times);
 	if (bytes < BPF_CORE_READ(request, __data_len))
 		return 0;
-	elapsed = bpf_ktime_get_ns() - *start;
+	elapsed = bpf_ktime_get_ns() - handed_over.start_ns;
 	bpf_map_delete_elem(&issued, &pointer);
 	COUNT(seen);
 	if (nobody_passes())
-		count_value(&key, elapsed);
+		count_value_times(&key, elapsed, handed_over.times);
 	else
 		COUNT(filtered);
 	return 0;

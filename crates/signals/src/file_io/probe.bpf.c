@@ -4,27 +4,38 @@
  * vfs_read and vfs_write where functions can be hooked, else that of the syscalls.
  */
 #include "event.h"
+#include "governed.h"
 #include "histogram.h"
 
 EXPORT(enum, file_io_operation);
 
-/* Start of the call that each thread is in; threads die in calls. Bytes: about 90 x max_entries. */
+struct call {
+	__u64 start_ns;
+	__u64 times; /* so many calls it stands for */
+};
+
+/* The call that each thread is in; threads die in calls. Bytes: about 100 x max_entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct call);
 } started SEC(".maps");
 
 static __always_inline int begin(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	__u64 now;
+	struct call call;
 
 	if (!listens() || !pid_passes(thread >> 32))
 		return 0;
-	now = bpf_ktime_get_ns();
-	bpf_map_update_elem(&started, &thread, &now, BPF_ANY);
+	call.times = stands_for();
+	if (!call.times) {
+		COUNT(seen);
+		return 0;
+	}
+	call.start_ns = bpf_ktime_get_ns();
+	bpf_map_update_elem(&started, &thread, &call, BPF_ANY);
 	return 0;
 }
 
@@ -32,14 +43,18 @@ static __always_inline int end(enum file_io_operation operation)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	__u64 thread = bpf_get_current_pid_tgid();
-	__u64 *start = bpf_map_lookup_elem(&started, &thread), elapsed;
+	struct call *found = bpf_map_lookup_elem(&started, &thread), call;
 	struct group_key key = { .code = operation };
 	struct process process;
+	__u64 elapsed;
 
-	if (!start)
+	if (!found)
 		return 0;
-	elapsed = bpf_ktime_get_ns() - *start;
+	call = *found;
 	bpf_map_delete_elem(&started, &thread);
+	if (began_unwatched(call.start_ns))
+		return 0;
+	elapsed = bpf_ktime_get_ns() - call.start_ns;
 	COUNT(seen);
 	read_process(task, &process);
 	if (!process_passes(task, &process)) {
@@ -47,7 +62,7 @@ static __always_inline int end(enum file_io_operation operation)
 		return 0;
 	}
 	group_by_process(&key, &process);
-	count_value(&key, elapsed);
+	count_value_times(&key, elapsed, call.times);
 	return 0;
 }
 

@@ -31,7 +31,8 @@ struct file_open_record {
 	__u32 file_mode; /* type and permissions of what was opened */
 	__u16 path_length;
 	__u16 name_length;
-	__u32 padding;
+	__u8 one_in_log2; /* of so many opens it is one that is told, for all of them */
+	__u8 padding[3];
 };
 
 #endif

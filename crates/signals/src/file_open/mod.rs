@@ -5,6 +5,7 @@ use chandra_event::record::{Kind, Record};
 use chandra_loader::load::Loaded;
 
 use crate::asked;
+use crate::one_in::one_in;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 
@@ -34,6 +35,7 @@ pub fn decode(
     sink(&FileOpen {
         time: clock.event_time(record.time_ns),
         process: process(&record.process, &clock),
+        sampled_one_in: one_in(record.one_in_log2).ok_or(DecodeError::Value("one_in"))?,
         path: texts.path,
         path_truncated: has(file_open_flag::OPEN_PATH_TRUNCATED),
         name: texts.name,

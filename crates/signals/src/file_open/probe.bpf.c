@@ -6,6 +6,7 @@
  */
 #include "budget.h"
 #include "event.h"
+#include "governed.h"
 #include "open.h"
 #include "path.h"
 #include "path_selection.h"
@@ -97,7 +98,7 @@ static __always_inline int on_open(void *ctx, const struct opening *opening, str
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct file_open_record *record;
 	struct open_scratch *out;
-	__u32 zero = 0, offset;
+	__u32 zero = 0, offset, times;
 	char first[2] = {}; /* with the end that a string gets */
 	long length;
 	__u64 size;
@@ -109,6 +110,9 @@ static __always_inline int on_open(void *ctx, const struct opening *opening, str
 		return 0;
 	record = &out->record;
 	COUNT(seen);
+	times = stands_for();
+	if (!times)
+		return 0;
 	if (!pid_passes(bpf_get_current_pid_tgid() >> 32)) {
 		COUNT(filtered);
 		return 0;
@@ -142,13 +146,14 @@ static __always_inline int on_open(void *ctx, const struct opening *opening, str
 		COUNT(filtered);
 		return 0;
 	}
-	if (counted_by_group(KIND_FILE_OPEN, error, &record->process))
+	if (counted_by_group_times(KIND_FILE_OPEN, error, &record->process, times))
 		return 0;
 
 	record->time_ns = bpf_ktime_get_boot_ns();
 	if (!is_within_budget(&record->process, record->time_ns))
 		return 0;
 	record->kind = KIND_FILE_OPEN;
+	record->one_in_log2 = log2_bucket(times);
 	record->open_flags = opening->flags;
 	record->mode = opening->mode;
 	record->error = error;

@@ -8,6 +8,7 @@
  * thread's number, in one word.
  */
 #include "event.h"
+#include "governed.h"
 #include "histogram.h"
 
 EXPORT(enum, run_queue_operation);
@@ -83,16 +84,23 @@ static __always_inline void left(__u32 thread, bool could_go_on, __u64 now)
 static __always_inline void came(struct task_struct *task, __u32 thread, __u64 now)
 {
 	struct group_key key = { .code = OPERATION_WAIT };
-	__u64 *slot = slot_of(thread), elapsed;
+	__u64 *slot = slot_of(thread), start, elapsed;
+	__u32 times;
 
 	if (!slot || !is_of(*slot, thread))
 		return;
-	elapsed = now - (*slot >> REST_BITS);
+	start = *slot >> REST_BITS;
+	elapsed = now - start;
 	/* Noted by another CPU, whose clock may be a little ahead. */
 	if ((__s64)elapsed < 0)
 		elapsed = 0;
 	*slot = 0;
+	if (began_unwatched(start))
+		return;
 	COUNT(seen);
+	times = stands_for();
+	if (!times)
+		return;
 	if (config.group_by || filters_owners() || config.selects_cgroups) {
 		struct process process;
 
@@ -103,7 +111,7 @@ static __always_inline void came(struct task_struct *task, __u32 thread, __u64 n
 		}
 		group_by_process(&key, &process);
 	}
-	count_value(&key, elapsed);
+	count_value_times(&key, elapsed, times);
 }
 
 /* The idle threads are number 0, and wait for nothing. */

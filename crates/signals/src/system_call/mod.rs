@@ -9,6 +9,7 @@ use chandra_loader::load::Loaded;
 
 use crate::asked;
 use crate::filter::Filter;
+use crate::one_in::one_in;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 use crate::tcp::address;
@@ -58,6 +59,7 @@ pub fn decode(
     sink(&SystemCall {
         time: clock.event_time(record.time_ns),
         process: process(&record.process, &clock),
+        sampled_one_in: one_in(record.one_in_log2).ok_or(DecodeError::Value("one_in"))?,
         effective_uid: record.effective_uid,
         name: call.map(|call| call.name),
         number: record.number,

@@ -5,6 +5,7 @@
  */
 #include "budget.h"
 #include "event.h"
+#include "governed.h"
 #include "path.h"
 
 EXPORT(enum, system_call_kind);
@@ -335,7 +336,7 @@ static __always_inline __u32 read_descriptor(struct call_scratch *out, struct ta
 
 static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 number, long result)
 {
-	__u32 zero = 0, offset = 0;
+	__u32 zero = 0, offset = 0, times;
 	struct system_call_record *record;
 	struct given_address given;
 	struct call_shape *shape;
@@ -352,6 +353,9 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 		return 0;
 	record = &out->record;
 	COUNT(seen);
+	times = stands_for();
+	if (!times)
+		return 0;
 	if (!pid_passes(bpf_get_current_pid_tgid() >> 32)) {
 		COUNT(filtered);
 		return 0;
@@ -361,11 +365,12 @@ static __always_inline int on_exit(void *ctx, struct pt_regs *registers, __u32 n
 		COUNT(filtered);
 		return 0;
 	}
-	if (counted_by_group(KIND_SYSTEM_CALL, number, &record->process))
+	if (counted_by_group_times(KIND_SYSTEM_CALL, number, &record->process, times))
 		return 0;
 	record->time_ns = bpf_ktime_get_boot_ns();
 	record->kind = KIND_SYSTEM_CALL;
 	record->number = number;
+	record->one_in_log2 = log2_bucket(times);
 	record->result = result;
 	record->flags = 0;
 	record->effective_uid = BPF_CORE_READ(task, cred, euid.val);

@@ -9,7 +9,7 @@ fn bytes(call: &str, paths: &[(&[u8], &[u8])]) -> Vec<u8> {
         time_ns: 5,
         number: calls::by_name(call).unwrap().number(),
         result: -13,
-        path_count: u16::try_from(paths.len()).unwrap(),
+        path_count: u8::try_from(paths.len()).unwrap(),
         flags: system_call_flag::CALL_DESCRIPTOR_OPEN,
         descriptor_mode: 0o140_777,
         descriptor_family: 10,

@@ -48,16 +48,7 @@ fn lone(hook: &'static Hook, rung: &'static Rung) -> Hook {
 }
 
 fn with_hooks(signal: &Signal, hooks: Vec<Hook>) -> &'static SignalSpec {
-    let SignalSpec { name, object, config_offset, sends_records, records_per_second, .. } =
-        signal.spec;
-    Box::leak(Box::new(SignalSpec {
-        name,
-        object,
-        config_offset,
-        sends_records,
-        records_per_second,
-        hooks: hooks.leak(),
-    }))
+    Box::leak(Box::new(SignalSpec { hooks: hooks.leak(), ..signal.spec }))
 }
 
 /// Loads all hooks of `spec` for all kinds of records.

@@ -42,30 +42,25 @@ fn every_rung_can_select() {
             for rung in hook.ladder {
                 let rung = Rung { ..*rung };
                 let ladder = Box::leak(Box::new([rung]));
-                let SignalSpec {
-                    name,
-                    object,
-                    config_offset,
-                    sends_records,
-                    records_per_second,
-                    ..
-                } = signal.spec;
                 let hooks = Box::leak(Box::new([Hook { name: hook.name, ladder }]));
-                let spec = SignalSpec {
-                    name,
-                    object,
-                    config_offset,
-                    sends_records,
-                    records_per_second,
-                    hooks,
+                let spec = SignalSpec { hooks, ..signal.spec };
+                let asked = Asked {
+                    signal: signal.spec.name,
+                    hooks: &[hook.name],
+                    kinds: &kinds,
+                    ..Asked::default()
                 };
-                let asked =
-                    Asked { signal: name, hooks: &[hook.name], kinds: &kinds, ..Asked::default() };
                 let with = loaded_as(&asked, &spec);
                 let without = loaded_as(&Asked { filter: Filter::default(), ..asked }, &spec);
                 let verdict = |loaded: &Loaded| loaded.hooks[0].verdict.clone();
                 let rung = &ladder[0].name;
-                assert_eq!(verdict(&with), verdict(&without), "{name} {} {rung}", hook.name);
+                assert_eq!(
+                    verdict(&with),
+                    verdict(&without),
+                    "{} {} {rung}",
+                    signal.spec.name,
+                    hook.name
+                );
             }
         }
     }

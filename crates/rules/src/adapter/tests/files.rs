@@ -17,6 +17,7 @@ pub(super) fn open<'r>(path: &'r str, flags: u32) -> FileOpen<'r> {
     FileOpen {
         time: Timestamp(1002 * SECOND),
         process: process(77, 7, "sh"),
+        sampled_one_in: 1,
         path: path.as_bytes(),
         path_truncated: false,
         name: b"../../etc/x",
@@ -42,6 +43,7 @@ pub(super) fn call(name: &'static str) -> SystemCall<'static> {
     SystemCall {
         time: Timestamp(1002 * SECOND),
         process: process(77, 7, "sh"),
+        sampled_one_in: 1,
         effective_uid: 0,
         name: Some(name),
         number: 0,

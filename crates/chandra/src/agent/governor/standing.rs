@@ -1,0 +1,127 @@
+//! How a signal stands with the governor: for `/signals`, `/metrics` and `chandra status`.
+
+use std::collections::BTreeMap;
+
+use chandra_loader::governed::Share;
+use chandra_signals::Signal;
+use serde_json::{Value, json};
+
+use super::budgets::CpuBudgets;
+use super::ladder::{Rung, Step};
+
+/// What the governor may do with a signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Role {
+    /// It steps down where it costs too much: more than its own budget, or than its share of that of all.
+    Governed {
+        /// Its own, in percent of one core.
+        own: Option<f64>,
+    },
+    /// It is told whole whatever it costs, and that it costs too much is said; this is why.
+    Exempt(&'static str),
+    /// Nobody limits it.
+    Unlimited,
+}
+
+impl Role {
+    /// Of a signal, which rules need or not.
+    pub fn of(signal: &Signal, rules_need_it: bool, budgets: &CpuBudgets) -> Self {
+        match (budgets.own(signal.spec.name), budgets.total) {
+            (Some(None), _) | (None, None) => Self::Unlimited,
+            (Some(own), _) => Self::Governed { own },
+            (None, Some(_)) => match Self::why_exempt(signal, rules_need_it) {
+                Some(why) => Self::Exempt(why),
+                None => Self::Governed { own: None },
+            },
+        }
+    }
+
+    fn why_exempt(signal: &Signal, rules_need_it: bool) -> Option<&'static str> {
+        if !signal.identity.is_empty() {
+            Some("identity lives from it")
+        } else if rules_need_it {
+            Some("rules need it")
+        } else if !signal.spec.governed {
+            Some("its records need each other")
+        } else {
+            None
+        }
+    }
+}
+
+/// What a signal cost in a window, in percent of one core.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Its programs in the kernel; `None` where that is not measured.
+    pub programs: Option<f64>,
+    /// Its part of the threads that read and tell records, by the number of records.
+    pub agent: f64,
+}
+
+impl Cost {
+    /// Both.
+    pub fn sum(self) -> f64 {
+        self.programs.unwrap_or(0.0) + self.agent
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// What may be done with it.
+    pub role: Role,
+    /// How much of it is told.
+    pub rung: Rung,
+    /// What it cost in the last window.
+    pub cost: Option<Cost>,
+    /// What it may, in percent of one core.
+    pub allowed: Option<f64>,
+    /// Seconds of a core that its programs took so far: what was measured stands for the whole window.
+    pub program_seconds: f64,
+    /// And the agent's threads for it.
+    pub agent_seconds: f64,
+    /// How often it stepped.
+    pub steps: BTreeMap<Step, u64>,
+}
+
+impl Standing {
+    /// Told whole, and nothing measured yet.
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            rung: Rung::ALL,
+            cost: None,
+            allowed: None,
+            program_seconds: 0.0,
+            agent_seconds: 0.0,
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// Of so many facts one is told; 0 when none is.
+    pub fn one_in(&self) -> u32 {
+        self.rung.share().map_or(0, Share::one_in)
+    }
+
+    /// For machines.
+    pub fn describe(&self) -> Value {
+        let role = match self.role {
+            Role::Governed { .. } => "governed",
+            Role::Exempt(_) => "exempt",
+            Role::Unlimited => "unlimited",
+        };
+        let why = match self.role {
+            Role::Exempt(why) => Some(why),
+            _ => None,
+        };
+        json!({
+            "role": role,
+            "why": why,
+            "rung": self.rung.word(),
+            "sampling_one_in": self.one_in(),
+            "cost_percent": self.cost.map(Cost::sum),
+            "allowed_percent": self.allowed,
+            "steps": self.steps.values().sum::<u64>(),
+        })
+    }
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the governor decides of a signal while it runs: that of so many facts one is told or counted, for all
+ * of them, or none, and they are only counted in the ledger (loader/src/governed.rs writes it).
+ *
+ * Each fact is drawn for itself, by the kernel's pseudo-random numbers, so that whatever is summed over those
+ * that are drawn, times how many each stands for, is on the average the sum over all, of whatever part of
+ * them. How far it may be off: the relative standard deviation of a count of n is sqrt((one_in - 1) / n).
+ *
+ * Cost, where all are told: one load and one compare of a variable, of a machine's noise below 1 ns. Else, by
+ * crates/signals/examples/governed_cost: see the README of each signal that is governed.
+ */
+#ifndef CHANDRA_GOVERNED_H
+#define CHANDRA_GOVERNED_H
+
+#include "probe.h"
+
+struct governed {
+	__u64 since_ns; /* CLOCK_MONOTONIC; what began before was not watched all the time */
+	__u32 one_in;   /* a power of two; 0: none is told, all are counted in the ledger */
+	__u32 padding;
+};
+EXPORT(struct, governed);
+
+/* In a map of its own: user space writes all of a map at once. Bytes: a page. */
+volatile struct governed governed SEC(".data.governed") = { .one_in = 1 };
+
+/*
+ * How many facts this one stands for. 0: it is in the ledger, and over and done with. For what was seen; what
+ * is decided of before that is to be counted as seen then.
+ */
+static __always_inline __u32 stands_for(void)
+{
+	__u32 one_in = governed.one_in;
+
+	if (one_in == 1)
+		return 1;
+	if (!one_in) {
+		COUNT(aggregated);
+		return 0;
+	}
+	if (bpf_get_prandom_u32() & (one_in - 1)) {
+		COUNT(sampled_out);
+		return 0;
+	}
+	return one_in;
+}
+
+/* It began when the hooks that would have told of its end were not there. */
+static __always_inline bool began_unwatched(__u64 start_ns)
+{
+	return start_ns < governed.since_ns;
+}
+
+#endif

@@ -1,0 +1,77 @@
+//! What a fact costs that is told, that is left out by sampling, and that is only counted, as the kernel measures
+//! it: opens and reads. Rounds of all cases alternate and medians are shown. Needs root:
+//! `cargo run --release -p chandra-signals --example governed_cost`
+#![allow(clippy::unwrap_used, reason = "it stops where it cannot measure")]
+
+use std::fs::File;
+use std::num::NonZeroU32;
+use std::os::unix::fs::FileExt;
+
+use chandra_loader::abi::group_field;
+use chandra_loader::cost::{self, Statistics};
+use chandra_loader::governed::Share;
+use chandra_loader::load::{Options, Request, load};
+use chandra_loader::{ledger, ring};
+use chandra_signals::filter::Filter;
+use chandra_signals::registry::signal;
+
+const ROUNDS: usize = 11;
+const FACTS: u64 = 20_000;
+
+fn opens() {
+    (0..FACTS).for_each(|_| drop(File::open("/usr/share/doc/libc6/../libc6/copyright").unwrap()));
+}
+
+fn reads() {
+    let zero = File::open("/dev/zero").unwrap();
+    (0..FACTS).for_each(|_| zero.read_exact_at(&mut [0], 0).unwrap());
+}
+
+/// Nanoseconds in programs for each fact that was seen.
+fn measure(name: &str, group_by: u32, share: Share, act: fn()) -> u64 {
+    let signal = signal(name).unwrap();
+    let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
+    let own = Filter { pids: vec![std::process::id()], ..Filter::default() };
+    let loaded = load(&Request {
+        spec: &signal.spec,
+        hooks: &hooks,
+        config: own.config(1, group_by).unwrap(),
+        map_entries: &[],
+        tracepoints: Ok(&[]),
+        options: &Options { ring_bytes: Some(64 << 20), ..Options::default() },
+    })
+    .unwrap();
+    loaded.tell_share(share).unwrap();
+    ring::listen(&loaded.map("reader").unwrap()).unwrap();
+    act();
+    let spent: u64 = cost::read(loaded.object()).iter().map(|program| program.run_time_ns).sum();
+    let books = ledger::read(loaded.object());
+    assert_eq!((books.imbalance(), books.lost), (0, 0));
+    spent / books.seen.max(1)
+}
+
+fn main() {
+    let seldom = Share::OneIn(NonZeroU32::new(256).unwrap());
+    let by_pid = group_field::GROUP_PID;
+    let cases: [(&str, &str, u32, Share, fn()); 7] = [
+        ("file_open: told", "file_open", 0, Share::ALL, opens),
+        ("file_open: one in 256", "file_open", 0, seldom, opens),
+        ("file_open: counted in the ledger", "file_open", 0, Share::Counted, opens),
+        ("file_io: all, as histograms", "file_io", 0, Share::ALL, reads),
+        ("file_io: one in 256", "file_io", 0, seldom, reads),
+        ("file_io: all, by process", "file_io", by_pid, Share::ALL, reads),
+        ("file_io: one in 256, by process", "file_io", by_pid, seldom, reads),
+    ];
+    let _statistics = Statistics::enable().unwrap();
+    let mut figures = vec![Vec::new(); cases.len()];
+    for _ in 0..ROUNDS {
+        for ((_, name, group_by, share, act), figures) in cases.iter().zip(&mut figures) {
+            figures.push(measure(name, *group_by, *share, *act));
+        }
+    }
+    println!("{:<46}{:>12}", "ns a fact, measuring included", "median");
+    for ((name, ..), figures) in cases.iter().zip(&mut figures) {
+        figures.sort_unstable();
+        println!("{name:<46}{:>12}", figures[figures.len() / 2]);
+    }
+}
