@@ -51,9 +51,8 @@ fn a_container_at_its_cpu_limit_is_told_of_as_the_kernel_has_it() {
     let id = cri.run(&sandbox, &pod, &Container::named("app", &["/bin/sh", "-c", script]));
     let folder = limited(&format!("{}/{id}", cri.cgroup_of(&pod)));
     wait_for("a throttled container", || (stat(&folder, "nr_throttled")? >= 10).then_some(()));
-    cri.execute(&id, &["touch", "/rest"]);
-    let labels =
-        "{namespace=\"test\",workload_kind=\"\",workload=\"\",pod=\"busy\",container=\"app\"}";
+    cri.execute(&id, &["/bin/sh", "-c", ": > /rest"]);
+    let labels = "{namespace=\"test\",workload_kind=\"Pod\",workload=\"busy\",pod=\"busy\",container=\"app\"}";
     wait_for("the metrics, as the kernel has it", || {
         let text = get_as(agent.address(), "/metrics", "text/plain").1;
         let told = |name: &str| {

@@ -58,9 +58,9 @@ fn kills_are_counted_by_pod_without_being_asked_for() {
         "while [ ! -e /go ]; do sleep 0.05; done; x=0123456789abcdef; while :; do x=$x$x; done";
     let id = cri.run(&sandbox, &pod, &Container::named("app", &["/bin/sh", "-c", script]));
     oom::limit(&format!("{}/{id}", cri.cgroup_of(&pod)), LIMIT_BYTES);
-    cri.execute(&id, &["touch", "/go"]);
+    cri.execute(&id, &["/bin/sh", "-c", ": > /go"]);
     wait_for("the end of the container", || cri.exit_code(&id));
-    let sample = "chandra_oom_kills_total{namespace=\"test\",workload_kind=\"\",workload=\"\",pod=\"hungry\",container=\"app\"} 1";
+    let sample = "chandra_oom_kills_total{namespace=\"test\",workload_kind=\"Pod\",workload=\"hungry\",pod=\"hungry\",container=\"app\"} 1";
     wait_for("the metric", || {
         let text = get_as(agent.address(), "/metrics", "text/plain").1;
         text.lines().any(|line| line == sample).then_some(())
