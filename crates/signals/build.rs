@@ -96,6 +96,9 @@ struct TraceToml {
     #[serde(default)]
     kinds: Vec<String>,
     hooks: Vec<String>,
+    /// What it counts by where nothing else is asked for; empty for a verb that shows records.
+    #[serde(default)]
+    counted_by: Vec<String>,
     histogram: Option<HistogramToml>,
 }
 
@@ -104,6 +107,9 @@ struct TraceToml {
 struct HistogramToml {
     unit: String,
     operations: Vec<String>,
+    /// A line for each, in place of a drawing.
+    #[serde(default)]
+    totals: bool,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +164,11 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("error", "GROUP_CODE"),
     ("call", "GROUP_CODE"),
     ("message", "GROUP_CODE"),
+    ("fault", "GROUP_CODE"),
+    ("signal", "GROUP_CODE"),
+    ("name", "GROUP_COMM"),
+    ("errno", "GROUP_ERROR"),
+    ("irq", "GROUP_NUMBER"),
 ];
 
 /// Where the format of unwind tables stands.
@@ -302,14 +313,17 @@ fn write_entry(
         let mask = mask_of(&trace.kinds)?;
         writeln!(
             out,
-            "            Trace {{ name: {:?}, summary: {:?}, kinds: {mask:#x}, hooks: &{:?},",
-            trace.name, trace.summary, trace.hooks
+            "            Trace {{ name: {:?}, summary: {:?}, kinds: {mask:#x}, hooks: &{:?}, counted_by: &[{}],",
+            trace.name,
+            trace.summary,
+            trace.hooks,
+            group_fields(&trace.counted_by)?
         )?;
         match &trace.histogram {
             Some(histogram) => writeln!(
                 out,
-                "                histogram: Some(HistogramSpec {{ unit: {:?}, operations: &{:?} }}) }},",
-                histogram.unit, histogram.operations
+                "                histogram: Some(HistogramSpec {{ unit: {:?}, operations: &{:?}, totals: {} }}) }},",
+                histogram.unit, histogram.operations, histogram.totals
             )?,
             None => writeln!(out, "                histogram: None }},")?,
         }

@@ -11,7 +11,9 @@ use crate::launch::checked;
 use crate::patience::wait_for;
 
 mod acts;
+mod calls;
 mod family;
+mod memory;
 mod relative;
 
 pub use acts::play;

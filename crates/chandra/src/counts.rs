@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use chandra_doctor::Problem;
 use chandra_event::drop::protocol_word;
 use chandra_event::histogram::Histogram;
+use chandra_event::names::errno_name;
 use chandra_event::tcp::State;
 use chandra_event::text;
 use chandra_loader::abi::{self, GroupKey, group_field};
@@ -86,8 +87,16 @@ fn field(signal: &Signal, bit: u32, key: &GroupKey, context: &Context) -> Value 
             protocol_word(key.ethertype, protocol).map_or(Value::Null, Value::from)
         }
         group_field::GROUP_DEVICE => device::name(key.device).into(),
+        group_field::GROUP_NUMBER => key.number.into(),
+        group_field::GROUP_ERROR if key.number == 0 => Value::Null,
+        group_field::GROUP_ERROR => errno(key.number).into(),
         _ => (signal.code_text)(key.code, context).into(),
     }
+}
+
+/// The name of an error, or its number.
+pub fn errno(number: u16) -> String {
+    errno_name(number.into()).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 /// An address of the kernel's family number (2 or 10); an IPv4-mapped one counts as IPv4.

@@ -19,10 +19,12 @@ pub mod histogram;
 pub mod icmp;
 pub mod json;
 pub mod off_cpu;
+pub mod oom;
 pub mod priority;
 pub mod process;
 pub mod record;
 pub mod reference;
+pub mod signal;
 pub mod socket;
 pub mod system_call;
 pub mod table;
@@ -44,7 +46,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 34] = [
+pub static KINDS: [&Kind; 36] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -78,5 +80,7 @@ pub static KINDS: [&Kind; 34] = [
     &icmp::ICMP_OTHER,
     &cpu_sample::CPU_SAMPLE,
     &off_cpu::OFF_CPU,
+    &oom::OOM_KILL,
+    &signal::SIGNAL_SENT,
     &who::CONTAINER_DESCRIBED,
 ];

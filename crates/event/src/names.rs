@@ -29,6 +29,11 @@ pub(crate) fn signal(number: u8) -> impl fmt::Display {
     })
 }
 
+/// The same as text.
+pub fn signal_name(number: u8) -> String {
+    signal(number).to_string()
+}
+
 /// Errors from 1 on; two numbers were never given a name.
 #[rustfmt::skip]
 const ERRNOS: [&str; 133] = [

@@ -12,7 +12,9 @@ use crate::drop::Drop;
 use crate::file::FileOpen;
 use crate::icmp::Icmp;
 use crate::off_cpu::OffCpu;
+use crate::oom::OomKill;
 use crate::process::{Exec, Exit, Fork, Process};
+use crate::signal::SignalSent;
 use crate::socket::Transport;
 use crate::system_call::SystemCall;
 use crate::tcp::Tcp;
@@ -162,6 +164,10 @@ pub enum Event<'a> {
     CpuSample(&'a CpuSample<'a>),
     /// A thread came back to a CPU after a wait.
     OffCpu(&'a OffCpu<'a>),
+    /// The kernel killed a process for want of memory.
+    OomKill(&'a OomKill),
+    /// A signal was sent.
+    SignalSent(&'a SignalSent),
     /// A record of a signal that this crate has no type for.
     Other,
 }
@@ -213,6 +219,8 @@ pub trait Record {
             Event::Icmp(icmp) => icmp.process.as_ref(),
             Event::CpuSample(sample) => Some(&sample.process),
             Event::OffCpu(wait) => Some(&wait.sample.process),
+            Event::OomKill(kill) => kill.victim.as_ref().map(|victim| &victim.process),
+            Event::SignalSent(sent) => sent.process.as_ref(),
             Event::Other => None,
         }
     }

@@ -10,11 +10,13 @@ use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
 use crate::icmp::{Class, Icmp, Malformed, Quoted};
 use crate::off_cpu::{OffCpu, WaitReason};
+use crate::oom::{MemoryLimit, OomKill, Resident, Victim};
 use crate::process::{
     Arguments, Capabilities, Comm, Credentials, Exec, Executable, Exit, FileStatus, Fork, Groups,
     Listening, Namespaces, Process, Rights, Stream,
 };
 use crate::record::Record;
+use crate::signal::{Outcome, SignalSent, Target};
 use crate::socket::{Ends, Part, Transport};
 use crate::system_call::{self, SystemCall};
 use crate::tcp::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
@@ -337,6 +339,54 @@ pub fn off_cpu() -> OffCpu<'static> {
     }
 }
 
+/// Of a container that reached its limit.
+pub fn oom_kill() -> OomKill {
+    OomKill {
+        time: NOW,
+        thread_id: 99,
+        victim: Some(Victim {
+            process: process(99, 1, *b"java\0\0\0\0\0\0\0\0\0\0\0\0"),
+            total_bytes: 4 << 30,
+            page_table_bytes: 1 << 20,
+            oom_score_adjustment: -997,
+            resident: Some(Resident {
+                anonymous_bytes: 255 << 20,
+                file_bytes: 1 << 20,
+                shared_memory_bytes: 0,
+            }),
+        }),
+        limit: Some(MemoryLimit {
+            cgroup_id: 4200,
+            cgroup_hierarchy: 0,
+            bytes: 256 << 20,
+            usage_bytes: 256 << 20,
+        }),
+        allocator_pid: 99,
+        allocator_comm: Comm(*b"GC Thread#0\0\0\0\0\0"),
+    }
+}
+
+/// A shell's kill(1).
+pub fn signal_sent() -> SignalSent {
+    SignalSent {
+        time: NOW,
+        process: Some(process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0")),
+        signal: 15,
+        code: Some(0),
+        is_by_kernel: false,
+        is_to_process: true,
+        outcome: Outcome::Delivered,
+        target: Target {
+            pid: 101,
+            thread_id: 101,
+            start_boottime_ns: 6_000_000_000,
+            cgroup_id: 4300,
+            cgroup_hierarchy: 0,
+            comm: Comm(*b"sleep\0\0\0\0\0\0\0\0\0\0\0"),
+        },
+    }
+}
+
 /// At a client.
 pub fn udp(happened: udp::Happened) -> Udp {
     Udp {
@@ -476,5 +526,7 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&unknown_icmp());
     each(&cpu_sample());
     each(&off_cpu());
+    each(&oom_kill());
+    each(&signal_sent());
     each(&Described { time: NOW, pending_records: 3 });
 }

@@ -68,6 +68,13 @@ impl Unit {
         let _ = write!(out, "{value}{symbol}");
     }
 
+    /// Two or three digits in the largest unit that fits, as text: `1.2ms`.
+    pub fn scaled(self, value: u64) -> String {
+        let mut text = String::new();
+        self.push_scaled(value, &mut text);
+        text
+    }
+
     /// Appends two or three digits in the largest unit that fits: `1.2ms`, `350µs`, `3h07m`.
     pub(crate) fn push_scaled(self, value: u64, out: &mut String) {
         match self {

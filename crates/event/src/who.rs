@@ -198,7 +198,9 @@ impl Known<'_> {
             | Event::Udp(_)
             | Event::Icmp(_)
             | Event::CpuSample(_)
-            | Event::OffCpu(_) => (false, false),
+            | Event::OffCpu(_)
+            | Event::OomKill(_)
+            | Event::SignalSent(_) => (false, false),
             Event::Other => {
                 let has = |path| self.kind().field(path).is_some();
                 (has(EXECUTABLE.path), has("parent.pid"))

@@ -55,6 +55,8 @@ pub static TARGETS: &[Target] = &[
     ("record_icmp", record_icmp),
     ("record_cpu_profile", record_cpu_profile),
     ("record_off_cpu", record_off_cpu),
+    ("record_oom_kill", record_oom_kill),
+    ("record_signal_sent", record_signal_sent),
     ("perf_records", perf_records),
     ("proc_maps", proc_maps),
     ("config_file", config_file),
@@ -157,6 +159,16 @@ pub fn record_icmp(bytes: &[u8]) {
 /// Bytes from the ring of the signal `off_cpu`.
 pub fn record_off_cpu(bytes: &[u8]) {
     record("off_cpu", bytes);
+}
+
+/// Bytes from the ring of the signal `oom_kill`.
+pub fn record_oom_kill(bytes: &[u8]) {
+    record("oom_kill", bytes);
+}
+
+/// Bytes from the ring of the signal `signal_sent`.
+pub fn record_signal_sent(bytes: &[u8]) {
+    record("signal_sent", bytes);
 }
 
 /// Bytes from the ring of the signal `cpu_profile`.

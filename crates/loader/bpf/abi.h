@@ -82,6 +82,8 @@ enum group_field {
 	GROUP_NET_NAMESPACE = 1 << 12,
 	GROUP_PROTOCOL = 1 << 13,
 	GROUP_DEVICE = 1 << 14,
+	GROUP_NUMBER = 1 << 15,
+	GROUP_ERROR = 1 << 16, /* of what is counted in `groups`; a histogram has all */
 };
 
 /* Fields that are not grouped by stay zero. */
@@ -103,7 +105,8 @@ struct group_key {
 	__u8 protocol; /* of IP */
 	__u8 family;
 	__u8 state;
-	__u8 padding[3];
+	__u8 padding;
+	__u16 number; /* an errno, an interrupt's: the signal says which */
 	__u32 device; /* of blocks: its major number above the 20 bits of its minor one */
 };
 

@@ -2,7 +2,7 @@
 /*
  * Log2 histograms that the kernel keeps: nothing crosses per value.
  *
- * What is grouped by nothing lies in an array by the key's code, which costs a few nanoseconds; what
+ * What is grouped by nothing else lies in an array by the key's code, which costs a few nanoseconds; what
  * is grouped lies in a table by the whole key.
  */
 #ifndef CHANDRA_HISTOGRAM_H
@@ -10,9 +10,12 @@
 
 #include "probe.h"
 
+/* A signal may have more of them. */
+#ifndef HISTOGRAM_CODES
 #define HISTOGRAM_CODES 8
+#endif
 
-/* By the key's code, where nothing is grouped by. Bytes: max_entries x 528 x CPUs. */
+/* By the key's code, where nothing else is grouped by. Bytes: max_entries x 528 x CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, HISTOGRAM_CODES);
@@ -43,7 +46,7 @@ static __always_inline struct histogram *histogram_of(const struct group_key *ke
 	__u32 zero = 0;
 	void *nothing;
 
-	if (!config.group_by)
+	if (!(config.group_by & ~(GROUP_CODE | GROUP_ERROR)))
 		return bpf_map_lookup_elem(&ungrouped, &key->code);
 	histogram = bpf_map_lookup_elem(&histograms, key);
 	if (histogram)

@@ -110,6 +110,11 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+/* On the 64-bit kernels that there are probes for. */
+typedef struct {
+	__s64 counter;
+} atomic_long_t;
+
 typedef struct {
 	unsigned int val;
 } kuid_t;
@@ -263,6 +268,22 @@ struct mm_struct {
 	unsigned long env_start;
 	unsigned long env_end;
 	struct file *exe_file;
+	unsigned long total_vm; /* pages */
+	atomic_long_t pgtables_bytes;
+};
+/* Pages by what they are, counted apart on each CPU since 6.2: what is left there is not in `count`. */
+enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
+struct percpu_counter {
+	__s64 count;
+};
+struct mm_struct___since_6_2 {
+	struct percpu_counter rss_stat[NR_MM_COUNTERS];
+};
+struct mm_rss_stat {
+	atomic_long_t count[NR_MM_COUNTERS];
+};
+struct mm_struct___before_6_2 {
+	struct mm_rss_stat rss_stat;
 };
 struct tty_struct {
 	char name[64];
@@ -275,6 +296,7 @@ struct signal_struct {
 	unsigned int flags;
 	struct pid *pids[PIDTYPE_MAX];
 	struct tty_struct *tty;
+	short oom_score_adj;
 };
 struct cred {
 	kuid_t uid;
@@ -320,6 +342,15 @@ struct css_set {
 	struct cgroup_subsys_state *subsys[1];
 	struct cgroup *dfl_cgrp;
 };
+/* Of a cgroup's memory, in pages. */
+struct page_counter {
+	atomic_long_t usage;
+	unsigned long max;
+};
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+	struct page_counter memory;
+};
 /* On x86; elsewhere it has no `status`. */
 struct thread_info {
 	__u32 status;
@@ -354,6 +385,12 @@ struct task_struct___state {
 };
 struct task_struct___state_before_5_14 {
 	volatile long state;
+};
+struct irqaction {
+	const char *name;
+};
+struct kernel_siginfo {
+	int si_code;
 };
 struct gendisk {
 	int major;

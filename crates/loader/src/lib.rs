@@ -31,6 +31,7 @@ pub mod ring;
 pub mod sampling;
 pub mod selection;
 pub mod sideband;
+mod software_event;
 pub mod spec;
 pub mod tail_call;
 mod tracefs;

@@ -9,6 +9,7 @@ use libbpf_rs::{
     AsRawLibbpf, Link, MapCore, MapType, Object, ObjectBuilder, OpenObject, ProgramMut,
 };
 
+use crate::abi::group_field;
 use crate::budget;
 use crate::cgroup_root;
 use crate::doorbell::{self, Doorbells};
@@ -20,6 +21,7 @@ use crate::memory;
 use crate::ring::WAKE_INTERVAL;
 use crate::sampling::Sampling;
 use crate::selection;
+use crate::software_event::{self, SoftwareEvents};
 use crate::spec::Rung;
 use crate::tracefs;
 
@@ -102,7 +104,9 @@ pub fn configure(
                 }),
             "events" => map.set_max_entries(u32::try_from(ring_bytes).unwrap_or(1 << 31)),
             // Not grouped by anything: the tables of groups shrink to nothing.
-            "groups" | "histograms" if config.group_by == 0 => map.set_max_entries(1),
+            "groups" if config.group_by == 0 => map.set_max_entries(1),
+            // Those of codes alone have a place of their own.
+            "histograms" if config.group_by & !BY_CODE_ALONE == 0 => map.set_max_entries(1),
             selection::MAP if config.selects_cgroups == 0 => map.set_max_entries(1),
             name if budget::MAPS.contains(&name) && config.budget_record_ns == 0 => {
                 map.set_max_entries(1)
@@ -126,6 +130,9 @@ pub fn configure(
     }
     Ok(())
 }
+
+/// What `bpf/histogram.h` keeps in its array.
+const BY_CODE_ALONE: u32 = group_field::GROUP_CODE | group_field::GROUP_ERROR;
 
 /// libbpf's refusal: errno, positive, and everything it said.
 pub struct Refused {
@@ -157,6 +164,8 @@ pub enum Attachment {
     Link(Link),
     /// To clocks.
     Sampling { _clocks: Sampling },
+    /// To events that the kernel counts.
+    SoftwareEvents { _events: SoftwareEvents },
     /// To an interrupt that other programs of the object ask for.
     Interrupt { link: Link, _doorbells: Doorbells },
 }
@@ -166,7 +175,7 @@ impl Attachment {
     pub fn link(&self) -> Option<&Link> {
         match self {
             Self::Link(link) | Self::Interrupt { link, .. } => Some(link),
-            Self::Sampling { .. } => None,
+            Self::Sampling { .. } | Self::SoftwareEvents { .. } => None,
         }
     }
 }
@@ -195,6 +204,11 @@ pub fn attach_rung(
 fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, (i32, String)> {
     kernel_log::take();
     let program = program(object, name)?;
+    if let Some(event) = software_event::of_program(name) {
+        let events = SoftwareEvents::start(&program, event);
+        let attachment = events.map(|_events| Attachment::SoftwareEvents { _events });
+        return attachment.map_err(not_sampled);
+    }
     if program.section() == SAMPLED {
         let sampling = Sampling::start(&program, options.sample_hertz());
         return sampling.map(|_clocks| Attachment::Sampling { _clocks }).map_err(not_sampled);

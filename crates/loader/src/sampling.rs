@@ -34,7 +34,7 @@ const JITTER: f64 = 0.05;
 // include/uapi/linux/perf_event.h: `_IO('$', 0)`, `_IOW('$', 4, __u64)`, `_IOW('$', 8, __u32)`.
 pub(crate) const IOC_ENABLE: libc::Ioctl = 0x2400;
 const IOC_PERIOD: libc::Ioctl = 0x4008_2404;
-const IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
+pub(crate) const IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
 
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 

@@ -54,6 +54,30 @@ impl Cell for Counter {
     }
 }
 
+/// Only grows: a time, counted in nanoseconds and told in seconds.
+#[derive(Debug, Default)]
+pub struct Seconds(Counter);
+
+impl Seconds {
+    /// So many nanoseconds more.
+    pub fn add_ns(&self, nanoseconds: u64) {
+        self.0.add(nanoseconds);
+    }
+}
+
+impl Cell for Seconds {
+    type Shape = ();
+    const KIND: Kind = Kind::Counter;
+
+    fn new(&(): &()) -> Self {
+        Self::default()
+    }
+
+    fn read(&self) -> Reading {
+        Reading::Number((self.0.get() as f64 / 1e9).into())
+    }
+}
+
 /// Goes up and down.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Counter, Gauge};
+use crate::cell::{Cell, Counter, Gauge, Seconds};
 use crate::family::{Expose, Family, Figures};
 use crate::histogram::Histogram;
+use crate::powers_of_two::{self, PowersOfTwo};
 use crate::spec::{Kind, Spec, SpecError};
 use crate::writer::Writer;
 
@@ -58,6 +59,22 @@ impl Registry {
     /// When it cannot be named so.
     pub fn counter(&self, spec: Spec) -> Result<Family<Counter>, SpecError> {
         self.family(spec, ())
+    }
+
+    /// A family of counters of time.
+    ///
+    /// # Errors
+    /// When it cannot be named so.
+    pub fn seconds(&self, spec: Spec) -> Result<Family<Seconds>, SpecError> {
+        self.family(spec, ())
+    }
+
+    /// A family of histograms that are counted elsewhere, by powers of two of nanoseconds.
+    ///
+    /// # Errors
+    /// When it cannot be named so.
+    pub fn powers_of_two(&self, spec: Spec) -> Result<Family<PowersOfTwo>, SpecError> {
+        self.family(spec, powers_of_two::TOLD.map(powers_of_two::bound_seconds).collect())
     }
 
     /// A family of gauges.

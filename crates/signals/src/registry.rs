@@ -96,6 +96,9 @@ pub struct Trace {
     pub kinds: u32,
     /// Hooks it needs; the first is the one without which it shows nothing.
     pub hooks: &'static [&'static str],
+    /// What it counts by where nothing else is asked for; empty for one that shows records, or that draws
+    /// one histogram of all.
+    pub counted_by: &'static [(&'static str, u32)],
     /// It draws histograms instead of showing records.
     pub histogram: Option<HistogramSpec>,
 }
@@ -105,8 +108,18 @@ pub struct Trace {
 pub struct HistogramSpec {
     /// Unit of the values: `ns`.
     pub unit: &'static str,
-    /// Names of the operations by their code.
+    /// Names of the operations by their code; none where a group's code is something else.
     pub operations: &'static [&'static str],
+    /// A line for each is shown, with how many and how long in all, in place of a drawing.
+    pub totals: bool,
+}
+
+impl HistogramSpec {
+    /// The operation of a code; `None` where codes are none.
+    pub fn operation(&self, code: u32) -> Option<&'static str> {
+        let known = usize::try_from(code).ok().and_then(|code| self.operations.get(code));
+        (!self.operations.is_empty()).then(|| known.copied().unwrap_or("unknown"))
+    }
 }
 
 /// A family of metrics, of numbers that the kernel keeps.
@@ -116,7 +129,7 @@ pub struct Metric {
     pub name: &'static str,
     /// What it is, in a line.
     pub help: &'static str,
-    /// Its unit: `seconds` (the kernel's values are nanoseconds then) or `bytes`.
+    /// Its unit: `seconds` (the kernel's values are nanoseconds then) or `bytes`, or none.
     pub unit: &'static str,
     /// Where its numbers are.
     pub kind: MetricKind,

@@ -151,7 +151,9 @@ impl Stage {
             ("reset", []) => socket::reset(self.connection.take().unwrap()),
             ("close", []) => self.connection = None,
             _ => {
-                let answer = super::family::perform(command, arguments);
+                let answer = super::family::perform(command, arguments)
+                    .or_else(|| super::memory::perform(command, arguments))
+                    .or_else(|| super::calls::perform(command, arguments));
                 return answer
                     .unwrap_or_else(|| panic!("no such command: {command} {arguments:?}"));
             }

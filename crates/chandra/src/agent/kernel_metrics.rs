@@ -1,27 +1,28 @@
 //! Families of metrics whose numbers the kernel keeps: read from the probes' maps when somebody asks.
 //!
-//! How many series there are is bounded by the maps. A map is read once for all families of its signal, so
+//! Those that are told by pods are not here, but in `leveled`. How many series there are is bounded by the maps. A map is read once for all families of its signal, so
 //! that they agree.
 
 use std::collections::BTreeMap;
 
 use chandra_event::histogram::Histogram;
 use chandra_loader::abi::GroupKey;
+use chandra_metrics::network::Level;
+use chandra_metrics::powers_of_two::{TOLD, bound_seconds};
 use chandra_metrics::{FamilyWriter, Kind, Writer};
 use chandra_signals::{Context, Metric, MetricKind, Signal};
 
 use super::state::SignalState;
 use crate::counts;
 
-/// The buckets that are told, by powers of two nanoseconds: from 1 µs to 8.6 s. What is below or above is
-/// in the first and in that without a bound.
-const BUCKETS: std::ops::RangeInclusive<usize> = 9..=32;
-
 const NANOSECONDS: f64 = 1e9;
 
 /// Writes the families of all signals that are on and work.
 pub fn write(signals: &[SignalState], out: &mut Writer<'_>) {
-    for state in signals.iter().filter(|state| state.is_on && state.verdict().is_active()) {
+    for state in signals
+        .iter()
+        .filter(|state| state.is_on && state.level == Level::Node && state.verdict().is_active())
+    {
         let read = |kind| state.signal.metrics.iter().any(|metric| metric.kind == kind);
         let histograms = read(MetricKind::Histogram).then(|| state.with_loaded(counts::histograms));
         let histograms = histograms.flatten().and_then(Result::ok).unwrap_or_default();
@@ -50,7 +51,8 @@ pub fn write(signals: &[SignalState], out: &mut Writer<'_>) {
     }
 }
 
-type Labels = Vec<(&'static str, String)>;
+/// Labels with their values.
+pub type Labels = Vec<(&'static str, String)>;
 
 /// What has the same labels is one series.
 fn series<T: Default>(
@@ -61,12 +63,13 @@ fn series<T: Default>(
 ) -> BTreeMap<Labels, T> {
     let mut all = BTreeMap::new();
     for (key, value) in groups {
-        add(all.entry(labels(signal, metric, key)).or_default(), value);
+        add(all.entry(own_labels(signal, metric, key)).or_default(), value);
     }
     all
 }
 
-fn labels(signal: &Signal, metric: &Metric, key: &GroupKey) -> Labels {
+/// What a family tells apart by itself.
+pub fn own_labels(signal: &Signal, metric: &Metric, key: &GroupKey) -> Labels {
     let operation = (!metric.operations.is_empty()).then(|| {
         let code = usize::try_from(key.code).ok();
         let name = code.and_then(|code| metric.operations.get(code)).unwrap_or(&"unknown");
@@ -88,8 +91,7 @@ fn write_histogram(family: &mut FamilyWriter<'_>, labels: &Labels, histogram: &H
     let mut up_to = 0_u64;
     let buckets = histogram.buckets.iter().enumerate().filter_map(|(index, count)| {
         up_to += count;
-        let bound = (1_u64 << (index + 1).min(63)) as f64 / NANOSECONDS;
-        BUCKETS.contains(&index).then_some((bound, up_to))
+        TOLD.contains(&index).then_some((bound_seconds(index), up_to))
     });
     let all = (histogram.count(), histogram.sum as f64 / NANOSECONDS);
     family.histogram(&borrowed(labels), buckets, all);
@@ -116,7 +118,7 @@ mod tests {
             text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')).unwrap()
         };
         let buckets = text.lines().filter(|line| line.starts_with("h_seconds_bucket")).count();
-        assert_eq!(buckets, BUCKETS.count() + 1, "{text}");
+        assert_eq!(buckets, TOLD.count() + 1, "{text}");
         assert_eq!(value("h_seconds_bucket{le=\"0.000001024\"}"), "3");
         assert_eq!(value("h_seconds_bucket{le=\"0.000002048\"}"), "4");
         assert_eq!(value("h_seconds_bucket{le=\"8.589934592\"}"), "5");

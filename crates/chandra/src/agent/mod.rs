@@ -12,9 +12,12 @@ mod flows;
 pub mod governor;
 mod http;
 mod kernel_metrics;
+mod leveled;
 mod losses;
 mod metrics;
+mod oom_kills;
 mod otlp;
+mod pod_labels;
 mod pods;
 mod printer;
 pub mod profiles;
@@ -24,6 +27,7 @@ mod reference;
 mod rights;
 mod sink;
 mod state;
+mod throttling;
 mod verdicts;
 
 use std::net::TcpListener;
@@ -50,10 +54,13 @@ use budgets::Budgets;
 use export::Exporting;
 use flows::Flowing;
 use governor::{Governor, Meter};
+use leveled::LeveledMetrics;
+use oom_kills::OomKills;
 use otlp::Drops;
 use printer::Queue;
 use sink::{Consumers, Delivering};
 use state::{AgentState, SignalState};
+use throttling::Throttling;
 use verdicts::Verdicts;
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
@@ -230,6 +237,27 @@ fn budgets(state: &AgentState) -> Result<Budgets, Problem> {
     })
 }
 
+/// What tells by pods what the kernel counts by cgroups.
+fn leveled(state: &AgentState) -> Result<LeveledMetrics, Problem> {
+    LeveledMetrics::new(&state.signals, &state.registry).map_err(|error| {
+        Problem::new(Check::USAGE, "cannot tell what the kernel counts", error, "report this")
+    })
+}
+
+/// What counts waits for a share of processors.
+fn throttling(state: &AgentState) -> Result<Throttling, Problem> {
+    Throttling::new(&state.registry).map_err(|error| {
+        Problem::new(Check::USAGE, "cannot count throttled containers", error, "report this")
+    })
+}
+
+/// What counts kills for want of memory.
+fn oom_kills(state: &AgentState) -> Result<OomKills, Problem> {
+    OomKills::new(&state.registry).map_err(|error| {
+        Problem::new(Check::USAGE, "cannot count kills for want of memory", error, "report this")
+    })
+}
+
 /// What writes flows to files, where that is asked for.
 fn export(options: &AgentOptions, state: &AgentState) -> Result<Option<Exporting>, Problem> {
     if options.export.is_off() {
@@ -272,7 +300,15 @@ fn follow_all(
     });
     let parts: Vec<_> = parts.collect();
     let signals = live.iter().map(|(signal, _)| *signal).collect();
-    let consumers = Consumers { flows, audit: auditing, drops, budgets: budgets(state)? };
+    let consumers = Consumers {
+        flows,
+        audit: auditing,
+        drops,
+        budgets: budgets(state)?,
+        oom_kills: oom_kills(state)?,
+        throttling: throttling(state)?,
+        leveled: leveled(state)?,
+    };
     let mut sink = Delivering::new(state, signals, queue, consumers, options);
     let plan = Plan {
         parts: &parts,

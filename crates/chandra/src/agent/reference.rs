@@ -9,11 +9,15 @@ use std::path::Path;
 
 use chandra_loader::abi::Counters;
 use chandra_metrics::hubble::{HubbleMetrics, Options};
-use chandra_metrics::network::{Levels, NetworkMetrics};
+use chandra_metrics::network::{Level, Levels, NetworkMetrics};
 use chandra_metrics::{Heading, Kind, Reading, Registry, Sink, Writer};
+use chandra_signals::{MetricKind, SIGNALS, Signal};
 
 use super::state::Books;
-use super::{audit, budgets, export, governor, metrics, otlp, profiles};
+use super::{
+    audit, budgets, export, governor, leveled, metrics, oom_kills, otlp, profiles, throttling,
+};
+use crate::cli::kernel_levels::has_levels;
 
 const HEAD: &str = "\
 # Metrics
@@ -26,6 +30,8 @@ Every family that `chandra agent` tells on `/metrics`, drawn from the code; the 
   chosen; `hubble_http_requests_total` of `httpV2` has `status`, too.
 - Histograms of times stand here with the labels of their finest level, `pod` (`--metrics-levels`). To a
   server that asks for protobuf they are native histograms, too: schema 3, from 2^-30 to 2^50.
+- Families of signals that only count in the kernel are told while the signal is on (`--signals`), and have
+  `namespace`, `workload_kind`, `workload` and `pod` only where that is asked for (`--kernel-metrics-levels`).
 - A series whose labels all say `overflow` has what its family had no room for (`--metrics-max-series`).
 
 | metric | type | labels | what it tells |
@@ -89,7 +95,21 @@ fn catalogue() -> Catalogue {
     let hubble = HubbleMetrics::new(&Options::parse(all).unwrap(), &registry).unwrap();
     let network = NetworkMetrics::new(&Levels::parse("pod").unwrap(), &registry).unwrap();
     let limited = registry.counter(budgets::spec()).unwrap();
+    let kills = registry.counter(oom_kills::spec()).unwrap();
+    let throttled = throttling::Throttling::new(&registry).unwrap();
     let exported = registry.counter(export::spec()).unwrap();
+    let with_signal =
+        |signal: &'static Signal| signal.metrics.iter().map(move |metric| (signal, metric));
+    for (signal, metric) in SIGNALS.iter().flat_map(with_signal) {
+        let kind = match metric.kind {
+            MetricKind::Counter => Kind::Counter,
+            MetricKind::Histogram => Kind::Histogram,
+        };
+        let mut family = out.family(kind, metric.name, metric.unit, metric.help);
+        let labels = leveled::labels(metric, finest(signal));
+        let mut labels = labels.into_iter().map(|name| (name, ""));
+        family.series(&mut labels, &Reading::Number(0_u64.into()), None);
+    }
     // Its own families, and none of the others, which have no series.
     registry.write(&mut out);
     for (kind, spec) in registry.specs() {
@@ -98,8 +118,13 @@ fn catalogue() -> Catalogue {
         family.series(&mut labels, &Reading::Number(0_u64.into()), None);
     }
     out.finish();
-    drop((hubble, network, exported, limited));
+    drop((hubble, network, exported, limited, kills, throttled));
     catalogue
+}
+
+/// The finest level of a signal's families.
+fn finest(signal: &Signal) -> Level {
+    if has_levels(signal) { Level::Pod } else { Level::Node }
 }
 
 fn render(catalogue: &Catalogue) -> String {

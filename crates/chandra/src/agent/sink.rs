@@ -1,6 +1,7 @@
 //! Where the agent's records go: into flows and profiles, and rendered for the printer, many at a time.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use chandra_event::feed::Feed;
 use chandra_event::json;
@@ -12,9 +13,12 @@ use chandra_identity::Identity;
 use super::audit::Auditing;
 use super::budgets::Budgets;
 use super::flows::Flowing;
+use super::leveled::LeveledMetrics;
+use super::oom_kills::OomKills;
 use super::otlp::Drops;
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
+use super::throttling::Throttling;
 use crate::cli::agent::AgentOptions;
 use crate::cli::common::Format;
 use crate::follow::{Sink, Tally, Told};
@@ -33,6 +37,12 @@ pub struct Consumers {
     pub drops: Option<Drops>,
     /// Takes none: looks at what was over budget.
     pub budgets: Budgets,
+    /// Kills for want of memory.
+    pub oom_kills: OomKills,
+    /// Takes none: looks at who had to wait for processors.
+    pub throttling: Throttling,
+    /// Takes none: looks at what the kernel counted by cgroups.
+    pub leveled: LeveledMetrics,
 }
 
 /// Takes records: each counts as delivered once, unless it was to be printed and there was no room.
@@ -86,6 +96,7 @@ impl Sink for Delivering<'_> {
         let is_audited = self.consumers.audit.as_mut().is_some_and(|audit| audit.take(told));
         let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
         let is_exported = self.consumers.drops.as_mut().is_some_and(|drops| drops.take(told));
+        let is_counted = self.consumers.oom_kills.take(told);
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
@@ -95,7 +106,7 @@ impl Sink for Delivering<'_> {
             return;
         }
         if !self.queue.is_open() || !prints(signal, record) {
-            if is_flow || is_audited || is_exported {
+            if is_flow || is_audited || is_exported || is_counted {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;
@@ -122,6 +133,9 @@ impl Sink for Delivering<'_> {
     fn look(&mut self, identity: &Identity, tally: &Tally) {
         self.state.note_identity(identity, tally);
         self.consumers.budgets.look(identity, &self.signals);
+        self.consumers.oom_kills.tick(Instant::now());
+        self.consumers.throttling.look(identity);
+        self.consumers.leveled.look(identity, &self.signals);
         if let Some(flows) = &mut self.consumers.flows {
             let signals = self.signals.iter().filter(|signal| signal.tells_of_flows());
             flows.look(identity, signals.map(|signal| signal.lost_in_kernel()).sum());

@@ -11,12 +11,13 @@ use chandra_doctor::Problem;
 use chandra_identity::cluster::{self, Cluster, Resource};
 use chandra_identity::numbers::Collision;
 use chandra_identity::{Identity, container, description, process};
-use chandra_loader::abi::Counters;
+use chandra_loader::abi::{Counters, group_field};
 use chandra_loader::cost::{self, ProgramCost};
 use chandra_loader::ledger;
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Registry;
+use chandra_metrics::network::Level;
 use chandra_otlp::Exported;
 use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
@@ -137,6 +138,8 @@ pub struct SignalState {
     pub role: Role,
     /// Rules ask for its records.
     pub rules_need_it: bool,
+    /// At which its families are told; they are in the registry where that is not the node.
+    pub level: Level,
     /// Its object, or why there is none.
     pub loaded: Result<RwLock<Loaded>, Problem>,
     /// How long loading and attaching took.
@@ -240,7 +243,9 @@ impl SignalState {
             ..Filter::default()
         };
         let labels = signal.metrics.iter().flat_map(|metric| metric.labels);
-        let group_by = labels.fold(0, |bits, (_, bit)| bits | bit);
+        let level = options.metrics.kernel_levels.of(signal);
+        let by_cgroup = if level == Level::Node { 0 } else { group_field::GROUP_CGROUP };
+        let group_by = labels.fold(by_cgroup, |bits, (_, bit)| bits | bit);
         let watch = Watch { signal, hooks: &hooks, kinds, group_by, filter: &filter };
         let loaded = session::start(&watch, &options.load).map(RwLock::new);
         let role = Role::of(signal, audited != 0, &options.cpu_budgets);
@@ -251,6 +256,7 @@ impl SignalState {
             told_kinds,
             selects,
             records_per_second: options.load.budgets.rate(&signal.spec),
+            level,
             loaded,
             load_time: started.elapsed(),
             received: Received::default(),

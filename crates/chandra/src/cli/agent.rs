@@ -205,6 +205,7 @@ impl AgentOptions {
         let metrics = arguments.metrics.or(MetricsArguments {
             hubble_metrics: file.hubble_metrics,
             metrics_levels: file.metrics_levels,
+            kernel_metrics_levels: file.kernel_metrics_levels,
             metrics_max_series: file.metrics_max_series,
             metrics_expire_after: file.metrics_expire_after,
             metrics_pods_expire_after: file.metrics_pods_expire_after,

@@ -134,6 +134,8 @@ pub struct File {
     pub hubble_metrics: Option<String>,
     /// How fine times on the network are told.
     pub metrics_levels: Option<String>,
+    /// How fine what the kernel counts is told.
+    pub kernel_metrics_levels: Option<String>,
     /// Series that a metric may have.
     pub metrics_max_series: Option<usize>,
     /// How long series stay that do not change.

@@ -9,6 +9,7 @@ use chandra_metrics::network::Levels;
 use clap::Args;
 
 use super::common::{bad_value, duration};
+use super::kernel_levels::KernelLevels;
 
 /// Fewer would not do for the metrics that every agent has.
 const LEAST_SERIES: usize = 10;
@@ -29,6 +30,10 @@ pub struct MetricsArguments {
     /// workload or pod; for all, or for one as in "node tcp-connect=pod" [default: workload]
     #[arg(long, env = "CHANDRA_METRICS_LEVELS", value_name = "LEVELS")]
     pub metrics_levels: Option<String>,
+    /// Level at which signals that only count are told: node, namespace, workload or pod; for all, or for
+    /// one as in "page_fault=pod" [default: node]
+    #[arg(long, env = "CHANDRA_KERNEL_METRICS_LEVELS", value_name = "LEVELS")]
+    pub kernel_metrics_levels: Option<String>,
     /// Series that a metric may have; what comes beyond is counted in one more [default: 5000]
     #[arg(long, env = "CHANDRA_METRICS_MAX_SERIES", value_name = "NUMBER")]
     pub metrics_max_series: Option<usize>,
@@ -47,6 +52,8 @@ pub struct MetricsOptions {
     pub hubble: Options,
     /// How fine times on the network are told.
     pub levels: Levels,
+    /// How fine what the kernel counts is told.
+    pub kernel_levels: KernelLevels,
     /// What holds for all families.
     pub settings: Settings,
     /// How long series of pods stay that are gone.
@@ -60,6 +67,7 @@ impl MetricsArguments {
         Self {
             hubble_metrics: self.hubble_metrics.or(other.hubble_metrics),
             metrics_levels: self.metrics_levels.or(other.metrics_levels),
+            kernel_metrics_levels: self.kernel_metrics_levels.or(other.kernel_metrics_levels),
             metrics_max_series: self.metrics_max_series.or(other.metrics_max_series),
             metrics_expire_after: self.metrics_expire_after.or(other.metrics_expire_after),
             metrics_pods_expire_after: self
@@ -82,6 +90,8 @@ impl MetricsArguments {
             let example = "--metrics-levels \"tcp-connect=pod dns-lookup=namespace\"";
             bad_value("--metrics-levels", text, &error.to_string(), example)
         })?;
+        let text = self.kernel_metrics_levels.as_deref().unwrap_or_default();
+        let kernel_levels = KernelLevels::parse(text)?;
         let max_series = self.metrics_max_series.unwrap_or(default.max_series);
         if !(LEAST_SERIES..=MOST_SERIES).contains(&max_series) {
             let (value, why) = (max_series.to_string(), "not from 10 to 1000000");
@@ -105,7 +115,7 @@ impl MetricsArguments {
             None => PODS_EXPIRE_AFTER,
             Some(text) => duration("--metrics-pods-expire-after", text)?,
         };
-        Ok(MetricsOptions { hubble, levels, settings, pods_expire_after })
+        Ok(MetricsOptions { hubble, levels, kernel_levels, settings, pods_expire_after })
     }
 }
 
@@ -117,6 +127,7 @@ mod tests {
         let arguments = MetricsArguments {
             hubble_metrics: Some(metrics.into()),
             metrics_levels: None,
+            kernel_metrics_levels: None,
             metrics_max_series: Some(series),
             metrics_expire_after: Some(expiry.into()),
             metrics_pods_expire_after: None,

@@ -25,6 +25,7 @@ pub(crate) mod hubble_config;
 pub(crate) mod hubble_server;
 pub(crate) mod identity;
 pub(crate) mod install;
+pub(crate) mod kernel_levels;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod observe;

@@ -149,11 +149,12 @@ impl TraceOptions {
                 format!("chandra trace {name} --help"),
             ));
         }
-        if verb.histogram.is_some() && !arguments.types.is_empty() {
+        let only_counts = verb.histogram.is_some() || !verb.counted_by.is_empty();
+        if only_counts && !arguments.types.is_empty() {
             return Err(Problem::usage(
                 Check::USAGE,
                 format!("chandra trace {name} has no --type"),
-                "it shows histograms, not records",
+                "it shows what the kernel counts, not records",
                 format!("chandra trace {name} --help"),
             ));
         }
@@ -164,7 +165,10 @@ impl TraceOptions {
             verb,
             hooks,
             kinds,
-            by: group_by(signal, &arguments.by)?,
+            by: match &arguments.by[..] {
+                [] => verb.counted_by.to_vec(),
+                names => group_by(signal, names)?,
+            },
             filter: Filter { selects_cgroups: selector.asks_for_container(), ..filter(arguments)? },
             selector,
             format: arguments.output,

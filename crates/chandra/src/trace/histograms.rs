@@ -26,11 +26,13 @@ pub fn show(
     let unit = Unit::of_path(&format!("value_{}", spec.unit));
     let mut out = Vec::new();
     for (key, histogram) in &histograms {
-        let operation = usize::try_from(key.code).ok().and_then(|code| spec.operations.get(code));
-        let operation = operation.copied().unwrap_or("unknown");
+        let operation = spec.operation(key.code);
         let fields = counts::fields(options.signal, &options.by, key, context);
         if options.format == Format::Json {
-            out.extend_from_slice(format!("{{\"operation\":\"{operation}\",").as_bytes());
+            out.push(b'{');
+            if let Some(operation) = operation {
+                out.extend_from_slice(format!("\"operation\":\"{operation}\",").as_bytes());
+            }
             for (name, value) in &fields {
                 out.extend_from_slice(format!("\"{name}\":{value},").as_bytes());
             }
@@ -38,13 +40,14 @@ pub fn show(
             histogram.write_json(unit, &mut out);
             out.extend_from_slice(b"}\n");
         } else {
-            let mut title = operation.to_owned();
-            for (name, value) in &fields {
-                title += &format!(
-                    "  {name}={}",
+            let fields = fields.iter().map(|(name, value)| {
+                format!(
+                    "{name}={}",
                     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-                );
-            }
+                )
+            });
+            let title = operation.into_iter().map(str::to_owned).chain(fields);
+            let title = title.collect::<Vec<_>>().join("  ");
             let width = terminal_width(options.format).unwrap_or(DEFAULT_WIDTH);
             out.extend_from_slice(histogram.draw(&title, unit, width).as_bytes());
             out.push(b'\n');

@@ -7,6 +7,7 @@ mod groups;
 mod histograms;
 mod records;
 mod summary;
+mod totals;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{PoisonError, RwLock};
@@ -60,6 +61,9 @@ pub fn run(options: &TraceOptions) -> Result<(), Problem> {
         count(options, &shared, &companions, &context, &ending)?;
         let loaded = unlocked(shared);
         let written = match &options.verb.histogram {
+            Some(histogram) if histogram.totals => {
+                totals::show(options, histogram, &loaded, &context)?
+            }
             Some(histogram) => histograms::show(options, histogram, &loaded, &context)?,
             None => groups::show(options, &loaded, &context)?,
         };

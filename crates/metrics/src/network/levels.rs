@@ -91,7 +91,13 @@ impl Level {
         ("pod", Some(Self::Pod)),
     ];
 
-    pub(super) fn labels(self) -> &'static [&'static str] {
+    /// The level of this word; `off` is none.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == word).and_then(|(_, level)| *level)
+    }
+
+    /// The names of its labels, each level's behind those of the one before.
+    pub fn labels(self) -> &'static [&'static str] {
         match self {
             Self::Node => &[],
             Self::Namespace => &["namespace"],

@@ -4,6 +4,7 @@
  * has its paths, is data in a map, so that the probe knows no call by name. See README.md.
  */
 #include "budget.h"
+#include "compat.h"
 #include "event.h"
 #include "governed.h"
 #include "path.h"
@@ -24,8 +25,6 @@ EXPORT(struct, call_shape);
 /* What an address of a Unix socket has before its path, and that path with an end. */
 #define SUN_FAMILY_BYTES 2
 #define SUN_PATH_BYTES   109
-/* arch/x86/include/asm/thread_info.h: the call came from a 32-bit program, which has other numbers. */
-#define TS_COMPAT 0x2
 
 /* By number; more than any kernel here has. Written by user space alone. Bytes: 16 an entry. */
 struct {
@@ -187,12 +186,6 @@ static __always_inline void read_arguments(struct system_call_record *record,
 	record->arguments[3] = PT_REGS_PARM4_CORE_SYSCALL(registers);
 	record->arguments[4] = PT_REGS_PARM5_CORE_SYSCALL(registers);
 	record->arguments[5] = PT_REGS_PARM6_CORE_SYSCALL(registers);
-}
-
-static __always_inline bool is_compat(struct task_struct *task)
-{
-	return bpf_core_field_exists(task->thread_info.status) &&
-	       BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
 }
 
 static __always_inline void read_socket(struct system_call_record *record, const struct sock *sk)

@@ -9,6 +9,7 @@
     reason = "a test states what it expects by stopping where that does not hold"
 )]
 
+mod counts;
 mod network;
 mod processes;
 
@@ -200,6 +201,11 @@ fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
                             assert!(release >= (5, 10), "{refusal}");
                             continue;
                         }
+                        // A number before 6.9, the victim itself since.
+                        ("oom_kill", Some("number")) => {
+                            assert!(release >= (6, 9), "{refusal}");
+                            continue;
+                        }
                         other => panic!("{name}: {other:?}"),
                     };
                     assert!(release < since, "{refusal}");
@@ -207,6 +213,9 @@ fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
                 // The tracepoint icmp_send; some older kernels have been given it.
                 ("tp_btf" | "raw_tp", verdict) if signal.spec.name == "icmp" => {
                     assert!(chandra_loader::memory::kernel_release().1 < (6, 10), "{verdict:?}");
+                }
+                ("tp_btf" | "raw_tp", verdict) if signal.spec.name == "oom_kill" => {
+                    assert!(chandra_loader::memory::kernel_release().1 < (6, 9), "{verdict:?}");
                 }
                 (_, verdict) if std::path::Path::new(btf::KERNEL_BTF).exists() => {
                     panic!("{name}: {verdict:?}");

@@ -43,6 +43,12 @@ const ALL: &[(&str, &str)] = &[
     ("run_queue", "sched_switch"),
     ("off_cpu", "switch"),
     ("block_io", "block_rq_complete"),
+    ("oom_kill", "mark_victim"),
+    ("page_fault", "page_fault"),
+    ("system_call_count", "sys_enter"),
+    ("interrupt", "irq_handler"),
+    ("interrupt", "softirq"),
+    ("signal_sent", "signal_generate"),
 ];
 
 /// One hook.

@@ -28,10 +28,15 @@ mod file_io;
 mod file_open;
 mod hooks;
 mod icmp;
+mod interrupt;
 mod off_cpu;
+mod oom_kill;
+mod page_fault;
 mod process;
 mod run_queue;
+mod signal_sent;
 mod system_call;
+mod system_call_count;
 mod tcp;
 mod tcp_losses;
 mod udp;
@@ -77,6 +82,11 @@ const PROOFS: &[Proof] = &[
     ("run-queue-latency", run_queue::latency),
     ("off-cpu", off_cpu::waits),
     ("block-latency", block_io::latency),
+    ("oom", oom_kill::kill),
+    ("page-faults", page_fault::faults),
+    ("syscall-counts", system_call_count::counts),
+    ("irq", interrupt::handlers),
+    ("signals", signal_sent::signals),
 ];
 
 fn main() -> ExitCode {

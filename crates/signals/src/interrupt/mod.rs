@@ -1,0 +1,3 @@
+//! The `interrupt` signal: it sends no records, its histograms are read from the probe's maps.
+
+pub use crate::counting::{KINDS, code_text, decode, seed};
