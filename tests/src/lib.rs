@@ -48,6 +48,7 @@ pub mod prometheus;
 pub mod record;
 pub mod replay;
 pub mod scratch;
+pub mod screen;
 pub mod socket;
 pub mod storm;
 pub mod trace;
