@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The same facts, a process's system calls, counted in the kernel, or told one by one. */
+/* The same facts, a thread's system calls, counted in the kernel, or told one by one. */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 
@@ -18,7 +18,7 @@ struct told {
 	__u64 others[6];
 };
 
-const volatile __u32 process = 0;
+const volatile __u32 watched_thread = 0;
 
 /* Bytes: 16 x max_entries x CPUs. */
 struct {
@@ -45,11 +45,9 @@ struct {
 /* sys_enter(registers, number) */
 static __always_inline bool is_wanted(__u64 *ctx, struct call *call)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-
-	call->thread = id;
+	call->thread = bpf_get_current_pid_tgid();
 	call->number = ctx[1];
-	return id >> 32 == process;
+	return call->thread == watched_thread;
 }
 
 SEC("raw_tp/sys_enter")
