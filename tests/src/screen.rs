@@ -7,9 +7,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::launch::{checked, on_terminal, terminal};
-use crate::patience::wait_for;
+use crate::patience::{PATIENCE, wait_for};
 
 /// Its columns and rows.
 pub const SIZE: (usize, usize) = (80, 24);
@@ -83,10 +84,15 @@ impl OnScreen {
     /// # Panics
     /// When it never comes; with what is seen instead.
     pub fn wait_to_see(&self, what: &str) -> String {
-        let found = std::panic::catch_unwind(|| {
-            wait_for(what, || Some(self.seen()).filter(|seen| seen.contains(what)))
-        });
-        found.unwrap_or_else(|_| panic!("{what:?} is not to be seen in:\n{}", self.seen()))
+        let started = Instant::now();
+        loop {
+            let seen = self.seen();
+            if seen.contains(what) {
+                return seen;
+            }
+            assert!(started.elapsed() < PATIENCE, "{what:?} is not to be seen in:\n{seen}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Whether the terminal takes lines, and shows what is typed, as a shell expects it.

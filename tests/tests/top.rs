@@ -207,7 +207,7 @@ fn programs_connections_and_drops_count_for_who_did_it() {
     pair.close();
     let port = pair.ports[1];
     pair.namespace.run("nft add table ip t");
-    pair.namespace.run("nft add chain ip t out { type filter hook output priority 0 ; }");
+    pair.namespace.run("nft add chain ip t out { type filter hook input priority 0 ; }");
     pair.namespace.run("nft add rule ip t out udp dport 9 drop");
     let socket = pair.opener.ask("bind-datagrams 127.0.0.1:0");
     for _ in 0..3 {

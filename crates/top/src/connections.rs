@@ -4,15 +4,20 @@
 //! says of the same bytes counts for its own process alone. A connection of TCP is known by its key, which both
 //! ends have; one without is its addresses.
 //!
-//! At most [`MOST`] are remembered. What is told of those beyond counts when they end, if it counts at all.
+//! Who ends first may be heard of before the other end is heard of at all, so a connection is remembered for a while
+//! after its end ([`LINGER`]). At most [`MOST`] are remembered, and those that are over make room first. What is told of
+//! those beyond counts when they end, if it counts at all.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::fact::{End, Protocol, Totals};
 
-/// Connections that are remembered; 280 bytes each.
+/// Connections that are remembered; 300 bytes each.
 pub const MOST: usize = 65_536;
+
+/// Intervals for which one is remembered that is over.
+pub const LINGER: u64 = 30;
 
 /// Which connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +40,10 @@ pub struct New {
 pub struct Connections {
     known: HashMap<Id, Known>,
     most: usize,
+    /// Intervals that have ended.
+    ended: u64,
+    /// Some of those that are known are over, or were.
+    has_over: bool,
     /// Totals that did not count, for want of room or of a beginning.
     unknown: u64,
 }
@@ -43,6 +52,8 @@ pub struct Connections {
 struct Known {
     /// It was told that it is open.
     is_opened: bool,
+    /// Neither end goes on, as far as they told, since so many intervals had ended.
+    over_in: Option<u64>,
     /// Seen from the opener.
     counted: Totals,
     opener: Told,
@@ -68,18 +79,29 @@ impl Default for Connections {
 impl Connections {
     /// Remembers so many.
     pub fn new(most: usize) -> Self {
-        Self { known: HashMap::new(), most, unknown: 0 }
+        Self { known: HashMap::new(), most, ended: 0, has_over: false, unknown: 0 }
     }
 
-    /// Totals since the last call that did not count.
-    pub fn take_unknown(&mut self) -> u64 {
+    /// An interval ends: what is over for long is forgotten. Returns how many totals did not count in it.
+    pub fn end_interval(&mut self) -> u64 {
+        self.ended += 1;
+        let ended = self.ended;
+        self.known.retain(|_, known| known.over_in.is_none_or(|over_in| over_in + LINGER > ended));
         std::mem::take(&mut self.unknown)
+    }
+
+    /// There is room for one more.
+    fn has_room(&mut self) -> bool {
+        if self.known.len() >= self.most && std::mem::take(&mut self.has_over) {
+            self.known.retain(|_, known| known.over_in.is_none());
+        }
+        self.known.len() < self.most
     }
 
     /// The other end did not tell yet that it is open.
     pub fn is_new(&mut self, end: &End<'_>) -> bool {
         let id = id(end);
-        if !self.known.contains_key(&id) && self.known.len() >= self.most {
+        if !self.known.contains_key(&id) && !self.has_room() {
             return true;
         }
         !std::mem::replace(&mut self.known.entry(id).or_default().is_opened, true)
@@ -94,12 +116,13 @@ impl Connections {
         is_over: bool,
     ) -> Option<New> {
         let id = id(end);
-        if !self.known.contains_key(&id) && (self.known.len() >= self.most && !is_over) {
+        let has_place = self.known.contains_key(&id) || self.has_room();
+        if !has_place && !is_over {
             self.unknown += 1;
             return None;
         }
         let known = self.known.entry(id).or_default();
-        let Known { counted, opener, acceptor, .. } = known;
+        let Known { counted, opener, acceptor, is_opened, over_in } = known;
         let (told, other) = if end.is_opener { (opener, acceptor) } else { (acceptor, opener) };
         let begins = !told.is_there && told.last == Totals::default();
         let of_end = match begins && is_older {
@@ -124,9 +147,12 @@ impl Connections {
         if is_over {
             // The next one of the same addresses begins at nothing.
             told.last = Totals::default();
-            if !other.is_there {
-                self.known.remove(&id);
-            }
+            *is_opened &= end.key.is_some();
+        }
+        *over_in = (is_over && !other.is_there).then_some(self.ended);
+        self.has_over |= over_in.is_some();
+        if !has_place {
+            self.known.remove(&id);
         }
         if is_unknown {
             self.unknown += 1;
@@ -210,7 +236,20 @@ mod tests {
         assert_eq!(told(opener(), 160, 10, false), ((60, 0), (10, 0)));
         assert_eq!(told(opener(), 160, 30, true), ((0, 20), (0, 20)));
         assert_eq!(told(acceptor(), 30, 160, true), ((20, 10), (0, 0)));
+        for _ in 0..LINGER {
+            assert_eq!(connections.known.len(), 1);
+            connections.end_interval();
+        }
         assert!(connections.known.is_empty());
+    }
+
+    #[test]
+    fn an_end_that_is_first_heard_of_after_the_others_end_counts_for_its_owner_alone() {
+        let mut connections = Connections::default();
+        let first = connections.new_traffic(&opener(), &totals(100, 10), false, true).unwrap();
+        let other = connections.new_traffic(&acceptor(), &totals(10, 100), false, true).unwrap();
+        assert_eq!((first.of_connection, other.of_connection), (totals(100, 10), totals(0, 0)));
+        assert_eq!(other.of_end, totals(10, 100));
     }
 
     #[test]
@@ -222,10 +261,10 @@ mod tests {
         let more = totals(1_000_007, 0);
         assert_eq!(new(connections.new_traffic(&end, &more, true, false)), Some(7));
         assert_eq!(new(connections.new_traffic(&end, &more, true, true)), Some(0));
-        assert_eq!(connections.take_unknown(), 0);
+        assert_eq!(connections.end_interval(), 0);
         // Of one that is first heard of at its end nobody knows what is new.
         assert_eq!(connections.new_traffic(&end, &old, true, true), None);
-        assert_eq!(connections.take_unknown(), 1);
+        assert_eq!(connections.end_interval(), 1);
     }
 
     #[test]
@@ -234,9 +273,13 @@ mod tests {
         let other = End { key: Some(2), ..opener() };
         connections.new_traffic(&opener(), &totals(1, 0), false, false).unwrap();
         assert_eq!(connections.new_traffic(&other, &totals(5, 0), false, false), None);
-        assert_eq!(connections.take_unknown(), 1);
+        assert_eq!(connections.end_interval(), 1);
         let new = connections.new_traffic(&other, &totals(9, 0), false, true).unwrap();
         assert_eq!(new.of_connection.bytes_sent, 9);
+        assert_eq!(connections.known.len(), 1);
+        // One that is over makes room.
+        connections.new_traffic(&opener(), &totals(2, 0), false, true).unwrap();
+        connections.new_traffic(&other, &totals(5, 0), false, false).unwrap();
         assert_eq!(connections.known.len(), 1);
     }
 

@@ -168,7 +168,7 @@ fn footer<'a>(screen: &Screen, style: &Styles) -> Line<'a> {
         "" => String::new(),
         filter => format!("  with {filter:?} (Esc)"),
     };
-    let keys = "  ? help  q end  1-5 view  ←→ sort  r reverse  / filter  g group  Space hold";
+    let keys = "  ? help  q end  1-5 view  ←→ sort  r reverse  / filter  Space hold";
     Line::from(vec![
         Span::styled(format!("{count} rows{filter}"), style.heading),
         Span::styled(keys, style.faint),

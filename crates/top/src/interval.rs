@@ -91,7 +91,7 @@ impl Watch {
     pub fn end_interval(&mut self, length: Duration, by: By) -> Interval {
         let mut ended = std::mem::replace(&mut self.interval, Interval::new(self.most, by));
         ended.length = length;
-        ended.losses.unknown_totals = self.connections.take_unknown();
+        ended.losses.unknown_totals = self.connections.end_interval();
         ended
     }
 }
