@@ -53,6 +53,7 @@ pub mod record;
 pub mod recorder;
 pub mod replay;
 pub mod scratch;
+pub mod screen;
 pub mod socket;
 pub mod storm;
 pub mod trace;

@@ -28,6 +28,7 @@ mod session;
 mod status;
 mod stop;
 mod sysdump;
+mod top;
 mod trace;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::OtherOfServer(options) => return observe::run_other(&options),
         cli::Verb::Alerts(options) => alerts::run(&options)?,
         cli::Verb::Record(options) => record::run(&options)?,
+        cli::Verb::Top(options) => top::run(&options)?,
         cli::Verb::Profiling(options) => profiling::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Profile(options) => profile::run(&options)?,

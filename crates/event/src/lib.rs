@@ -46,7 +46,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 36] = [
+pub static KINDS: [&Kind; 37] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -62,6 +62,7 @@ pub static KINDS: [&Kind; 36] = [
     &tcp::TCP_CONNECT_FAILED,
     &tcp::TCP_ACCEPT,
     &tcp::TCP_CLOSE,
+    &tcp::TCP_UPDATE,
     &tcp::TCP_STATE,
     &tcp::TCP_RETRANSMIT,
     &tcp::TCP_RESET,

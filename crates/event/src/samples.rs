@@ -508,6 +508,12 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
         minimum_rtt_us: None,
         duration_ns: Some(90_000_000_000),
     })));
+    each(&tcp(Happened::Update(Totals {
+        bytes_sent: 7,
+        segments_sent: 2,
+        duration_ns: None,
+        ..Totals::default()
+    })));
     each(&tcp(Happened::StateChange { old: State::FinWait1, new: State::FinWait2 }));
     each(&unknown_tcp(Happened::Retransmit { state: State::SynReceived }));
     each(&unknown_tcp(Happened::Reset { sent: true, state: None, reason: Some("tcp_timeout") }));

@@ -9,7 +9,7 @@ mod fields;
 
 pub use fields::{
     ConnectionFields, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_CONNECT_RETRY,
-    TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TcpFields,
+    TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TCP_UPDATE, TcpFields,
 };
 
 /// Which end of a connection this socket is.
@@ -143,7 +143,7 @@ impl Connection {
     }
 }
 
-/// What a connection did in its life; filled on `tcp_close`.
+/// What a connection did in its life, or so far; filled on `tcp_close` and `tcp_update`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Payload bytes that the peer acknowledged.
@@ -160,7 +160,7 @@ pub struct Totals {
     pub smoothed_rtt_us: Option<u64>,
     /// Smallest round-trip time in microseconds, when measured.
     pub minimum_rtt_us: Option<u64>,
-    /// From established to close, in nanoseconds, when its opening was seen.
+    /// From established to close, or to now, in nanoseconds, when its opening was seen.
     pub duration_ns: Option<u64>,
 }
 
@@ -194,6 +194,8 @@ pub enum Happened {
     },
     /// `tcp_close`: the connection is gone.
     Close(Totals),
+    /// `tcp_update`: the connection goes on, and more went over it than was told before.
+    Update(Totals),
     /// `tcp_state`: a state change.
     StateChange {
         /// State before.

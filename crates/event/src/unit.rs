@@ -76,7 +76,7 @@ impl Unit {
     }
 
     /// Appends two or three digits in the largest unit that fits: `1.2ms`, `350µs`, `3h07m`.
-    pub(crate) fn push_scaled(self, value: u64, out: &mut String) {
+    pub fn push_scaled(self, value: u64, out: &mut String) {
         match self {
             Unit::Nanoseconds => push_duration(value, out),
             Unit::Microseconds => push_duration(value.saturating_mul(1_000), out),

@@ -39,6 +39,7 @@ pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod sysdump;
+pub(crate) mod top;
 pub(crate) mod trace;
 
 /// What was asked.
@@ -56,6 +57,8 @@ pub(crate) enum Verb {
     Alerts(Box<alerts::AlertsOptions>),
     /// `chandra record …`
     Record(Box<record::RecordOptions>),
+    /// `chandra top …`
+    Top(Box<top::TopOptions>),
     /// `chandra rules …`
     Rules(Box<rules::RulesOptions>),
     /// `chandra profile …` of what runs
@@ -137,6 +140,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             let options = record::RecordOptions::parse(matches)
                 .map_err(|error| problem(&error, &arguments))?;
             options.map(Box::new).map(Verb::Record)
+        }
+        Some(("top", matches)) => {
+            let options =
+                top::TopOptions::parse(matches).map_err(|error| problem(&error, &arguments))?;
+            options.map(Box::new).map(Verb::Top)
         }
         Some(("rules" | "replay", matches)) => {
             let options =
@@ -222,6 +230,7 @@ pub(crate) fn shown() -> Command {
                 .subcommands(observe_others::list_commands())
                 .after_help(list::EXAMPLES),
         )
+        .subcommand(top::command())
         .subcommand(observe::command())
         .subcommand(observe_others::status_command())
         .subcommand(observe_others::watch_command())
@@ -255,6 +264,7 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
     let help = match typed.first().map(AsRef::as_ref) {
         Some("trace") => "chandra trace --help",
         Some("list") => "chandra list --help",
+        Some("top") => "chandra top --help",
         Some("observe") => "chandra observe --help",
         Some("status") => "chandra status --help",
         Some("watch") => "chandra watch --help",

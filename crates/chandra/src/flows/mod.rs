@@ -8,7 +8,7 @@
 //! Invariant: nothing is guessed. A record that says nothing of a packet makes no flow, and what is not
 //! known (whether it is a reply, whose process it was) is absent.
 
-mod cache;
+pub mod cache;
 mod details;
 mod dns;
 mod drops;
@@ -38,6 +38,7 @@ pub const KINDS: &[&str] = &[
     "tcp_accept",
     "tcp_retransmit",
     "tcp_reset",
+    "tcp_update",
     "tcp_close",
     "packet_drop",
     "dns_query",

@@ -8,6 +8,7 @@
 //! | `tcp_connect_failed` | SYN as above; refused: RST, ACK, received; otherwise an error: nobody answered |
 //! | `tcp_retransmit` | what was sent again: SYN while opening, ACK after |
 //! | `tcp_reset` | RST, sent or received; one that refuses a connection is told as that |
+//! | `tcp_update` | ACK, sent by each end, with what went over the connection so far |
 //! | `tcp_close` | FIN, ACK, sent by each end, with what went over the connection |
 //!
 //! The first SYN is told when its answer is known, with the time at which it was sent: before that the
@@ -56,6 +57,7 @@ pub fn seen(tcp: &Tcp) -> Option<Seen> {
         // Told as the connection that failed.
         Happened::Reset { sent: false, state: Some(State::SynSent), .. } => return None,
         Happened::Reset { sent, .. } => forwarded(sent, TcpFlags::RST),
+        Happened::Update(_) => forwarded(true, TcpFlags::ACK),
         Happened::Close(_) => forwarded(true, TcpFlags::FIN | TcpFlags::ACK),
         Happened::StateChange { .. } => return None,
     };
@@ -83,7 +85,7 @@ pub fn fill(tcp: &Tcp, mut details: Details) -> Details {
         }
         Happened::Accept { queued_ns } => details.latency_ns = queued_ns.unwrap_or_default(),
         // The flow goes from this end to the other.
-        Happened::Close(totals) => fill_totals(&totals, &mut details),
+        Happened::Update(totals) | Happened::Close(totals) => fill_totals(&totals, &mut details),
         _ => {}
     }
     details

@@ -3,7 +3,7 @@
 
 pub mod http;
 pub mod overview;
-mod said;
+pub mod said;
 mod samples;
 mod screen;
 

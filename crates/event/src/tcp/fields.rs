@@ -79,7 +79,7 @@ crate::fields! {
         "minimum_rtt_us", "MIN_RTT", 7, Wide, Number(totals.minimum_rtt_us),
         "Smallest round-trip time, when measured";
         "duration_ns", "DURATION", 8, Table, Number(totals.duration_ns),
-        "From established to close, when its opening was seen";
+        "From established to close, or to the record, when its opening was seen";
     }
 }
 
@@ -133,6 +133,12 @@ crate::record! {
     /// A connection is gone
     pub static TCP_CLOSE: Kind = ("tcp", "tcp_close");
     struct CloseFields(tcp: &Tcp) = [TcpFields(tcp), TotalsFields(tcp.happened.totals())] {}
+}
+
+crate::record! {
+    /// A connection goes on, and more went over it than was told before
+    pub static TCP_UPDATE: Kind = ("tcp", "tcp_update");
+    struct UpdateFields(tcp: &Tcp) = [TcpFields(tcp), TotalsFields(tcp.happened.totals())] {}
 }
 
 crate::record! {
@@ -194,7 +200,7 @@ impl Happened {
 
     fn totals(&self) -> Option<&Totals> {
         match self {
-            Happened::Close(totals) => Some(totals),
+            Happened::Close(totals) | Happened::Update(totals) => Some(totals),
             _ => None,
         }
     }
@@ -238,6 +244,7 @@ impl Record for Tcp {
             Happened::ConnectFailed { .. } => &TCP_CONNECT_FAILED,
             Happened::Accept { .. } => &TCP_ACCEPT,
             Happened::Close(_) => &TCP_CLOSE,
+            Happened::Update(_) => &TCP_UPDATE,
             Happened::StateChange { .. } => &TCP_STATE,
             Happened::Retransmit { .. } => &TCP_RETRANSMIT,
             Happened::Reset { .. } => &TCP_RESET,
@@ -256,6 +263,7 @@ impl Record for Tcp {
             Happened::ConnectFailed { .. } => ConnectFailedFields::visit(self, each),
             Happened::Accept { .. } => AcceptFields::visit(self, each),
             Happened::Close(_) => CloseFields::visit(self, each),
+            Happened::Update(_) => UpdateFields::visit(self, each),
             Happened::StateChange { .. } => StateChangeFields::visit(self, each),
             Happened::Retransmit { .. } => RetransmitFields::visit(self, each),
             Happened::Reset { .. } => ResetFields::visit(self, each),

@@ -26,7 +26,9 @@ enum tcp_state {
 /* What is remembered of a socket from its opening to its close. */
 struct connection {
 	struct process owner;
-	__u64 since_ns;    /* of connect, then of the handshake's end */
+	__u64 since_ns; /* of connect, then of the handshake's end */
+	__u64 told_ns;  /* of a tcp_update, with as many segments as there were then */
+	__u64 told_segments;
 	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
 	__u32 opener_sequence;
 	__u32 acceptor_sequence;
@@ -43,7 +45,7 @@ enum connecting {
 	CONNECTING_CROSSED, /* the peer's SYN met ours: both ends are openers */
 };
 
-/* By socket. Bytes: 160 x max_entries, allocated at load. */
+/* By socket. Bytes: 176 x max_entries, allocated at load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -55,6 +57,7 @@ enum context {
 	CONTEXT_TASK,
 	CONTEXT_SOFTIRQ,
 	CONTEXT_ACCEPT, /* a function's exit may be preempted by another task's hooks */
+	CONTEXT_UPDATE, /* an iterator, too; user space runs one at a time */
 	CONTEXTS,
 };
 

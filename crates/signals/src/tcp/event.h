@@ -15,6 +15,7 @@ enum tcp_kind {
 	KIND_TCP_RETRANSMIT,
 	KIND_TCP_RESET,
 	KIND_TCP_CONNECT_RETRY,
+	KIND_TCP_UPDATE,
 };
 
 enum tcp_role {

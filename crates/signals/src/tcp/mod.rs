@@ -6,7 +6,7 @@ use chandra_event::record::{Kind, Record};
 use chandra_event::tcp::{
     Connection, Happened, NoKey, Role, State, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT,
     TCP_CONNECT_FAILED, TCP_CONNECT_RETRY, TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE,
-    Tcp, Totals,
+    TCP_UPDATE, Tcp, Totals,
 };
 use chandra_loader::load::Loaded;
 
@@ -31,6 +31,7 @@ pub const KINDS: &[&Kind] = &[
     &TCP_RETRANSMIT,
     &TCP_RESET,
     &TCP_CONNECT_RETRY,
+    &TCP_UPDATE,
 ];
 
 /// Decodes one record.
@@ -118,6 +119,7 @@ fn happened(record: &TcpRecord, context: &Context) -> Result<Happened, DecodeErr
             Happened::Accept { queued_ns: opening_seen.then_some(record.elapsed_ns) }
         }
         tcp_kind::KIND_TCP_CLOSE => Happened::Close(totals(record)),
+        tcp_kind::KIND_TCP_UPDATE => Happened::Update(totals(record)),
         tcp_kind::KIND_TCP_STATE => Happened::StateChange {
             old: state(record.old_state, "old_state")?,
             new: state(record.new_state, "new_state")?,

@@ -18,6 +18,7 @@ const ALL: &[(&str, &str)] = &[
     ("tcp", "reset_sent"),
     ("tcp", "reset_received"),
     ("tcp", "open"),
+    ("tcp", "update"),
     ("drop", "kfree_skb"),
     ("drop", "owners"),
     ("dns", "egress"),

@@ -64,6 +64,7 @@ const PROOFS: &[Proof] = &[
     ("tcp-connect", tcp::connect),
     ("tcp-accept", tcp::accept),
     ("tcp-close", tcp::close),
+    ("tcp-traffic", tcp::traffic),
     ("tcp-state", tcp::state),
     ("tcp-retransmit", tcp_losses::retransmit),
     ("tcp-reset", tcp_losses::reset),

@@ -150,6 +150,56 @@ fn compare_totals(fields: &mut Comparison, bytes: [u64; 2], measured: &str) {
     fields.is_within("smoothed_rtt_us", 0..=60_000_000);
 }
 
+/// Connections that go on, one opened before the trace, and one opened within: what went over them so far.
+pub fn traffic(chandra: &Path, hooks: &mut Hooks) {
+    for is_older in [true, false] {
+        let mut scene = Scene::new();
+        let mut early = is_older.then(|| scene.connect());
+        let mut trace = Trace::start_program(chandra, &["tcp-traffic", "--interval", "1s"]);
+        let begun = since_boot();
+        let mut ends = early.take().unwrap_or_else(|| scene.connect());
+        // Before anything is told: who asks for a cookie makes it.
+        for (actor, end) in [&mut scene.opener, &mut scene.acceptor].into_iter().zip(&mut ends) {
+            end.cookie = Some(actor.ask("cookie").parse().unwrap());
+            end.is_older = is_older;
+        }
+        let sent = [70_001, 1234];
+        scene.opener.ask(&format!("send {}", sent[0]));
+        scene.acceptor.ask(&format!("receive {}", sent[0]));
+        scene.acceptor.ask(&format!("send {}", sent[1]));
+        scene.opener.ask(&format!("receive {}", sent[1]));
+        let before = now();
+        let bytes = [[sent[0], sent[1]], [sent[1], sent[0]]];
+        for (end, bytes) in ends.iter().zip(bytes) {
+            // What was told before all of it had gone over is not the last word.
+            let record = trace.wait_for("all that went over it", |record| {
+                let went = ["bytes_sent", "bytes_received"].map(|name| record.number(name));
+                end.is_in(record, "tcp_update") && went == bytes.map(Some)
+            });
+            // It may have been told before the test knew that all had arrived.
+            let long_before = before.saturating_sub(since_boot() - begun);
+            let mut fields = end.compare(&record, "tcp_update", long_before..=now());
+            fields.is_big("bytes_sent", bytes[0]);
+            fields.is_big("bytes_received", bytes[1]);
+            // At least one each way, and no more than one for each kibibyte and its answer.
+            fields.is_within("segments_sent", 1..=200);
+            fields.is_within("segments_received", 1..=200);
+            fields.is_within("retransmits", 0..=2);
+            fields.is_within("minimum_rtt_us", 0..=60_000_000);
+            fields.is_within("smoothed_rtt_us", 0..=60_000_000);
+            match is_older {
+                true => fields.is_absent("duration_ns"),
+                false => fields.is_within("duration_ns", 1..=since_boot() - begun),
+            }
+            hooks.compared("update", fields.finish());
+        }
+        for actor in [&mut scene.opener, &mut scene.acceptor] {
+            actor.ask("close");
+        }
+        hooks.served(&trace.stop());
+    }
+}
+
 /// Every change of state of both ends, in order.
 pub fn state(chandra: &Path, hooks: &mut Hooks) {
     let mut scene = Scene::new();
