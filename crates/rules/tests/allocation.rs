@@ -101,6 +101,7 @@ fn putting_texts_together_does_not_allocate() {
         is_created: false,
     };
     let open = FileOpen {
+        sampled_one_in: 1,
         time: Timestamp(1005),
         process: Process { pid: 77, thread_id: 78, ..Process::default() },
         path: b"/etc/shadow",
