@@ -158,7 +158,7 @@ fn a_replay_makes_the_alerts_of_a_container_and_of_a_renamed_copy() {
     assert_eq!(field(of_container, "proc.env[EDITOR]"), Value::Null);
     assert_eq!(field(of_container, "proc.aenv[EDITOR]"), "/bin/vi");
     let mounts = field(of_container, "container.mounts");
-    assert!(mounts.as_str().unwrap().contains(":/etc/passwd:ro:false:"), "{mounts}");
+    assert!(mounts.as_str().unwrap().contains(":/etc/group:ro:false:"), "{mounts}");
     let of_copy = &of(&replayed, copied)[0];
     assert_eq!(field(of_copy, "proc.exe_copy_of"), "sleep");
     assert_eq!(field(of_copy, "proc.env[EDITOR]"), "/bin/ed");
