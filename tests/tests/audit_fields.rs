@@ -86,7 +86,9 @@ fn an_open_says_of_its_process_and_its_thread_what_proc_says() {
     let scratch = Scratch::new();
     let folder = scratch.path().canonicalize().unwrap();
     let [by_shell, by_thread] = ["shell", "thread"].map(|name| folder.join(name));
-    [&by_shell, &by_thread].map(|file| fs::write(file, "text").unwrap());
+    for file in [&by_shell, &by_thread] {
+        fs::write(file, "text").unwrap();
+    }
     let fields = [
         "proc.pid",
         "proc.sid",
@@ -169,7 +171,7 @@ fn variables_of_ancestors_are_those_that_they_were_executed_with() {
         rule("Near", &format!("{asked} = {mark}-a and proc.aenv[EDITOR] = near"), &fields),
         rule("Far", &format!("{asked} = {mark}-b and proc.aenv[EDITOR] = far"), &fields),
         rule("Own", &format!("{asked} startswith {mark} and proc.aenv[EDITOR] = own"), &fields),
-        rule("Any", &format!("{asked} = {mark}-a and proc.aenv contains EDITOR=far"), &fields),
+        rule("Any", &format!("{asked} = {mark}-a and proc.aenv contains \"EDITOR=far\""), &fields),
     ];
     let agent = auditing(&scratch, &rules);
     let inner = |argument: &str| format!("EDITOR=own /bin/true {argument}; :");

@@ -162,8 +162,15 @@ enum Asked<'n> {
 }
 
 const ENVIRONMENTS: [&str; 3] = ["proc.env", "proc.aenv", "evt.arg.env"];
+/// `proc.aenv[2]` has all variables of that ancestor, up to this one; behind it, a number is a name.
+const ANCESTORS: &str = "proc.aenv[";
+const MAX_ANCESTOR: u32 = 100;
 
 fn variable_of(name: &str) -> Asked<'_> {
+    let ancestor = name.strip_prefix(ANCESTORS).and_then(|rest| rest.strip_suffix(']'));
+    if ancestor.and_then(|it| it.parse::<u32>().ok()).is_some_and(|it| it <= MAX_ANCESTOR) {
+        return Asked::All;
+    }
     let argument = ENVIRONMENTS.iter().find_map(|field| name.strip_prefix(field));
     match argument {
         Some("") => Asked::All,
@@ -251,6 +258,9 @@ mod tests {
                 field("proc.env[PASSPHRASE]", "correct horse"),
                 field("proc.env[LD_PRELOAD]", "/tmp/x.so"),
                 field("proc.env", "KEY=two words PATH=/bin"),
+                field("proc.aenv[2]", "KEY=of ancestor PATH=/sbin"),
+                field("proc.aenv[PASSPHRASE]", "battery staple"),
+                field("proc.aenv[101]", "LANG=secret value"),
                 field("toupper(proc.env[PASSPHRASE])", "CORRECT HORSE"),
             ],
             ..sample::alert()
@@ -262,6 +272,9 @@ mod tests {
         assert!(json.contains("<redacted:environment>, /tmp/x.so and KEY=<redacted"), "{json}");
         assert!(json.contains(r#""proc.env":"KEY=<redacted:environment> PATH=/bin""#), "{json}");
         assert!(json.contains(r#""proc.env[LD_PRELOAD]":"/tmp/x.so""#), "{json}");
+        let all = r#""proc.aenv[2]":"KEY=<redacted:environment> PATH=/sbin""#;
+        assert!(json.contains(all), "{json}");
+        assert!(!json.contains("battery") && !json.contains("secret value"), "{json}");
     }
 
     #[test]

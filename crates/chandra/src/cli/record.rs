@@ -17,7 +17,8 @@ Examples:
   chandra record -o events.jsonl --rules default,local.yaml     what these rules need
   chandra replay events.jsonl --rules local.yaml                later, on any machine
 
-Command lines are written as they are, with the secrets in them; the file is its owner's only.";
+Command lines, and variables where a rule asks for them, are written as they are, with the secrets in them; the file
+is its owner's only.";
 
 /// How large a file gets if nothing else is said.
 const USUAL_MAX_BYTES: u64 = 1 << 30;
