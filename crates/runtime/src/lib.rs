@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+pub mod bundles;
 mod client;
 mod describe;
 mod error;
