@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use chandra_identity::description::Change;
+
 use super::*;
 
 const ID: &str = "3f4e8a7c0b1d2e9f3f4e8a7c0b1d2e9f3f4e8a7c0b1d2e9f3f4e8a7c0b1d2e9f";
@@ -201,7 +203,6 @@ fn what_is_gone_is_told() {
     let handle = watch(Bundles::below(&host.0).unwrap(), move |change| told.send(change).is_ok());
     let id = |name| RuntimeId::new(name).unwrap();
     assert!(handle.look(id("web")) && handle.look(id("nobody")));
-    use chandra_identity::description::Change;
     let next = || changes.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
     assert!(matches!(next(), Change::Found(bundle) if bundle.id == id("web")));
     assert_eq!(next(), Change::NotFound(id("nobody")));
