@@ -26,6 +26,9 @@ use crate::scratch::Scratch;
 pub const IMAGE: &str = "localhost/chandra-busybox:1";
 /// The image of sandboxes: it sleeps.
 const PAUSE: &str = "localhost/chandra-pause:1";
+/// Where its state is in its folder, and its socket: as on a host, whose root the folder so stands for.
+const STATE: &str = "run/containerd";
+const SOCKET: &str = "run/containerd/containerd.sock";
 /// Where Debian has the network plugins.
 const NETWORK_PLUGINS: &str = "/usr/lib/cni";
 
@@ -67,7 +70,7 @@ impl Containerd {
         let has_plugins = Path::new(NETWORK_PLUGINS).join("bridge").exists();
         let network = has_plugins.then(|| Namespace::new("cri"));
         configure(&folder, network.is_some());
-        let cri = Cri::new(&folder.at("containerd.sock"), &remains::cgroup_of(folder.path()));
+        let cri = Cri::new(&folder.at(SOCKET), &remains::cgroup_of(folder.path()));
         let server = spawn(&folder, network.as_ref());
         // From here on dropping it cleans up.
         let mut this = Self { server, cri, network, folder };
@@ -78,7 +81,7 @@ impl Containerd {
 
     /// Its socket.
     pub fn socket(&self) -> PathBuf {
-        self.folder.at("containerd.sock")
+        self.folder.at(SOCKET)
     }
 
     /// To run pods and containers with.
@@ -112,6 +115,45 @@ impl Containerd {
     pub fn restart(&mut self) {
         self.server = spawn(&self.folder, self.network.as_ref());
         self.wait_until_up();
+    }
+
+    /// Where the bundle of a container in this namespace is: the specification that runc got, and more.
+    pub fn bundle(&self, namespace: &str, id: &str) -> PathBuf {
+        self.folder.at(STATE).join("io.containerd.runtime.v2.task").join(namespace).join(id)
+    }
+
+    /// The namespace for containers that no CRI knows; in cgroups of this name, which are the test's own.
+    pub fn namespace(&self) -> String {
+        remains::cgroup_of(self.folder.path()).trim_start_matches('/').to_owned()
+    }
+
+    /// Runs a container that no CRI knows, with these options of `ctr run`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn run_by_ctr(&self, id: &str, options: &[&str], words: &[&str]) {
+        let images = image::run(self.ctr().args(["images", "ls", "-q"]));
+        if images.is_empty() {
+            image::run(self.ctr().args(["images", "import"]).arg(self.folder.at("image.tar")));
+        }
+        let mut command = self.ctr();
+        command.args(["run", "--detach", "--runc-root"]).arg(self.folder.at("runc")).args(options);
+        image::run(command.args([IMAGE, id]).args(words));
+    }
+
+    /// Ends it and removes it.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn remove_by_ctr(&self, id: &str) {
+        image::run(self.ctr().args(["tasks", "delete", "--force", id]));
+        image::run(self.ctr().args(["containers", "delete", id]));
+    }
+
+    fn ctr(&self) -> Command {
+        let mut command = Command::new("ctr");
+        command.arg("--address").arg(self.socket()).arg("--namespace").arg(self.namespace());
+        command
     }
 
     fn wait_until_up(&mut self) {
@@ -184,8 +226,8 @@ disabled_plugins = ["io.containerd.internal.v1.tracing", "io.containerd.tracing.
       Root = "{runc}"
 "#,
         root = at("root"),
-        state = at("state"),
-        socket = at("containerd.sock"),
+        state = at(STATE),
+        socket = at(SOCKET),
         opt = at("plugins"),
         cni = at("cni"),
         runc = at("runc"),

@@ -48,8 +48,8 @@ fn rule(name: &str, condition: &str, moment: &str) -> String {
 
 /// The specification that runc got.
 fn bundle(containerd: &Containerd, id: &str) -> Value {
-    let folder = containerd.folder().at("state/io.containerd.runtime.v2.task/k8s.io");
-    serde_json::from_slice(&fs::read(folder.join(id).join("config.json")).unwrap()).unwrap()
+    let file = containerd.bundle("k8s.io", id).join("config.json");
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
 /// Host paths and container paths of a specification's binds.

@@ -120,8 +120,8 @@ fn a_server_is_known_by_the_sockets_that_it_has_open_when_a_program_is_executed(
         ("connected", "run", [no, no, no]),
         ("datagrams", "run", [no, no, no]),
         ("unix", "run", [no, no, no]),
-        // Beyond the descriptors that are looked at.
-        ("far", "run", [no, None, no]),
+        // Beyond the descriptors that are looked at; it is inherited, too.
+        ("far", "run", [None, None, no]),
     ] {
         assert_eq!(listening(&mut trace, &script, what, how), expected, "{what} {how}");
     }

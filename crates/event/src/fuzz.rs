@@ -459,6 +459,18 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
     each(&random.udp());
 }
 
+/// Somewhere in it is an object without members, or a null. Its texts may say anything.
+fn has_nothing(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Null => true,
+        serde_json::Value::Object(members) => {
+            members.is_empty() || members.values().any(has_nothing)
+        }
+        serde_json::Value::Array(items) => items.iter().any(has_nothing),
+        _ => false,
+    }
+}
+
 #[test]
 fn any_record_is_one_line_of_valid_json_with_nothing_hidden() {
     let mut random = Random::new(7);
@@ -471,8 +483,7 @@ fn any_record_is_one_line_of_valid_json_with_nothing_hidden() {
             assert!(!body.chars().any(text::is_hidden), "{body}");
             let value: serde_json::Value = serde_json::from_str(body).unwrap();
             assert_eq!(value["type"], record.kind().name);
-            assert!(!body.contains("{}"), "{body}");
-            assert!(!body.contains(":null"), "{body}");
+            assert!(!has_nothing(&value), "{body}");
         });
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
@@ -19,9 +19,16 @@ impl Root {
     /// # Errors
     /// When there is no such process, or one may not look.
     pub fn of_process(pid: u32) -> io::Result<Self> {
-        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let path = format!("/proc/{pid}/root");
-        Ok(Self(File::from(rustix::fs::open(path, folder, Mode::empty())?)))
+        Self::of_folder(format!("/proc/{pid}/root").as_ref())
+    }
+
+    /// That in a folder, which is trusted itself.
+    ///
+    /// # Errors
+    /// When there is no such folder, or one may not look.
+    pub fn of_folder(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(File::from(rustix::fs::open(folder, flags, Mode::empty())?)))
     }
 
     /// That of the first of these processes that is in this mount namespace, given by its inode, and which it is.
@@ -53,7 +60,10 @@ impl Root {
     }
 
     /// Opens a folder, and gives a path that it can be listed by.
-    pub(crate) fn folder(&self, path: &[u8]) -> io::Result<(OwnedFd, PathBuf)> {
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn folder(&self, path: &[u8]) -> io::Result<(OwnedFd, PathBuf)> {
         use std::os::fd::AsRawFd;
         let folder = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let listed = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
@@ -91,8 +101,7 @@ mod tests {
         std::fs::write(folder.join("etc/inside"), "x")?;
         symlink("/etc/inside", folder.join("absolute"))?;
         symlink("../../../etc/passwd", folder.join("upwards"))?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let root = Root(File::from(rustix::fs::open(&folder, flags, Mode::empty())?));
+        let root = Root::of_folder(&folder)?;
         let (inside, outside) = (root.open(b"/absolute"), root.open(b"/upwards"));
         let is_folder = root.open(b"/etc");
         std::fs::remove_dir_all(&folder)?;

@@ -69,6 +69,7 @@ pub static TARGETS: &[Target] = &[
     ("label_selector", label_selector),
     ("runtime_message", runtime::runtime_message),
     ("runtime_information", runtime::runtime_information),
+    ("runtime_bundle", runtime::runtime_bundle),
     ("hubble_filter", hubble::hubble_filter),
     ("hubble_flow", hubble::hubble_flow),
     ("hubble_json_line", hubble::hubble_json_line),

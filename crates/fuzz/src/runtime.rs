@@ -26,6 +26,20 @@ pub fn runtime_information(bytes: &[u8]) {
     check(&container);
 }
 
+/// A file that a runtime keeps of a container.
+pub fn runtime_bundle(bytes: &[u8]) {
+    for bundle in message::bundle("id", bytes) {
+        if let Some(container) = bundle.container {
+            check(&container);
+        }
+        if let Some(pod) = bundle.pod {
+            assert!(
+                pod.name.bytes() <= Text::MAX_BYTES && pod.namespace.bytes() <= Text::MAX_BYTES
+            );
+        }
+    }
+}
+
 fn check(container: &ContainerDescription) {
     let details = &container.details;
     let mounts = details.mounts.as_deref().unwrap_or_default();

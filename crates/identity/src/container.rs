@@ -11,6 +11,6 @@ mod pod_uid;
 #[cfg(test)]
 mod tests;
 
-pub use cgroups::{Cgroup, Cgroups, Container, Counts, Limits, Number};
+pub use cgroups::{Cgroup, Cgroups, Container, Counts, Limits, Number, Tasks};
 pub use path::{ContainerPath, Runtime, enclosing, parse};
 pub use pod_uid::PodUid;

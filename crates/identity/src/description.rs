@@ -106,6 +106,40 @@ impl ContainerDescription {
         }
     }
 
+    /// The same, and where it says nothing what another one says of the same container.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let text =
+            |own: &Text, other: &Text| if own.is_empty() { other.clone() } else { own.clone() };
+        let (own, more) = (&self.details, &other.details);
+        let (namespaces, theirs) = (own.host_namespaces, more.host_namespaces);
+        let (mounts, mounts_omitted) = match &own.mounts {
+            Some(mounts) => (Some(mounts.clone()), own.mounts_omitted),
+            None => (more.mounts.clone(), more.mounts_omitted),
+        };
+        let details = ContainerDetails {
+            image_id: text(&own.image_id, &more.image_id),
+            image_reference: text(&own.image_reference, &more.image_reference),
+            started_at_ns: own.started_at_ns.or(more.started_at_ns),
+            labels: own.labels.clone().or_else(|| more.labels.clone()),
+            privileged: own.privileged.or(more.privileged),
+            mounts,
+            mounts_omitted,
+            host_namespaces: HostNamespaces {
+                pid: namespaces.pid.or(theirs.pid),
+                network: namespaces.network.or(theirs.network),
+                ipc: namespaces.ipc.or(theirs.ipc),
+            },
+        };
+        Self {
+            sandbox_id: self.sandbox_id.clone().or_else(|| other.sandbox_id.clone()),
+            name: text(&self.name, &other.name),
+            image: text(&self.image, &other.image),
+            details,
+            ..self.clone()
+        }
+    }
+
     /// Memory that it takes, nearly.
     pub fn bytes(&self) -> usize {
         let texts = [&self.name, &self.image];
@@ -191,6 +225,29 @@ impl PodDescription {
     }
 }
 
+/// What the files that a runtime keeps on the node say of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// Whose it is.
+    pub id: RuntimeId,
+    /// The container; absent for a sandbox.
+    pub container: Option<Arc<ContainerDescription>>,
+    /// Its pod, or the pod whose sandbox it is.
+    pub pod: Option<Arc<PodDescription>>,
+    /// It was made for Kubernetes, so that a runtime of Kubernetes says more of it.
+    pub is_of_kubernetes: bool,
+}
+
+impl Bundle {
+    /// Memory that it takes, nearly.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.id.as_str().len()
+            + self.container.as_ref().map_or(0, |container| container.bytes())
+            + self.pod.as_ref().map_or(0, |pod| pod.bytes())
+    }
+}
+
 /// One thing that a runtime source found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -202,6 +259,12 @@ pub enum Change {
     Gone(RuntimeId),
     /// The runtime has removed this sandbox.
     PodGone(RuntimeId),
+    /// A container's bundle was found.
+    Found(Box<Bundle>),
+    /// A container has no bundle that says anything.
+    NotFound(RuntimeId),
+    /// A bundle that was found is gone.
+    Lost(RuntimeId),
     /// The runtime does not answer, for this reason; what was told may be out of date.
     Stale(String),
     /// All that the runtime has now has been told: at the start, and after [`Change::Stale`].

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chandra_event::cgroup::Happened;
 use chandra_event::dns::{Answer, Data, Dns};
 use chandra_event::record::{Event, Record};
 use chandra_event::socket::Part;
@@ -19,7 +20,9 @@ use crate::cluster::{
     self, Cluster, ClusterKey, Clusters, ObjectName, Pod, PodContainer, Resource,
 };
 use crate::container::{Cgroups, Container, Number, Runtime};
-use crate::description::{Change, ContainerDescription, Descriptions, Pairs, PodDescription, Text};
+use crate::description::{
+    Bundle, Change, ContainerDescription, Descriptions, Pairs, PodDescription, Text,
+};
 use crate::dns::{DnsNames, Scope};
 use crate::process::ProcessTable;
 use crate::translation::Translations;
@@ -64,6 +67,8 @@ pub struct Identity {
     has_runtime: bool,
     /// A cluster's API describes pods.
     has_cluster: bool,
+    /// Bundles of containers are looked for.
+    has_bundles: bool,
     /// By container number.
     places: Vec<Place>,
     /// Counts descriptions, so that places know whether they are current.
@@ -77,11 +82,19 @@ struct Place {
     id: Arc<str>,
     /// When it was first heard of, on CLOCK_BOOTTIME.
     since_boottime_ns: u64,
+    /// The hierarchy whose cgroup told of it.
+    hierarchy: u32,
     /// [`Identity::described`] when it was looked up.
     looked_up: u64,
-    /// What the runtime says.
+    /// What the runtime says, and where it says nothing the bundle.
     container: Option<Arc<ContainerDescription>>,
     pod: Option<Arc<PodDescription>>,
+    /// The runtime said so.
+    is_by_runtime: bool,
+    /// What its bundle says.
+    bundle: Option<Arc<Bundle>>,
+    /// It was looked for and not found.
+    has_no_bundle: bool,
     /// What the cluster's API says.
     own_pod: Option<Arc<Pod>>,
     /// Kind and name.
@@ -120,14 +133,35 @@ impl Identity {
         self.here = OwnNode { name: node.to_owned(), addresses };
     }
 
-    /// Tells whether a runtime describes containers, and so is worth waiting for.
-    pub fn expect_runtime(&mut self, is_there: bool) {
-        self.has_runtime = is_there;
+    /// Tells whether a runtime describes containers, and so is worth waiting for. Whether it was thought to.
+    pub fn expect_runtime(&mut self, is_there: bool) -> bool {
+        std::mem::replace(&mut self.has_runtime, is_there)
     }
 
     /// Tells whether a cluster's API describes pods, and so is worth waiting for.
     pub fn expect_cluster(&mut self, is_there: bool) {
         self.has_cluster = is_there;
+    }
+
+    /// Tells whether bundles of containers are looked for, and so are worth waiting for.
+    pub fn expect_bundles(&mut self, are_looked_for: bool) {
+        self.has_bundles = are_looked_for;
+    }
+
+    /// Whether a container's bundle is worth looking for: it may lie on the node, and says what a runtime of
+    /// Kubernetes will not.
+    pub fn wants_bundle(&self, container: &Container) -> bool {
+        let may_lie_here = matches!(
+            container.runtime,
+            Runtime::Containerd
+                | Runtime::CriO
+                | Runtime::Cri
+                | Runtime::Docker
+                | Runtime::Podman
+                | Runtime::Unknown
+        );
+        let is_told = self.has_runtime && container.pod_uid.is_some();
+        self.has_bundles && may_lie_here && container.outer.is_none() && !is_told
     }
 
     /// The cluster that is asked who is who; none where none is.
@@ -156,13 +190,22 @@ impl Identity {
             self.processes.sight(process, cgroup.time);
         }
         self.cgroups.apply(cgroup);
-        let container = self.cgroups.container(cgroup.hierarchy, cgroup.id)?;
+        let made = self.cgroups.get(cgroup.hierarchy, cgroup.id)?;
+        let container = made.container?;
         let place = place_of(&mut self.places, container);
         if Arc::ptr_eq(&place.id, &container.id) {
-            return None;
+            // A name that people gave may be given again before the container that had it is forgotten.
+            let is_another = made.is_own
+                && cgroup.happened == Happened::Mkdir
+                && cgroup.hierarchy == place.hierarchy;
+            if !is_another {
+                return None;
+            }
+            self.descriptions.forget_bundle(&container.id);
+            self.described += 1;
         }
         let (id, since_boottime_ns) = (container.id.clone(), now_boottime_ns);
-        *place = Place { id, since_boottime_ns, ..Place::default() };
+        *place = Place { id, since_boottime_ns, hierarchy: cgroup.hierarchy, ..Place::default() };
         Some(container)
     }
 
@@ -194,6 +237,10 @@ impl Identity {
     /// Takes in what the runtime said.
     pub fn describe(&mut self, change: Change, now_boottime_ns: u64) {
         self.described += 1;
+        if let Change::NotFound(id) = &change {
+            let places = self.places.iter_mut().filter(|place| &*place.id == id.as_str());
+            places.for_each(|place| place.has_no_bundle = true);
+        }
         self.name_addresses(&change, now_boottime_ns);
         self.descriptions.apply(change, now_boottime_ns);
     }
@@ -292,8 +339,10 @@ impl Identity {
     pub fn standing(&mut self, number: Number, now_boottime_ns: u64) -> Standing {
         let Some(container) = self.cgroups.by_number(number) else { return Standing::Undescribed };
         let can_be = (self.has_runtime || self.has_cluster) && can_be_described(container);
+        let wants_bundle = self.wants_bundle(container);
         let has_runtime = self.has_runtime;
         let Some(place) = self.look_up(number) else { return Standing::Undescribed };
+        let can_be = can_be || wants_bundle && !place.has_no_bundle;
         let is_young = now_boottime_ns < place.since_boottime_ns.saturating_add(PATIENCE_NS);
         match place.is_described(has_runtime) {
             false if can_be && is_young => Standing::Awaited,
@@ -313,8 +362,16 @@ impl Identity {
         }
         if place.looked_up != self.described {
             place.looked_up = self.described;
-            place.container = self.descriptions.container(&place.id).cloned();
-            place.pod = self.descriptions.pod_of(&place.id).cloned();
+            let by_runtime = self.descriptions.container(&place.id);
+            let pod = self.descriptions.pod_of(&place.id);
+            place.is_by_runtime = by_runtime.is_some() || pod.is_some();
+            place.bundle = self.descriptions.bundle(&place.id).cloned();
+            let bundle = place.bundle.as_deref();
+            place.container = match (by_runtime, bundle.and_then(|it| it.container.as_ref())) {
+                (Some(told), Some(found)) => Some(Arc::new(told.or(found))),
+                (told, found) => told.or(found).cloned(),
+            };
+            place.pod = pod.or(bundle.and_then(|it| it.pod.as_ref())).cloned();
             place.own_pod = container.pod_uid.and_then(|uid| self.own_pods.get(uid)).cloned();
             place.workload = place.find_workload();
         }
@@ -328,7 +385,9 @@ impl Place {
     fn is_described(&self, has_runtime: bool) -> bool {
         let by_api =
             if has_runtime { self.told_by_api().is_some() } else { self.own_pod.is_some() };
-        self.container.is_some() || self.pod.is_some() || by_api
+        let by_bundle =
+            self.bundle.as_ref().is_some_and(|bundle| !(has_runtime && bundle.is_of_kubernetes));
+        self.is_by_runtime || by_bundle || by_api
     }
 
     /// What the API says of the container itself.

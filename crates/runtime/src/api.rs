@@ -246,3 +246,25 @@ pub struct ContainerEventResponse {
     #[prost(bytes = "vec", tag = "1")]
     pub container_id: Vec<u8>,
 }
+
+/// GetContainerRequest of `containerd.services.containers.v1`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GetContainerRequest {
+    #[prost(string, tag = "1")]
+    pub id: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GetContainerResponse {
+    #[prost(message, optional, tag = "1")]
+    pub container: Option<ContainerOfContainerd>,
+}
+
+/// A container as containerd has it, whoever made it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ContainerOfContainerd {
+    #[prost(message, repeated, tag = "2")]
+    pub labels: Vec<Entry>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub image: Vec<u8>,
+}

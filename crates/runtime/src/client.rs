@@ -76,6 +76,20 @@ impl Client {
         self.call("ContainerStatus", request).await
     }
 
+    /// A container of any namespace of containerd.
+    pub async fn container_of_containerd(
+        &self,
+        namespace: &str,
+        id: &str,
+    ) -> Result<api::GetContainerResponse, Error> {
+        let mut request = Request::new(api::GetContainerRequest { id: id.to_owned() });
+        if let Ok(namespace) = namespace.parse() {
+            request.metadata_mut().insert("containerd-namespace", namespace);
+        }
+        let call = "/containerd.services.containers.v1.Containers/Get";
+        self.ask("Get", PathAndQuery::from_static(call), request).await
+    }
+
     /// Events as they happen. Runtimes may hold back even the beginning of the answer until there is
     /// an event, so this has no ceiling in time.
     pub async fn events(&self) -> Result<Streaming<api::ContainerEventResponse>, Error> {
@@ -93,11 +107,24 @@ impl Client {
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
+        self.ask(call, path(call), Request::new(request)).await
+    }
+
+    async fn ask<Q, A>(
+        &self,
+        call: &'static str,
+        path: PathAndQuery,
+        request: Request<Q>,
+    ) -> Result<A, Error>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
         let mut grpc = self.grpc.clone();
         let answer = async {
             grpc.ready().await.map_err(|error| self.lost(innermost(&error)))?;
             let codec: ProstCodec<Q, A> = ProstCodec::new();
-            let answer = grpc.unary(Request::new(request), path(call), codec).await;
+            let answer = grpc.unary(request, path, codec).await;
             answer.map_err(|status| self.refused(call, &status))
         };
         match tokio::time::timeout(self.within, answer).await {

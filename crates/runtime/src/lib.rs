@@ -1,4 +1,5 @@
-//! What the container runtime says of its pods and containers, over CRI v1 on its Unix socket.
+//! What the container runtime says of its pods and containers, over CRI v1 on its Unix socket; and [`bundles`],
+//! what runtimes keep in files of containers that no CRI describes.
 //!
 //! A crate of its own because gRPC is heavy: only what asks a runtime compiles it. It needs no
 //! Kubernetes; what it finds out leaves as [`Change`]s of plain descriptions, which the crate
@@ -20,6 +21,7 @@ mod source;
 mod spec;
 mod watch;
 
+pub mod bundles;
 pub mod message;
 
 pub use chandra_identity::description::Change;

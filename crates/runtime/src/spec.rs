@@ -3,7 +3,7 @@
 //!
 //! Invariant: every part of it is optional. What is not there is not known, never an error of the whole.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -59,6 +59,7 @@ pub(crate) struct Spec {
     mounts: Option<Vec<SpecMount>>,
     process: Option<Process>,
     linux: Option<Linux>,
+    annotations: Option<HashMap<String, String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,12 +124,18 @@ impl Spec {
     /// Whether it has all rights: each capability, each device, no filter of system calls and nothing of `/proc`
     /// hidden. Nothing if it does not say which capabilities it has.
     pub fn has_all_rights(&self) -> Option<bool> {
+        self.has_rights(u64::MAX)
+    }
+
+    /// The same on a node that has these capabilities to give, bit n being capability n.
+    pub fn has_rights(&self, given: u64) -> Option<bool> {
         let bounding = self.process.as_ref()?.capabilities.as_ref()?.bounding.as_ref()?;
         let bounding: HashSet<&str> = bounding.iter().map(String::as_str).collect();
         let linux = self.linux.as_ref()?;
         let devices = linux.resources.as_ref().and_then(|resources| resources.devices.as_deref());
         Some(
-            CAPABILITIES.iter().all(|name| bounding.contains(name))
+            (CAPABILITIES.iter().enumerate())
+                .all(|(bit, name)| given >> bit & 1 == 0 || bounding.contains(name))
                 && linux.seccomp.is_none()
                 && linux.masked_paths.as_ref().is_none_or(Vec::is_empty)
                 && devices.unwrap_or_default().iter().any(Device::allows_all),
@@ -144,6 +151,18 @@ impl Spec {
             Some(_) => None,
         };
         HostNamespaces { pid: is_host("pid"), network: is_host("network"), ipc: is_host("ipc") }
+    }
+
+    /// What whoever made it wrote down about it, by key.
+    pub fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The annotation of the first of these keys that has one.
+    pub fn annotation(&self, keys: &[&str]) -> Option<&str> {
+        let annotations = self.annotations.as_ref()?;
+        let found = keys.iter().find_map(|key| annotations.get(*key));
+        found.map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Host paths that the container got, also those that the runtime added; nothing if it does not say.
@@ -214,6 +233,12 @@ mod tests {
         assert_eq!(rights(&CAPABILITIES, devices), Some(true));
         assert_eq!(rights(&[&CAPABILITIES[..], &["CAP_BPF"]].concat(), devices), Some(true));
         assert_eq!(rights(&CAPABILITIES[1..], devices), Some(false));
+        // On a node whose own root is not allowed to CAP_CHOWN, nobody is.
+        let bounding = serde_json::to_string(&CAPABILITIES[1..]).unwrap();
+        let spec = read(&format!(
+            r#"{{"process":{{"capabilities":{{"bounding":{bounding}}}}},"linux":{{{devices}}}}}"#
+        ));
+        assert_eq!([spec.has_rights(!1), spec.has_rights(!2)], [Some(true), Some(false)]);
         for near in
             [r#""seccomp":{"defaultAction":"SCMP_ACT_ERRNO"}"#, r#""maskedPaths":["/proc/kcore"]"#]
         {

@@ -132,10 +132,13 @@ fn unmount_below(folder: &Path) {
 
 /// Shims listen outside of their containerd's folder; where, they write next to each container.
 fn shim_sockets(folder: &Path) -> Vec<PathBuf> {
-    let tasks = folder.join("state/io.containerd.runtime.v2.task/k8s.io");
-    let Ok(entries) = fs::read_dir(tasks) else { return Vec::new() };
-    let addresses = entries.filter_map(|entry| {
-        let address = fs::read_to_string(entry.ok()?.path().join("address")).ok()?;
+    let tasks = folder.join("run/containerd/io.containerd.runtime.v2.task");
+    let folders = |of: &Path| {
+        let entries = fs::read_dir(of).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let addresses = folders(&tasks).into_iter().flat_map(|of| folders(&of)).filter_map(|task| {
+        let address = fs::read_to_string(task.join("address")).ok()?;
         address.strip_prefix("unix://").map(PathBuf::from)
     });
     addresses.collect()

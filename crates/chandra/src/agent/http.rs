@@ -16,6 +16,7 @@ use axum::{Json, Router};
 use chandra_identity::translation;
 use chandra_loader::load::Loaded;
 use chandra_metrics::Format;
+use chandra_runtime::bundles;
 use serde_json::{Value, json};
 
 use super::metrics;
@@ -217,6 +218,7 @@ fn identity(figures: &IdentityFigures) -> Value {
             },
             "stale": figures.stale,
         },
+        "bundles": tally.bundles.as_ref().map(bundles),
         "cluster": figures.cluster.as_ref().map(cluster),
         "translations": translations(&tally.translations),
         "early_records": {
@@ -225,6 +227,19 @@ fn identity(figures: &IdentityFigures) -> Value {
             "pending": tally.pending,
         },
         "sweeps": tally.sweeps,
+    })
+}
+
+/// What came of looking for bundles of containers that no CRI describes.
+fn bundles(counts: &bundles::Counts) -> Value {
+    json!({
+        "found": counts.found,
+        "not_found": counts.not_found,
+        "too_long": counts.too_long,
+        "unreadable": counts.unreadable,
+        "malformed": counts.malformed,
+        "dropped": counts.dropped,
+        "unwatched": counts.unwatched,
     })
 }
 

@@ -168,6 +168,7 @@ impl AgentOptions {
         let identity = IdentityArguments {
             identity: arguments.identity.identity.or(file.identity),
             cri_socket: arguments.identity.cri_socket.or(file.cri_socket),
+            host_root: arguments.identity.host_root.or(file.host_root),
             kubernetes: arguments.identity.kubernetes.or(file.kubernetes),
             remote_pods: arguments.identity.remote_pods.or(file.remote_pods),
             node_name: arguments.identity.node_name.or(file.node_name),

@@ -34,6 +34,8 @@ pub struct File {
     pub identity: Option<IdentityKind>,
     /// Socket of the container runtime.
     pub cri_socket: Option<PathBuf>,
+    /// Where the host's files are.
+    pub host_root: Option<PathBuf>,
     /// Cluster to ask.
     pub kubernetes: Option<PathBuf>,
     /// Which pods of other nodes it is asked for.
@@ -218,6 +220,7 @@ const KEYS: &[&str] = &[
     "node",
     "identity",
     "cri_socket",
+    "host_root",
     "kubernetes",
     "remote_pods",
     "node_name",

@@ -41,6 +41,10 @@ pub struct IdentityArguments {
     /// Socket of the container runtime (CRI) [default: the first of the usual ones that answers]
     #[arg(long, env = "CHANDRA_CRI_SOCKET", value_name = "PATH")]
     pub cri_socket: Option<PathBuf>,
+    /// Where the host's files are, in which runtimes keep what they know of containers that CRI does not describe
+    /// [default: /proc/1/root, or / where one may not look there]
+    #[arg(long, env = "CHANDRA_HOST_ROOT", value_name = "FOLDER")]
+    pub host_root: Option<PathBuf>,
     /// Cluster to ask: auto (the one that this runs in), off, or a kubeconfig file [default: auto]
     #[arg(long, env = "CHANDRA_KUBERNETES", value_name = "WHERE")]
     pub kubernetes: Option<PathBuf>,
@@ -75,7 +79,8 @@ impl IdentityArguments {
         let node = node_name(self.node_name.as_ref());
         let kubernetes = self.kubernetes(&node).filter(|_| late.is_some());
         let (runtime, translations) = (late.map(|_| runtime), late.is_some());
-        let sources = Sources { runtime, kubernetes, translations };
+        let host_root = late.map(|_| self.host_root.clone().unwrap_or_else(host_root));
+        let sources = Sources { runtime, kubernetes, host_root, translations };
         IdentityOptions { late, sources, node }
     }
 
@@ -92,6 +97,12 @@ impl IdentityArguments {
         };
         Some(KubernetesChoice { access, node: node.to_owned(), remote_pods })
     }
+}
+
+/// The root of the first process, which a container that shares the host's process ids sees the host by.
+pub fn host_root() -> PathBuf {
+    let root = PathBuf::from("/proc/1/root");
+    if root.join("proc").exists() { root } else { PathBuf::from("/") }
 }
 
 /// This node's name: as given, or as its pod was told, or the host's.

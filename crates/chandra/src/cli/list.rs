@@ -8,7 +8,7 @@ use chandra_loader::load::Options;
 use clap::{Args, ValueEnum};
 
 use super::common::LoadArguments;
-use super::identity::node_name;
+use super::identity::{host_root, node_name};
 use super::selection::SelectionArguments;
 
 /// Shown below the help of `chandra list`.
@@ -50,6 +50,10 @@ pub struct ListArguments {
     /// Socket of the container runtime (CRI) [default: the first of the usual ones that answers]
     #[arg(long, env = "CHANDRA_CRI_SOCKET", value_name = "PATH")]
     cri_socket: Option<PathBuf>,
+    /// Where the host's files are, in which runtimes keep what they know of containers that CRI does not describe
+    /// [default: /proc/1/root, or / where one may not look there]
+    #[arg(long, env = "CHANDRA_HOST_ROOT", value_name = "FOLDER")]
+    host_root: Option<PathBuf>,
     /// Name of this node [default: $NODE_NAME, or else the host's name]
     #[arg(long, env = "CHANDRA_NODE_NAME", value_name = "NAME")]
     node_name: Option<String>,
@@ -79,6 +83,8 @@ pub struct ListOptions {
     pub format: ListFormat,
     /// The runtime's socket, when one is named.
     pub cri_socket: Option<PathBuf>,
+    /// Where the host's files are.
+    pub host_root: PathBuf,
     /// What is selected of it.
     pub selector: Selector,
     /// This node.
@@ -98,6 +104,8 @@ impl ListOptions {
         let (format, cri_socket) = (arguments.output, arguments.cri_socket.clone());
         let (selector, node) =
             (arguments.selection.selector()?, node_name(arguments.node_name.as_ref()));
-        Ok(Self { kind, format, cri_socket, selector, node, load: arguments.load.options(false)? })
+        let host_root = arguments.host_root.clone().unwrap_or_else(host_root);
+        let load = arguments.load.options(false)?;
+        Ok(Self { kind, format, cri_socket, host_root, selector, node, load })
     }
 }

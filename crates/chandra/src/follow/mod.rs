@@ -115,6 +115,7 @@ pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result
     let shared = drain::Shared::default();
     let (messages, received) = sync_channel(WAITING_MESSAGES);
     plan.sources.start(&messages);
+    let bundles = plan.sources.bundles(&messages);
     let wants = plan.sources.translations && plan.parts.iter().any(Part::tells_of_connections);
     let says_why_not = plan.sources.describe_containers();
     let translations = wants.then(|| Translations::start(&messages, says_why_not));
@@ -130,7 +131,7 @@ pub fn follow(plan: &Plan<'_>, context: &Context, sink: &mut dyn Sink) -> Result
         });
         let drainer = drainer.map_err(|error| no_thread(&error))?;
         let listens = is_ready.recv().is_ok();
-        let mut teller = teller::Teller::new(plan, context, sink);
+        let mut teller = teller::Teller::new(plan, context, sink, bundles);
         teller.seed();
         shared.is_seeded.store(true, Ordering::Relaxed);
         if listens {

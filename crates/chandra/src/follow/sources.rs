@@ -9,6 +9,7 @@ use std::time::Duration;
 use chandra_identity::description::Change;
 use chandra_identity::{cluster, translation};
 use chandra_kubernetes::{Access, RemotePods};
+use chandra_runtime::bundles::{self, Bundles};
 use chandra_runtime::{Error, Handle, Options, Source, usual};
 
 use super::drain::Message;
@@ -44,13 +45,16 @@ pub struct Sources {
     pub runtime: Option<RuntimeChoice>,
     /// The cluster's API; none is asked when absent.
     pub kubernetes: Option<KubernetesChoice>,
+    /// Where the host's files are, in which runtimes keep bundles; none is looked for when absent.
+    pub host_root: Option<PathBuf>,
     /// Connection tracking is asked where dialled addresses led to.
     pub translations: bool,
 }
 
 impl Sources {
     /// Nobody is asked.
-    pub const NOBODY: Self = Self { runtime: None, kubernetes: None, translations: false };
+    pub const NOBODY: Self =
+        Self { runtime: None, kubernetes: None, host_root: None, translations: false };
 }
 
 /// What a source found out.
@@ -83,6 +87,21 @@ impl Sources {
             Some(RuntimeChoice::Found) => usual(Path::new("/")).any(|socket| socket.exists()),
             None => false,
         }
+    }
+
+    /// The bundles on this host, with a thread that looks for them.
+    pub(super) fn bundles(
+        &self,
+        messages: &SyncSender<Message>,
+    ) -> Option<(Bundles, bundles::Handle)> {
+        let root = self.host_root.as_deref()?;
+        let found = Bundles::below(root).inspect_err(|error| {
+            let root = root.display();
+            eprintln!("warning: bundles of containers are not looked for: {root}: {error}");
+        });
+        let (found, messages) = (found.ok()?, messages.clone());
+        let tell = move |change| messages.send(Message::News(News::Described(change))).is_ok();
+        Some((found.clone(), bundles::watch(found, tell)))
     }
 
     /// Starts asking.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use chandra_event::record::Record;
 use chandra_event::time::Timestamp;
 use chandra_event::who::{Described, Known, Who};
-use chandra_identity::container::Number;
+use chandra_identity::container::{Number, Tasks};
 use chandra_identity::description::{Change, RuntimeId};
 use chandra_identity::selector::Verdict;
 use chandra_identity::{Identity, Kept, Spelled, Standing, translation};
 use chandra_loader::clock;
 use chandra_runtime::Handle;
+use chandra_runtime::bundles::{self, Bundles};
 use chandra_signals::Context;
 
 use super::choice::Choice;
@@ -78,6 +79,8 @@ pub struct Tally {
     pub pending: u64,
     /// Times that what is there was looked at anew, because records that identity lives from were lost.
     pub sweeps: u64,
+    /// What came of looking for bundles of containers, where they are looked for.
+    pub bundles: Option<bundles::Counts>,
     /// What connection tracking said of dialled addresses that led elsewhere.
     pub translations: translation::Stats,
 }
@@ -89,6 +92,7 @@ pub struct Teller<'a> {
     sink: &'a mut dyn Sink,
     identity: Identity,
     runtime: Option<Handle>,
+    bundles: Option<bundles::Handle>,
     cluster: Option<chandra_kubernetes::Handle>,
     choice: Choice<'a>,
     held: Held,
@@ -104,8 +108,19 @@ pub struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     /// A teller that knows nothing yet.
-    pub fn new(plan: &'a Plan<'a>, context: &'a Context, sink: &'a mut dyn Sink) -> Self {
+    pub fn new(
+        plan: &'a Plan<'a>,
+        context: &'a Context,
+        sink: &'a mut dyn Sink,
+        bundles: Option<(Bundles, bundles::Handle)>,
+    ) -> Self {
         let mut identity = Identity::new(context.clock.get());
+        identity.expect_bundles(bundles.is_some());
+        let bundles = bundles.map(|(bundles, handle)| {
+            let is_task = move |namespace: &str, name: &str| bundles.is_task(namespace, name);
+            identity.cgroups.ask(Tasks::new(is_task));
+            handle
+        });
         identity.expect_runtime(plan.sources.has_runtime());
         identity.expect_cluster(plan.sources.kubernetes.is_some());
         identity.set_here(plan.node, crate::here::addresses());
@@ -117,6 +132,7 @@ impl<'a> Teller<'a> {
             sink,
             identity,
             runtime: None,
+            bundles,
             cluster: None,
             choice: Choice::new(plan.selector, plan.node, kernel.collect()),
             held: Held::default(),
@@ -188,6 +204,7 @@ impl<'a> Teller<'a> {
                 part.found_at_start.store(count, Ordering::Relaxed);
             }
         }
+        self.look_for_bundles();
     }
 
     fn take(&mut self, batch: &Batch) {
@@ -208,6 +225,7 @@ impl<'a> Teller<'a> {
 
     /// Shows the sink what is known.
     fn look(&mut self) {
+        self.tally.bundles = self.bundles.as_ref().map(bundles::Handle::counts);
         self.tally.translations = self.identity.translations.stats();
         self.sink.look(&self.identity, &self.tally);
     }
@@ -223,11 +241,31 @@ impl<'a> Teller<'a> {
     fn learn(&mut self, record: &dyn Record, now_ns: u64) {
         let new = self.identity.learn(record, now_ns);
         let Some(container) = new else { return };
+        let (id, number) = (RuntimeId::new(&container.id), container.number);
         self.choice.forget();
-        if let Some((runtime, id)) = self.runtime.as_ref().zip(RuntimeId::new(&container.id)) {
+        if let Some((runtime, id)) = self.runtime.as_ref().zip(id) {
             // Refused looks are counted there; the next list finds the container.
             runtime.look(id);
         }
+        self.look_for_bundle(number);
+    }
+
+    /// Has the bundle of a container looked for, where it says what nobody else will.
+    fn look_for_bundle(&self, number: Number) {
+        let container = self.identity.cgroups.by_number(number);
+        let container = container.filter(|container| self.identity.wants_bundle(container));
+        let id = container.and_then(|container| RuntimeId::new(&container.id));
+        if let Some((bundles, id)) = self.bundles.as_ref().zip(id) {
+            // Refused looks are counted there.
+            bundles.look(id);
+        }
+    }
+
+    /// Of all that are there, once it is known whom else to ask.
+    fn look_for_bundles(&mut self) {
+        let numbers: Vec<_> =
+            self.identity.cgroups.containers().map(|container| container.number).collect();
+        numbers.into_iter().for_each(|number| self.look_for_bundle(number));
     }
 
     /// Looks anew at what is there, where records about it were lost.
@@ -364,7 +402,11 @@ impl<'a> Teller<'a> {
                 self.identity.expect_runtime(true);
                 self.runtime = Some(handle);
             }
-            News::NoRuntime => self.identity.expect_runtime(false),
+            News::NoRuntime => {
+                if self.identity.expect_runtime(false) {
+                    self.look_for_bundles();
+                }
+            }
             News::Described(change) => self.describe(change),
             News::Cluster(handle) => self.cluster = Some(handle),
             News::OfCluster(change) => {

@@ -10,11 +10,13 @@ use std::path::Path;
 
 use chandra_doctor::{Check, Problem};
 use chandra_event::record::Record;
-use chandra_identity::container::{Container, Number};
+use chandra_identity::container::{Container, Number, Tasks};
+use chandra_identity::description::{Change, RuntimeId};
 use chandra_identity::process::ProcessEntry;
 use chandra_identity::selector::{Place, Selector, Subject, Verdict};
 use chandra_identity::{Identity, subject};
 use chandra_loader::load::Loaded;
+use chandra_runtime::bundles::Bundles;
 use chandra_runtime::{Error as RuntimeError, Options as RuntimeOptions, Source};
 use chandra_signals::filter::Filter;
 use chandra_signals::registry::signal;
@@ -47,6 +49,11 @@ impl<'a> Now<'a> {
         let context = Context::new(options.load.btf.as_deref());
         let mut identity = Identity::new(context.clock.get());
         identity.set_here(&options.node, crate::here::addresses());
+        let bundles = Bundles::below(&options.host_root).ok();
+        if let Some(bundles) = bundles.clone() {
+            identity.expect_bundles(true);
+            identity.cgroups.ask(Tasks::new(move |space, name| bundles.is_task(space, name)));
+        }
         let mut now = Self { options, context, identity };
         now.describe()?;
         for name in ["process", "cgroup"] {
@@ -55,7 +62,19 @@ impl<'a> Now<'a> {
                 now.identity.learn(record, 0);
             });
         }
+        now.read_bundles(bundles);
         Ok(now)
+    }
+
+    /// What runtimes keep of containers that none has described.
+    fn read_bundles(&mut self, bundles: Option<Bundles>) {
+        let Some(bundles) = bundles else { return };
+        let wanted = |container: &&Container| self.identity.wants_bundle(container);
+        let containers = self.identity.cgroups.containers().filter(wanted);
+        let ids: Vec<_> = containers.filter_map(|it| RuntimeId::new(&it.id)).collect();
+        for found in ids.iter().filter_map(|id| bundles.look(id).ok()) {
+            self.identity.describe(Change::Found(Box::new(found.bundle)), 0);
+        }
     }
 
     /// Asks the runtime. A host without one is as good as any, unless one was named.

@@ -102,6 +102,8 @@ pub struct Cgroup<'a> {
     pub path: &'a [u8],
     /// The container that it belongs to.
     pub container: Option<&'a Container>,
+    /// It is that container's own cgroup rather than one below.
+    pub is_own: bool,
     /// It was removed; late records may still be about it.
     pub is_removed: bool,
 }
@@ -159,6 +161,28 @@ impl Container {
     }
 }
 
+/// Who knows of tasks of containerd by namespace and name, which have cgroups that no name marks.
+pub struct Tasks(Box<dyn Fn(&str, &str) -> bool + Send>);
+
+impl Tasks {
+    /// This one. It is asked when such a cgroup comes to be, so it has to be quick.
+    pub fn new(is_task: impl Fn(&str, &str) -> bool + Send + 'static) -> Self {
+        Self(Box::new(is_task))
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new(|_, _| false)
+    }
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Tasks")
+    }
+}
+
 type ContainerKey = (Option<Number>, Runtime, Arc<str>);
 
 /// All cgroups, by hierarchy and id.
@@ -178,6 +202,7 @@ pub struct Cgroups {
     refused: u64,
     removals_unseen: u64,
     sweep: Option<Sweep>,
+    tasks: Tasks,
 }
 
 /// A walk over all cgroups.
@@ -195,11 +220,17 @@ impl Cgroups {
         Self { limits, ..Self::default() }
     }
 
+    /// Tells who knows of tasks whose cgroups are not marked by a name.
+    pub fn ask(&mut self, tasks: Tasks) {
+        self.tasks = tasks;
+    }
+
     /// The cgroup of this id in this hierarchy.
     pub fn get(&self, hierarchy: u32, id: u64) -> Option<Cgroup<'_>> {
         let entry = self.cgroups.get(&(hierarchy, id))?;
         let container = entry.container.and_then(|number| self.by_number(number));
-        Some(Cgroup { path: &entry.path, container, is_removed: entry.is_removed })
+        let Entry { path, is_own, is_removed, .. } = entry;
+        Some(Cgroup { path, container, is_own: *is_own, is_removed: *is_removed })
     }
 
     /// The container that this cgroup belongs to.
@@ -430,7 +461,8 @@ impl Cgroups {
             if is_cut {
                 return (around, false);
             }
-            return match path::leaf(path, around.is_some()) {
+            let named = path::leaf(path, around.is_some());
+            return match self.task_or(named, path, around.is_some()) {
                 Some(named) => self.intern(around, named),
                 None => (around, false),
             };
@@ -443,7 +475,30 @@ impl Cgroups {
             let (number, is_own) = self.intern(innermost.0, named);
             innermost = (number, is_own && part.len() == path.len());
         });
+        if innermost.0.is_none()
+            && let Some(part) = path::first_two(whole)
+            && let Some(named) = self.task_or(None, part, false)
+        {
+            let (number, is_own) = self.intern(None, named);
+            return (number, is_own && part.len() == path.len());
+        }
         innermost
+    }
+
+    /// A task of containerd that its cgroup's path names, where nothing better is known of that: as `ctr` and
+    /// others that follow it have them, `/NAMESPACE/NAME`.
+    fn task_or<'p>(
+        &self,
+        named: Option<Named<'p>>,
+        path: &'p [u8],
+        is_within_another: bool,
+    ) -> Option<Named<'p>> {
+        let is_marked = named.is_some_and(|(runtime, ..)| runtime != Runtime::Unknown);
+        if is_marked || is_within_another {
+            return named;
+        }
+        let task = path::task(path).filter(|(namespace, id)| (self.tasks.0)(namespace, id));
+        task.map(|(_, id)| (Runtime::Containerd, id, None)).or(named)
     }
 
     /// The container of this name within `outer`, now known if it was not, and whether it is that

@@ -148,6 +148,28 @@ pub(super) fn leaf(path: &[u8], is_within_another: bool) -> Option<Named<'_>> {
     other(name, parent, scope)
 }
 
+/// The path of the cgroup that is two steps from the root on the way to this one.
+pub(super) fn first_two(path: &[u8]) -> Option<&[u8]> {
+    let mut slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    if slashes.next() != Some(0) {
+        return None;
+    }
+    slashes.next()?;
+    path.get(..slashes.next().unwrap_or(path.len()))
+}
+
+/// Namespace and name, if a task of containerd may have this path: two words, none of which is systemd's.
+pub(super) fn task(path: &[u8]) -> Option<(&str, &str)> {
+    let (namespace, name) = split(path.strip_prefix(b"/")?)?;
+    let is_unit = |name: &[u8]| {
+        [&b".slice"[..], b".scope", b".service"].iter().any(|kind| name.ends_with(kind))
+    };
+    if is_unit(namespace) || is_unit(name) {
+        return None;
+    }
+    Some((word(namespace)?, word(name)?))
+}
+
 /// Those of other kinds, whose ids are no hashes.
 fn other<'a>(name: &'a [u8], parent: &[u8], scope: Option<&'a [u8]>) -> Option<Named<'a>> {
     let of = |runtime, id: Option<&'a str>| id.map(|id| (runtime, id, None));

@@ -585,3 +585,29 @@ fn five_hundred_short_containers_a_second_leave_nothing_behind() {
     assert_eq!((highest.containers, feed.table.counts().evicted), (500, 0));
     assert!(highest.bytes < 1 << 20, "{highest:?}");
 }
+
+#[test]
+fn a_task_of_containerd_is_a_container_where_somebody_knows_of_it() {
+    let mut feed = Feed::new(Limits::default());
+    let tasks = |namespace: &str, name: &str| (namespace, name) == ("default", "web");
+    feed.table.ask(Tasks::new(tasks));
+    feed.make(2, 1, "/default");
+    feed.make(3, 2, "/default/web");
+    feed.make(4, 3, "/default/web/worker");
+    feed.make(5, 2, "/default/other");
+    // Met below it at first, and within another container.
+    feed.make(13, 12, "/default/web/worker/deep");
+    feed.make(20, 1, "/docker/<A>");
+    feed.make(21, 20, "/docker/<A>/default");
+    feed.make(22, 21, "/docker/<A>/default/web");
+    let id = |cgroup| feed.id_of(0, cgroup);
+    assert_eq!([id(2), id(3), id(4), id(5)], [None, Some("web"), Some("web"), None]);
+    assert_eq!([id(13), id(22)], [Some("web"), Some(A)]);
+    assert_eq!(feed.table.container(0, 3).unwrap().runtime, Runtime::Containerd);
+    assert_eq!(feed.table.counts().containers, 2);
+    // Units of systemd are not asked about.
+    feed.table.ask(Tasks::new(|_, _| true));
+    feed.make(30, 1, "/system.slice/ssh.service");
+    feed.make(31, 1, "/user.slice");
+    assert_eq!([feed.id_of(0, 30), feed.id_of(0, 31)], [None, None]);
+}

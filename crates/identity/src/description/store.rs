@@ -8,13 +8,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Change, ContainerDescription, ContainerState, PodDescription, RuntimeId};
+use super::{Bundle, Change, ContainerDescription, ContainerState, PodDescription, RuntimeId};
 use crate::hashing::HashMap;
 
 /// What the store may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Containers and pods together, with those that linger.
+    /// Containers, pods and bundles together, with those that linger.
     pub entries: usize,
     /// Bytes of all of them.
     pub bytes: usize,
@@ -45,6 +45,7 @@ pub struct Descriptions {
     limits: Limits,
     containers: HashMap<RuntimeId, Entry<ContainerDescription>>,
     pods: HashMap<RuntimeId, Entry<PodDescription>>,
+    bundles: HashMap<RuntimeId, Entry<Bundle>>,
     /// In the order of removal. One that came back has an item here which means nothing any more.
     removed: VecDeque<(u64, Kind, RuntimeId)>,
     bytes: usize,
@@ -63,6 +64,7 @@ struct Entry<T> {
 enum Kind {
     Container,
     Pod,
+    Bundle,
 }
 
 /// What an entry takes beside its description: its places in a map and in the list of removed ones.
@@ -81,6 +83,9 @@ impl Descriptions {
             Change::Seen(container) => self.put_container(container),
             Change::Gone(id) => self.remove_container(&id, now_ns),
             Change::PodGone(id) => self.remove_pod(&id, now_ns),
+            Change::Found(bundle) => self.put_bundle(*bundle),
+            Change::Lost(id) => self.remove_bundle(&id, now_ns),
+            Change::NotFound(_) => {}
             Change::Stale(reason) => self.stale = Some(reason),
             Change::Fresh => self.stale = None,
         }
@@ -95,6 +100,11 @@ impl Descriptions {
     /// A pod by its sandbox.
     pub fn pod(&self, sandbox_id: &str) -> Option<&Arc<PodDescription>> {
         self.pods.get(sandbox_id).map(|entry| &entry.description)
+    }
+
+    /// What a container's bundle says.
+    pub fn bundle(&self, id: &str) -> Option<&Arc<Bundle>> {
+        self.bundles.get(id).map(|entry| &entry.description)
     }
 
     /// The pod that this id belongs to, be it a container's or the sandbox's own.
@@ -118,9 +128,9 @@ impl Descriptions {
         self.stale.as_deref()
     }
 
-    /// Containers and pods, with those that linger.
+    /// Containers, pods and bundles, with those that linger.
     pub fn len(&self) -> usize {
-        self.containers.len() + self.pods.len()
+        self.containers.len() + self.pods.len() + self.bundles.len()
     }
 
     /// Nothing is here.
@@ -164,6 +174,27 @@ impl Descriptions {
             self.bytes += bytes;
             self.pods.insert(id, Entry { description, bytes, removed_at_ns: None });
         }
+    }
+
+    /// Forgets what a bundle said: of a container whose name another one has now.
+    pub fn forget_bundle(&mut self, id: &str) {
+        self.bytes -= self.bundles.remove(id).map_or(0, |entry| entry.bytes);
+    }
+
+    fn put_bundle(&mut self, bundle: Bundle) {
+        let (id, bytes) = (bundle.id.clone(), bundle.bytes() + ENTRY_BYTES);
+        self.bytes -= self.bundles.remove(&id).map_or(0, |old| old.bytes);
+        if self.make_room(bytes) {
+            self.bytes += bytes;
+            let description = Arc::new(bundle);
+            self.bundles.insert(id, Entry { description, bytes, removed_at_ns: None });
+        }
+    }
+
+    fn remove_bundle(&mut self, id: &RuntimeId, now_ns: u64) {
+        let entry = self.bundles.get_mut(id);
+        let newly = entry.is_some_and(|entry| mark(&mut entry.removed_at_ns, now_ns));
+        self.note_removal(newly, Kind::Bundle, id, now_ns);
     }
 
     fn remove_container(&mut self, id: &RuntimeId, now_ns: u64) {
@@ -215,6 +246,7 @@ impl Descriptions {
             self.bytes -= match kind {
                 Kind::Container => self.containers.remove(&id).map_or(0, |entry| entry.bytes),
                 Kind::Pod => self.pods.remove(&id).map_or(0, |entry| entry.bytes),
+                Kind::Bundle => self.bundles.remove(&id).map_or(0, |entry| entry.bytes),
             };
         }
         still
@@ -243,6 +275,7 @@ impl Descriptions {
         match kind {
             Kind::Container => self.containers.get(id)?.removed_at_ns,
             Kind::Pod => self.pods.get(id)?.removed_at_ns,
+            Kind::Bundle => self.bundles.get(id)?.removed_at_ns,
         }
     }
 }
@@ -312,6 +345,28 @@ mod tests {
         store.expire(15 * SECOND);
         assert!(store.is_empty());
         assert_eq!((store.bytes(), store.dropped()), (0, Dropped::default()));
+    }
+
+    #[test]
+    fn what_a_bundle_said_lingers_like_the_rest_and_balances() {
+        let mut store = with(2, 1 << 20);
+        let bundle = |number| {
+            let container = Some(Arc::new(ContainerDescription::new(id(number))));
+            let (pod, is_of_kubernetes) = (None, false);
+            Change::Found(Box::new(Bundle { id: id(number), container, pod, is_of_kubernetes }))
+        };
+        store.apply(bundle(1), 0);
+        store.apply(bundle(2), 0);
+        store.apply(bundle(3), 0);
+        assert_eq!((store.len(), store.dropped().refused), (2, 1));
+        store.apply(Change::Lost(id(1)), 5 * SECOND);
+        store.expire(15 * SECOND - 1);
+        assert!(store.bundle(id(1).as_str()).is_some());
+        store.expire(15 * SECOND);
+        assert!(store.bundle(id(1).as_str()).is_none());
+        store.forget_bundle(id(2).as_str());
+        store.apply(Change::Lost(id(2)), 15 * SECOND);
+        assert_eq!((store.len(), store.bytes()), (0, 0));
     }
 
     #[test]
