@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::capability;
 use crate::cpus;
 use crate::detached::owned;
 
@@ -79,6 +80,9 @@ impl Sampling {
         let end = Arc::new(End::default());
         let asked = Arc::clone(&end);
         let keep = move || {
+            // It lives as long as the agent, and opens events for CPUs that come. What else this process was
+            // given it never needs, and it goes on as well where that cannot be given up.
+            let _ = capability::keep_only(&["CAP_PERFMON", "CAP_SYS_ADMIN"]);
             let pause = |random: &mut Random| LOOK.mul_f64(random.around_one(0.5));
             while !asked.wait(pause(&mut random)) {
                 clocks.change_pace(&mut random);

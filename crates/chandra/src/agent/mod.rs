@@ -20,6 +20,7 @@ pub mod profiles;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod reference;
+mod rights;
 mod sink;
 mod state;
 mod verdicts;
@@ -75,6 +76,7 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     let context = Context::new(options.load.btf.as_deref());
     let needs = watch.as_ref().map(|watch| watch.needs().clone()).unwrap_or_default();
     let signals = load(options, &needs);
+    rights::give_up(options);
     for signal in &signals {
         eprintln!("{}", signal.start_line());
     }

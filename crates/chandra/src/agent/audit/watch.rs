@@ -18,6 +18,7 @@ use chandra_signals::Signal;
 use chandra_signals::system_call::calls::{self, Call};
 use signal_hook::consts::SIGHUP;
 
+use crate::agent::rights;
 use crate::cli::audit::AuditOptions;
 use crate::rules::{do_not_load, files, unused_switches};
 
@@ -134,7 +135,10 @@ impl Watch {
         let (of, with) = (files.clone(), options.clone());
         let reading = Reading { files: of, options: with, changed, is_asked, sender };
         let thread = std::thread::Builder::new().name("rules".to_owned());
-        let started = thread.spawn(move || reading.run(&is_over));
+        let started = thread.spawn(move || {
+            rights::give_up_for_reading();
+            reading.run(&is_over);
+        });
         started.map_err(|error| thread_problem(&error))?;
         let (reloads, failed_reloads) = (0, 0);
         Ok(Self {
