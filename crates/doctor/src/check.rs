@@ -56,6 +56,8 @@ checks! {
     KPROBE = "kprobe", "A function that a probe cannot be put on";
     PERF_EVENT = "perf-event", "A program that does not fit the perf event it is attached to";
     HUBBLE_NOT_READY = "hubble-not-ready", "A server of Hubble's that answers but has nothing to serve";
+    HUBBLE_SETUP = "hubble-setup", "How Cilium's Hubble is set up, and who can see what it sees";
+    CERTIFICATES = "certificates", "Certificates, and how long they are valid";
     HUBBLE_REFUSED = "hubble-refused", "Nothing listens where Hubble's relay is looked for";
 }
 

@@ -44,6 +44,12 @@ pub struct Node {
     pub ports: Vec<Port>,
     /// Where a server of Hubble's was looked for.
     pub hubble: Vec<HubbleServer>,
+    /// How Cilium's Hubble is set up in the cluster.
+    pub hubble_setup: HubbleSetup,
+    /// Certificates that are served or asked with.
+    pub certificates: Vec<Certificate>,
+    /// The time, in seconds since 1970.
+    pub now: i64,
 }
 
 /// A kernel.
@@ -176,6 +182,60 @@ pub enum HubbleState {
         /// What to do.
         next: String,
     },
+}
+
+/// How Cilium's Hubble is set up in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HubbleSetup {
+    /// There is no cluster to ask, or it does not answer.
+    NotAsked,
+    /// It has no Cilium where that was looked for.
+    NoCilium {
+        /// The namespace.
+        namespace: String,
+    },
+    /// The settings may not be read.
+    Unknown {
+        /// Why.
+        why: String,
+        /// What to do.
+        next: String,
+    },
+    /// It has one.
+    Installed {
+        /// The namespace.
+        namespace: String,
+        /// How it is set up.
+        settings: HubbleSettings,
+    },
+}
+
+/// The settings of Cilium's Hubble, and its services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubbleSettings {
+    /// `enable-hubble`.
+    pub is_enabled: bool,
+    /// Nodes listen on an address besides their socket (`hubble-listen-address`).
+    pub listens: bool,
+    /// They do it with TLS (`hubble-disable-tls` is not set).
+    pub has_tls: bool,
+    /// `hubble-metrics`; nothing where there are none.
+    pub metrics: Option<String>,
+    /// How many pods of the relay are ready; nothing where there is no such service.
+    pub relay: Reading<Option<usize>>,
+    /// There is the service by which a relay finds nodes.
+    pub has_peers: Reading<bool>,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The file that it is in, or the address at which it was shown.
+    pub place: String,
+    /// Whose it is: `the agent`.
+    pub whose: &'static str,
+    /// When it ends to be valid, in seconds since 1970; or why that is not known.
+    pub expires: Reading<i64>,
 }
 
 #[cfg(test)]

@@ -40,6 +40,13 @@ fn check_filter(filter: &FlowFilter) {
     }
 }
 
+/// A certificate, encoded by DER. Its end is a time that can be written with four digits of a year.
+pub fn certificate(bytes: &[u8]) {
+    if let Some(end) = chandra_hubble_grpc::tls::validity::end(bytes) {
+        assert!((-62_167_219_200..=253_402_300_799).contains(&end), "{end}");
+    }
+}
+
 /// A flow, encoded: looked at by filters, masked, and printed in each format.
 pub fn hubble_flow(bytes: &[u8]) {
     let Ok(flow) = proto::Flow::decode(bytes) else { return };

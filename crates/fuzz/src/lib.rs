@@ -70,6 +70,7 @@ pub static TARGETS: &[Target] = &[
     ("hubble_filter", hubble::hubble_filter),
     ("hubble_flow", hubble::hubble_flow),
     ("hubble_json_line", hubble::hubble_json_line),
+    ("certificate", hubble::certificate),
     ("conntrack_messages", conntrack_messages),
     ("hubble_metrics_options", metrics::hubble_metrics_options),
     ("metrics_accept", metrics::metrics_accept),

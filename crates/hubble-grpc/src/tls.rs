@@ -4,6 +4,7 @@
 //! serves; those that cannot be used are said once, and the ones before them go on serving.
 
 mod failure;
+pub mod validity;
 
 use std::fs;
 use std::path::{Path, PathBuf};

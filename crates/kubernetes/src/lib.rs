@@ -4,7 +4,7 @@
 //! resource is listed once and then watched; what it finds out leaves as [`Change`]s of plain values,
 //! which the crate `chandra-identity` keeps.
 //!
-//! Invariants: it only lists and watches ([`forward`] and [`review`] are for people, not for the agent), nothing is changed in the cluster and no object is read one
+//! Invariants: it only lists and watches ([`forward`], [`hubble`] and [`review`] are for people, not for the agent), nothing is changed in the cluster and no object is read one
 //! by one. Of an object nothing is kept but what a [`Change`] has. A line, an object and an answer have
 //! ceilings in bytes, whatever the server says of their length; nothing is queued. A server that dies,
 //! hangs or lies costs freshness, never the agent: what was told before is marked as stale and kept, and
@@ -16,6 +16,7 @@ mod client;
 mod error;
 mod follow;
 pub mod forward;
+pub mod hubble;
 mod items;
 mod lines;
 mod pace;

@@ -146,11 +146,7 @@ impl AgentOptions {
 
     /// Merges flags, environment, file and defaults.
     pub fn new(arguments: AgentArguments) -> Result<Self, Problem> {
-        let file = match &arguments.config {
-            Some(path) => read_file(path)?,
-            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
-            None => File::default(),
-        };
+        let file = configuration(arguments.config.as_deref())?;
         let load = LoadArguments {
             ring: arguments.load.ring.or(file.ring),
             ring_size: arguments.load.ring_size.or(file.ring_size.map(|size| size.to_string())),
@@ -317,6 +313,15 @@ pub(crate) fn signals(names: Option<Vec<String>>) -> Result<Vec<&'static Signal>
         })
     };
     names.iter().map(find).collect()
+}
+
+/// What the file says that is named, or else the usual one where it is there.
+pub(crate) fn configuration(named: Option<&Path>) -> Result<File, Problem> {
+    match named {
+        Some(path) => read_file(path),
+        None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE)),
+        None => Ok(File::default()),
+    }
 }
 
 fn read_file(path: &Path) -> Result<File, Problem> {

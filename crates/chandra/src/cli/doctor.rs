@@ -1,6 +1,6 @@
 //! The options of `chandra doctor`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chandra_doctor::Problem;
 use chandra_kubernetes::Access;
@@ -12,6 +12,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use super::agent;
 use super::common::LoadArguments;
 use super::hubble_server::{ServerArguments, ServerOptions};
+use crate::doctor::certificates::Files;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +54,10 @@ struct Arguments {
     /// Cluster to ask: auto (the one that this runs in), off, or a kubeconfig file [default: auto]
     #[arg(long, env = "CHANDRA_KUBERNETES", value_name = "CLUSTER")]
     kubernetes: Option<PathBuf>,
+    /// Configuration file of the agent, which names its certificates [default: /etc/chandra/chandra.toml
+    /// where it exists]
+    #[arg(long, env = "CHANDRA_CONFIG", value_name = "FILE")]
+    agent_config: Option<PathBuf>,
     #[command(flatten)]
     load: LoadArguments,
     #[command(flatten)]
@@ -90,6 +95,10 @@ pub struct NodeOptions {
     pub cri_socket: Option<PathBuf>,
     /// The cluster, where there is one to ask.
     pub cluster: Option<Access>,
+    /// Where Cilium's Hubble is looked for there.
+    pub hubble_namespace: String,
+    /// What the agent serves with.
+    pub certificates: Files,
     /// Options of loading.
     pub load: Options,
 }
@@ -123,11 +132,24 @@ impl Arguments {
                 signals,
                 cri_socket: self.cri_socket,
                 cluster,
+                hubble_namespace: self.server.namespace(),
+                certificates: certificates(self.agent_config.as_deref())?,
                 load: self.load.options(false)?,
             }))
         };
         Ok(DoctorOptions { format: self.output, what })
     }
+}
+
+/// The files that the agent serves with, as it would take them but for its flags.
+pub(super) fn certificates(config: Option<&Path>) -> Result<Files, Problem> {
+    let file = agent::configuration(config)?;
+    let variable = |name: &str| std::env::var_os(format!("CHANDRA_HUBBLE_TLS_{name}"));
+    let own = variable("CERT_FILE").map(PathBuf::from).or(file.hubble_tls_cert_file);
+    let authorities = variable("CLIENT_CA_FILES")
+        .map(|files| files.to_string_lossy().split(',').map(PathBuf::from).collect());
+    let authorities = authorities.or(file.hubble_tls_client_ca_files).unwrap_or_default();
+    Ok(Files { own, authorities })
 }
 
 /// The command, for the help.

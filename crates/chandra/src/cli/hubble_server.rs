@@ -21,7 +21,7 @@ const OWN_SOCKET: &str = "/run/chandra/hubble.sock";
 const USUAL_ADDRESS: &str = "localhost:4245";
 /// The service that Hubble's own command line looks for, and where.
 const RELAY_SERVICE: &str = "hubble-relay";
-const RELAY_NAMESPACE: &str = "kube-system";
+pub(super) const RELAY_NAMESPACE: &str = "kube-system";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -158,6 +158,11 @@ impl ServerArguments {
         let server_name = self.tls_server_name.clone().or_else(|| config.text("tls-server-name"));
         let connect = Options { address, way: None, files, server_name, timeout };
         Ok(ServerOptions { connect, forward, request_timeout, basic_auth, is_usual })
+    }
+
+    /// The namespace of Hubble's services.
+    pub fn namespace(&self) -> String {
+        self.kube_namespace.clone().unwrap_or_else(|| RELAY_NAMESPACE.to_owned())
     }
 
     /// The service that is asked for by name, if one is.

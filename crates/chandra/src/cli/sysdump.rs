@@ -9,7 +9,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::agent;
 use super::common::{LoadArguments, bad_value};
-use super::doctor::NodeOptions;
+use super::doctor::{self, NodeOptions};
+use super::hubble_server::RELAY_NAMESPACE;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +70,9 @@ impl Arguments {
             signals: agent::signals(None)?,
             cri_socket: None,
             cluster: Access::in_cluster(|name| std::env::var(name).ok()).ok(),
+            hubble_namespace: RELAY_NAMESPACE.to_owned(),
+            // A file that cannot be used is in the archive itself.
+            certificates: doctor::certificates(self.config.as_deref()).unwrap_or_default(),
             load: LoadArguments::default().options(false)?,
         };
         let config = self.config.unwrap_or_else(|| Path::new(agent::DEFAULT_FILE).to_owned());

@@ -3,15 +3,18 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::SystemTime;
 
 use chandra_doctor::capabilities;
-use chandra_doctor::node::{Cluster, Kernel, Mount, Node, OtherProgram, Port, Reading};
+use chandra_doctor::node::{
+    Cluster, HubbleSetup, Kernel, Mount, Node, OtherProgram, Port, Reading,
+};
 use chandra_kubernetes::review;
 use chandra_loader::load::Options;
 use chandra_loader::{btf, capability, memory, others, ring};
 use chandra_runtime::{Options as RuntimeOptions, Source};
 
-use super::{hubble, trial};
+use super::{certificates, hubble, trial};
 use crate::cli::doctor::NodeOptions;
 
 const SETTINGS: [&str; 5] = [
@@ -31,6 +34,13 @@ pub fn node(options: &NodeOptions) -> Node {
     let other_programs = other_programs(capabilities);
     let (cpus, memory_bytes) = memory::machine();
     let ring_bytes = options.load.ring_bytes;
+    let cluster = cluster(options);
+    let hubble_setup = match (&options.cluster, &cluster) {
+        (Some(access), Cluster::Answered { .. }) => {
+            hubble::setup(access, &options.hubble_namespace)
+        }
+        _ => HubbleSetup::NotAsked,
+    };
     Node {
         kernel: kernel(),
         capabilities,
@@ -48,9 +58,12 @@ pub fn node(options: &NodeOptions) -> Node {
         signals: trial::all(&options.signals, &options.load),
         other_programs,
         runtime: runtime(options),
-        cluster: cluster(options),
+        cluster,
         ports: PORTS.map(|(address, purpose)| port(address, purpose)).into(),
         hubble: hubble::look(),
+        hubble_setup,
+        certificates: certificates::look(&options.certificates),
+        now: now(),
     }
 }
 
@@ -69,6 +82,12 @@ pub fn mounts() -> Reading<Vec<Mount>> {
         Some(Mount { filesystem: filesystem.split(' ').next()?.to_owned(), point })
     });
     Ok(mounts.collect())
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn read(path: &str) -> Reading<String> {

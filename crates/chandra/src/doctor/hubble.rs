@@ -1,10 +1,11 @@
-//! Where a server of Hubble's may be on this node, and what each says.
+//! Where a server of Hubble's may be on this node, and what each says; and how Cilium's is set up in the cluster.
 
 use std::time::Duration;
 
-use chandra_doctor::node::{HubbleServer, HubbleState};
+use chandra_doctor::node::{HubbleServer, HubbleSettings, HubbleSetup, HubbleState};
 use chandra_hubble_grpc::client::{Address, Options};
 use chandra_hubble_grpc::tls::ClientFiles;
+use chandra_kubernetes::{Access, hubble};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -19,7 +20,7 @@ const PLACES: [(&str, &str); 4] = [
     ("127.0.0.1:4245", "a relay's"),
 ];
 /// All of them are on this machine.
-const WITHIN: Duration = Duration::from_secs(2);
+pub const WITHIN: Duration = Duration::from_secs(2);
 /// The service whose health is asked for.
 const SERVICE: &str = "hubble.server.Observer";
 
@@ -67,6 +68,38 @@ fn ask(address: Address) -> HubbleState {
         Ok(ServingStatus::Serving) => HubbleState::Serving,
         Ok(other) => HubbleState::NotServing(other.as_str_name().to_owned()),
         Err(problem) => HubbleState::Refused { why: problem.why, next: problem.next },
+    }
+}
+
+/// What the cluster has of a Hubble in this namespace.
+pub fn setup(access: &Access, namespace: &str) -> HubbleSetup {
+    let unknown = |why: String| HubbleSetup::Unknown {
+        why,
+        next: format!(
+            "name a kubeconfig that may read config maps of {namespace}: --kubernetes ~/.kube/config"
+        ),
+    };
+    let setup = match hubble::look(access, namespace) {
+        Ok(setup) => setup,
+        Err(error) => return unknown(error.to_string()),
+    };
+    match setup.settings {
+        Err(why) => unknown(why),
+        Ok(None) => HubbleSetup::NoCilium { namespace: namespace.to_owned() },
+        Ok(Some(settings)) => {
+            let text =
+                |key: &str| settings.get(key).map(|text| text.trim()).filter(|it| !it.is_empty());
+            let settings = HubbleSettings {
+                is_enabled: text("enable-hubble") == Some("true"),
+                listens: text("hubble-listen-address").is_some(),
+                has_tls: text("hubble-disable-tls") != Some("true"),
+                metrics: text("hubble-metrics")
+                    .map(|text| chandra_event::text::escape(text.as_bytes())),
+                relay: setup.relay,
+                has_peers: setup.has_peers,
+            };
+            HubbleSetup::Installed { namespace: namespace.to_owned(), settings }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! the machine is asked here and in the loader; nothing here decides what is good or bad.
 
 mod agent;
+pub mod certificates;
 mod explain;
 pub mod gather;
 mod hubble;

@@ -2,7 +2,9 @@
 //! a person would look. Pure, so that nodes that do not exist can be judged, too.
 
 mod bpf;
+mod certificates;
 mod hooks;
+mod hubble;
 mod kernel;
 mod rights;
 mod surroundings;
@@ -15,12 +17,14 @@ use crate::{Finding, Report};
 
 /// Everything that is to be said of a node where `needs` are needed.
 pub fn examine(node: &Node, needs: &[Need]) -> Report {
-    let parts: [Vec<Finding>; 5] = [
+    let parts: [Vec<Finding>; 7] = [
         kernel::examine(node),
         rights::examine(node, needs),
         bpf::examine(node),
         hooks::examine(node),
         surroundings::examine(node),
+        hubble::examine(node),
+        certificates::examine(node),
     ];
     Report { findings: parts.concat() }
 }

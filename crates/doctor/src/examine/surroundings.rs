@@ -1,13 +1,12 @@
-//! What Chandra works with: the container runtime, the cluster, ports, and Hubble.
+//! What Chandra works with: the container runtime, the cluster, and ports.
 
-use crate::node::{Cluster, HubbleServer, HubbleState, Node, Port};
+use crate::node::{Cluster, Node, Port};
 use crate::{Check, Finding, Grade};
 
 pub fn examine(node: &Node) -> Vec<Finding> {
     let mut findings = vec![runtime(node)];
     findings.extend(cluster(&node.cluster));
     findings.extend(node.ports.iter().map(port));
-    findings.extend(hubble(&node.hubble));
     findings
 }
 
@@ -73,38 +72,5 @@ fn port(port: &Port) -> Finding {
             format!("{why}; where that is an agent of Chandra's, all is well"),
             format!("ss -ltnp | grep {address}"),
         ),
-    }
-}
-
-fn hubble(servers: &[HubbleServer]) -> Vec<Finding> {
-    let is_absent = |server: &&HubbleServer| matches!(server.state, HubbleState::Absent(_));
-    if !servers.is_empty() && servers.iter().all(|server| is_absent(&server)) {
-        let says = "no server of Hubble's is here: neither an agent of Chandra's, nor Cilium's, nor a relay";
-        let next = "start one: chandra agent; or reach a relay: chandra status --port-forward";
-        return vec![Finding::new(Grade::Note, Check::HUBBLE, "Hubble", says, next)];
-    }
-    servers.iter().filter(|server| !is_absent(server)).map(served).collect()
-}
-
-fn served(server: &HubbleServer) -> Finding {
-    let HubbleServer { address, whose, state } = server;
-    let subject = format!("Hubble, {whose}");
-    match state {
-        HubbleState::Serving => {
-            Finding::fine(Check::HUBBLE, subject, format!("serves on {address}"))
-        }
-        HubbleState::Absent(why) => {
-            Finding::fine(Check::HUBBLE, subject, format!("not on {address}: {why}")).as_note()
-        }
-        HubbleState::NotServing(word) => Finding::new(
-            Grade::Warning,
-            Check::HUBBLE_NOT_READY,
-            subject,
-            format!("{address} answers {word}: a relay says so while no node answers it"),
-            format!("chandra list nodes --server {address}"),
-        ),
-        HubbleState::Refused { why, next } => {
-            Finding::new(Grade::Warning, Check::HUBBLE, subject, format!("{address}: {why}"), next)
-        }
     }
 }

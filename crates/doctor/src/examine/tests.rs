@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::examine;
 use crate::capabilities::{self, Need};
 use crate::node::{
-    Cluster, HookTrial, HubbleServer, HubbleState, Kernel, Mount, Node, OtherProgram, Port, Trial,
+    Certificate, Cluster, HookTrial, HubbleServer, HubbleSettings, HubbleSetup, HubbleState,
+    Kernel, Mount, Node, OtherProgram, Port, Trial,
 };
 use crate::{Check, Finding, Grade, Problem};
 
 const ALL: u64 = (1 << 41) - 1;
+const NOW: i64 = 1_800_000_000;
 
 /// A node on which all is well.
 fn sound() -> Node {
@@ -54,6 +56,9 @@ fn sound() -> Node {
         cluster: Cluster::NotNamed,
         ports: vec![],
         hubble: vec![],
+        hubble_setup: HubbleSetup::NotAsked,
+        certificates: vec![],
+        now: NOW,
     }
 }
 
@@ -254,4 +259,87 @@ fn a_server_of_hubbles_that_has_nothing_to_serve_is_told_of() {
     assert_eq!(found.0, Grade::Warning);
     assert_eq!(graver(&node(vec![absent.clone(), HubbleState::Serving]), Check::HUBBLE), []);
     assert_eq!(graver(&node(vec![absent]), Check::HUBBLE), []);
+}
+
+/// A Hubble with everything.
+fn whole_hubble() -> HubbleSettings {
+    HubbleSettings {
+        is_enabled: true,
+        listens: true,
+        has_tls: true,
+        metrics: Some("dns drop".to_owned()),
+        relay: Ok(Some(1)),
+        has_peers: Ok(true),
+    }
+}
+
+/// What is graver than fine of this setup: subject and words.
+fn of_setup(settings: HubbleSettings) -> Vec<(Grade, String, String)> {
+    let hubble_setup = HubbleSetup::Installed { namespace: "kube-system".to_owned(), settings };
+    let node = Node { hubble_setup, ..sound() };
+    let checks = [Check::HUBBLE_SETUP, Check::HUBBLE_NOT_READY];
+    let findings = examine(&node, &[]).findings.into_iter();
+    let graver = findings.filter(|it| checks.contains(&it.check) && it.grade > Grade::Fine);
+    graver.map(|found| (found.grade, found.subject, found.says)).collect()
+}
+
+#[test]
+fn a_hubble_that_is_only_enabled_shows_its_flows_to_nobody() {
+    assert_eq!(of_setup(whole_hubble()), []);
+    let only_enabled = HubbleSettings {
+        listens: false,
+        metrics: None,
+        relay: Ok(None),
+        has_peers: Ok(false),
+        ..whole_hubble()
+    };
+    let found = of_setup(only_enabled);
+    assert_eq!((found[0].0, found[0].1.as_str()), (Grade::Warning, "Hubble's relay"));
+    assert!(found[0].2.starts_with("not installed: flows are seen on each node's own socket"));
+    assert_eq!((found[1].0, found[1].1.as_str()), (Grade::Note, "Hubble's metrics"));
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn each_part_of_a_hubble_that_is_missing_is_named() {
+    let off = of_setup(HubbleSettings { is_enabled: false, ..whole_hubble() });
+    assert!(off.len() == 1 && off[0].0 == Grade::Note && off[0].2.starts_with("off"), "{off:?}");
+    for (settings, grade, says) in [
+        (
+            HubbleSettings { listens: false, ..whole_hubble() },
+            Grade::Warning,
+            "hubble-listen-address",
+        ),
+        (
+            HubbleSettings { relay: Ok(Some(0)), ..whole_hubble() },
+            Grade::Warning,
+            "none of its pods is ready",
+        ),
+        (HubbleSettings { has_peers: Ok(false), ..whole_hubble() }, Grade::Warning, "hubble-peer"),
+        (HubbleSettings { has_tls: false, ..whole_hubble() }, Grade::Note, "hubble-disable-tls"),
+        (
+            HubbleSettings { relay: Err("forbidden".to_owned()), ..whole_hubble() },
+            Grade::Note,
+            "forbidden",
+        ),
+    ] {
+        let found = of_setup(settings);
+        assert!(
+            found.len() == 1 && found[0].0 == grade && found[0].2.contains(says),
+            "{says}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_certificate_is_graver_the_nearer_its_end() {
+    let with = |expires| Certificate { place: "tls.crt".to_owned(), whose: "the agent", expires };
+    let node = |expires| Node { certificates: vec![with(expires)], ..sound() };
+    let day = 86_400;
+    assert_eq!(graver(&node(Ok(NOW + 90 * day)), Check::CERTIFICATES), []);
+    let soon = only(&node(Ok(NOW + 3 * day + 5)), Check::CERTIFICATES);
+    assert_eq!(soon, (Grade::Warning, "tls.crt: 3 days left".to_owned()));
+    let over = only(&node(Ok(NOW - 1)), Check::CERTIFICATES);
+    assert_eq!(over, (Grade::Failed, "tls.crt: expired 1 days ago".to_owned()));
+    assert_eq!(only(&node(Err("no such file".to_owned())), Check::CERTIFICATES).0, Grade::Failed);
 }
