@@ -26,6 +26,7 @@ pub mod datagrams;
 pub mod deeds;
 pub mod disk;
 pub mod dns;
+pub mod documents;
 pub mod drops;
 pub mod endpoint;
 pub mod failure;
