@@ -5,6 +5,8 @@
 //! is YAML: so no value can break out of its place, and there is one way only in which it can look. A test
 //! has Go's own `text/template` render the same templates, and compares.
 
+#![forbid(unsafe_code)]
+
 pub mod files;
 pub mod schema;
 pub mod template;

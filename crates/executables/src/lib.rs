@@ -12,6 +12,8 @@
 //! Invariant: what is opened is another's, and may hang or lie. Only the comparer's thread opens it; who asks
 //! waits for a bounded time.
 
+#![forbid(unsafe_code)]
+
 mod code;
 mod comparer;
 mod elf;
