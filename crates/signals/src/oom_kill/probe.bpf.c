@@ -2,9 +2,9 @@
 /*
  * Processes that the kernel kills because there is no memory left, for a cgroup or for the machine.
  *
- * Since 6.9 the kernel hands over the victim; before, its number only. There the victim is the task that
- * was sent a SIGKILL just before: by the kernel, in one breath with the other. So that one's task is noted,
- * and looked at again when its number comes.
+ * Since 6.9 the kernel hands over the victim (later releases of 6.1 do, too); before, its number only. There
+ * the victim is the task that was sent a SIGKILL just before: by the kernel, in one breath with the other. So
+ * that one's task is noted, and looked at again when its number comes.
  */
 #include "event.h"
 
@@ -149,7 +149,7 @@ static __always_inline int on_number(void *ctx, __u32 thread)
 }
 
 /*
- * mark_victim(task, uid) since 6.9, mark_victim(pid) before. A kernel without the second argument refuses a
+ * mark_victim(task, uid) since 6.9, mark_victim(number) before. A kernel without the second argument refuses a
  * program that reads it, by tp_btf at load and by raw_tp at attachment; so that way is tried first. What was
  * read has to be of use, or the compiler leaves it out.
  */
