@@ -9,7 +9,7 @@ use chandra_event::bounded::Pairs;
 use chandra_event::text::escape;
 use chandra_hubble::proto::chandra::v1::{FlowDetails, Process};
 use chandra_hubble::proto::flow::layer4::Protocol as Layer4;
-use chandra_hubble::proto::flow::{Endpoint, Flow, TrafficDirection};
+use chandra_hubble::proto::flow::{Endpoint, Flow, TrafficDirection, Verdict as FlowVerdict};
 use chandra_identity::selector::{Selector, Subject, Verdict};
 use chandra_top::Fact;
 use chandra_top::fact::{End, Owner, Place, Protocol, Totals};
@@ -95,7 +95,7 @@ impl<'a> Facts<'a> {
             }
             "tcp_accept" => Fact::Opened { end, latency_ns: None },
             // A refusal is told as the SYN, and as its answer.
-            "tcp_connect_failed" if is_answer || flow.verdict() as i32 == ERROR => {
+            "tcp_connect_failed" if is_answer || flow.verdict() == FlowVerdict::Error => {
                 Fact::Failed { end }
             }
             "tcp_update" | "tcp_close" | "udp_update" | "udp_close" => {
@@ -182,9 +182,6 @@ impl<'a> Facts<'a> {
         Some(owner)
     }
 }
-
-/// `flow.Verdict.ERROR`
-const ERROR: i32 = 3;
 
 fn place(own: Option<&Endpoint>) -> Place {
     let Some(own) = own else { return Place::default() };
