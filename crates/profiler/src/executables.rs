@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use chandra_symbols::{Source, open_inside, vdso};
 use chandra_unwind::format::Table;
-use chandra_unwind::{Limits, build};
+use chandra_unwind::{Limits, build_from};
 
 use crate::memory::{File, Piece};
 use crate::roots::Roots;
@@ -130,17 +130,6 @@ impl Executable {
     pub fn source(&self) -> io::Result<Source> {
         self.content.source(self.root.as_deref())
     }
-}
-
-fn read_whole(mut file: &fs::File) -> io::Result<Vec<u8>> {
-    let length = file.metadata()?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.seek(SeekFrom::Start(0))?;
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// A file as the kernel tells it apart: paths do not, containers have the same one under many.
@@ -467,14 +456,16 @@ impl Executables {
 }
 
 fn table(content: &Content, root: Option<&fs::File>) -> Result<Table, String> {
-    let bytes = match content {
-        Content::Open(file) => read_whole(file).map_err(|error| error.to_string())?,
-        other => match other.source(root).map_err(|error| error.to_string())? {
-            Source::Memory(bytes) => bytes.to_vec(),
-            Source::File(file) => read_whole(&file).map_err(|error| error.to_string())?,
-        },
+    let words = |error: io::Error| error.to_string();
+    let source = match content {
+        // It was looked at when it was opened.
+        Content::Open(file) => Source::File(file.try_clone().map_err(words)?),
+        other => other.source(root).map_err(words)?,
     };
-    let built = build(&bytes, &Limits::default()).map_err(|error| error.to_string())?;
+    if chandra_unwind::Content::length(&source).map_err(words)? > MAX_FILE_BYTES {
+        return Err(words(io::ErrorKind::FileTooLarge.into()));
+    }
+    let built = build_from(&source, &Limits::default()).map_err(|error| error.to_string())?;
     Ok(built.table)
 }
 

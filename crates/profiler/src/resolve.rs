@@ -85,7 +85,7 @@ pub fn start(questions: Vec<Question>) -> io::Result<Receiver<Answered>> {
 
 fn answer_all(questions: Vec<Question>, answers: &Sender<Answered>) {
     // Each file is asked about once: nothing has to be kept.
-    let limits = Limits { table_budget_bytes: 64 << 20, name_budget_bytes: 0, ..Limits::default() };
+    let limits = Limits { name_budget_bytes: 0, ..Limits::default() };
     let mut symbolizer = Symbolizer::new(limits);
     let own_root = File::open("/").ok();
     for Question { space, origin, places } in questions {

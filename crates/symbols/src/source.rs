@@ -65,6 +65,22 @@ impl Source {
     }
 }
 
+impl chandra_unwind::Content for Source {
+    fn length(&self) -> io::Result<u64> {
+        Ok(match self {
+            Self::File(file) => file.metadata()?.len(),
+            Self::Memory(bytes) => bytes.len() as u64,
+        })
+    }
+
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.read_exact_at(buffer, offset),
+            Self::Memory(bytes) => (&**bytes).fill(offset, buffer),
+        }
+    }
+}
+
 pub(crate) fn unreadable(error: &io::Error) -> Why {
     Why::Unreadable(error.to_string())
 }
