@@ -71,7 +71,8 @@ static __always_inline void copy_stack(struct scratch *scratch, __u32 frames)
 
 /*
  * Nobody waits for a single sample, and to wake a reader costs more than to take one: so it is woken when much is
- * pending, and else looks by itself.
+ * pending, and else looks by itself. But who is not known yet may be gone by then, with what his names are found in:
+ * that is told at once.
  */
 static __always_inline void submit_without_haste(void *ctx, void *record, __u64 size)
 {
@@ -105,7 +106,10 @@ static __always_inline int finish(void *ctx, struct scratch *scratch)
 	barrier_on(bytes);
 	if (bytes > sizeof(scratch->words))
 		bytes = sizeof(scratch->words);
-	submit_without_haste(ctx, record, sizeof(*record) + bytes);
+	if (end == SAMPLE_END_UNKNOWN_PROCESS)
+		submit(ctx, record, sizeof(*record) + bytes, bpf_ktime_get_ns());
+	else
+		submit_without_haste(ctx, record, sizeof(*record) + bytes);
 	return 0;
 }
 

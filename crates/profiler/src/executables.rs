@@ -22,6 +22,7 @@ use chandra_symbols::{Source, open_inside, vdso};
 use chandra_unwind::format::Table;
 use chandra_unwind::{Limits, build_from};
 
+use crate::cost;
 use crate::memory::{File, Piece};
 use crate::roots::Roots;
 
@@ -171,6 +172,8 @@ struct Job {
 struct Built {
     number: Number,
     table: Result<Table, String>,
+    /// Time of the building thread so far.
+    cpu_ns: u64,
 }
 
 /// See the [module](self).
@@ -195,6 +198,8 @@ pub struct Executables {
     pub table_bytes: usize,
     /// Tables that were put out.
     pub put_out: u64,
+    /// Time on a CPU that tables took.
+    pub build_cpu_ns: u64,
 }
 
 impl Executables {
@@ -216,7 +221,9 @@ impl Executables {
                 // The smallest first: the large library of one program does not hold up all others.
                 jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
                 let Some(Job { number, content, root, .. }) = jobs.pop() else { continue };
-                if done.send(Built { number, table: table(&content, root.as_deref()) }).is_err() {
+                let table = table(&content, root.as_deref());
+                let cpu_ns = cost::thread_cpu_ns();
+                if done.send(Built { number, table, cpu_ns }).is_err() {
                     break;
                 }
             }
@@ -236,6 +243,7 @@ impl Executables {
             refused: 0,
             table_bytes: 0,
             put_out: 0,
+            build_cpu_ns: 0,
         })
     }
 
@@ -372,6 +380,7 @@ impl Executables {
 
     fn take(&mut self, built: Built) {
         self.building -= 1;
+        self.build_cpu_ns = built.cpu_ns;
         let table = match built.table {
             Ok(table) => Some(Arc::new(table)),
             Err(why) => {
