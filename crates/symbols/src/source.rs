@@ -29,6 +29,14 @@ impl Source {
         Ok(Self::File(file))
     }
 
+    /// The same once more.
+    pub(crate) fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::File(file) => Self::File(file.try_clone()?),
+            Self::Memory(bytes) => Self::Memory(Arc::clone(bytes)),
+        })
+    }
+
     /// How long it is, in bytes.
     pub(crate) fn length(&self) -> Result<u64, Why> {
         match self {
