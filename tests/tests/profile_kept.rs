@@ -90,20 +90,24 @@ fn a_client_pulls_the_profile_of_one_pod() {
     });
     assert!(asleep.iter().all(|it| is_of(it, "sleeps-0")), "{asleep:#?}");
 
-    let value = |name: &str, signal: &str| {
+    let figure = |name: &str, (label, value): (&str, &str)| {
         let (_, metrics) = http::get_as(agent.address(), "/metrics", "text/plain");
-        let name = format!("{name}{{signal=\"{signal}\"}}");
+        let name = format!("{name}{{{label}=\"{value}\"}}");
         let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
         line.unwrap_or_else(|| panic!("no {name} in {metrics}")).trim().parse::<f64>().unwrap()
     };
     for signal in ["cpu_profile", "off_cpu"] {
-        let of = |name: &str| value(name, signal);
+        let of = |name: &str| figure(name, ("signal", signal));
         // They are told about once a second.
         wait_for("figures", || (of("chandra_profile_requests_total") > 0.0).then_some(()));
         assert!(of("chandra_profile_samples_total") > 0.0);
-        assert!(of("chandra_profile_cpu_seconds_total") > 0.0);
         assert_eq!(of("chandra_ledger_imbalance"), 0.0, "{signal}");
     }
+    for work in ["samples", "tables", "names"] {
+        assert!(figure("chandra_profile_cpu_seconds_total", ("work", work)) > 0.0, "{work}");
+    }
+    // The same stacks were asked for again and again.
+    assert!(figure("chandra_profile_names_total", ("outcome", "kept")) > 0.0);
 }
 
 #[test]

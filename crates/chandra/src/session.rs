@@ -13,6 +13,9 @@ use chandra_loader::{LibbpfError, MapHandle};
 use chandra_signals::filter::Filter;
 use chandra_signals::{Context, Signal, hierarchies};
 
+/// The class of signals whose records have stacks, which are counted, not told one by one.
+pub const STACKS: &str = "stacks";
+
 /// What is watched of a signal.
 #[derive(Debug)]
 pub struct Watch<'a> {
@@ -111,6 +114,7 @@ impl Received {
 
 /// Reads a loaded signal's records; `on_record` gets the bytes of each. From now on there are some.
 pub fn reader<'a>(
+    signal: &Signal,
     loaded: &Loaded,
     on_record: impl FnMut(&[u8]) + 'a,
 ) -> Result<Reader<'a>, Problem> {
@@ -118,6 +122,7 @@ pub fn reader<'a>(
     let events = events.ok_or_else(|| ring_problem(loaded.name, &"the object has no ring"))?;
     let reader = Reader::new(&events, loaded.ring_bytes, on_record)
         .map_err(|error| ring_problem(loaded.name, &error))?;
+    let reader = if signal.class == STACKS { reader.unhurried() } else { reader };
     let announced = reader_state(loaded).and_then(|state| reader.announce(state));
     announced.map_err(|error| ring_problem(loaded.name, &error))
 }

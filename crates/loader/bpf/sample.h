@@ -71,7 +71,8 @@ static __always_inline void copy_stack(struct scratch *scratch, __u32 frames)
 
 /*
  * Nobody waits for a single sample, and to wake a reader costs more than to take one: so it is woken when much is
- * pending, and else looks by itself.
+ * pending, and else looks by itself. But who is not known yet may be gone by then, with what his names are found in,
+ * and brings a stack along that takes much room: that is told at once.
  */
 static __always_inline void submit_without_haste(void *ctx, void *record, __u64 size)
 {
@@ -93,19 +94,23 @@ static __always_inline int finish(void *ctx, struct scratch *scratch)
 {
 	struct SAMPLE_RECORD *record = &scratch->record;
 	__u32 end = scratch->end;
+	bool is_large = is_for_want_of_knowledge(end);
 	__u64 bytes;
 	__u32 frames;
 
 	record->user_frames = scratch->walk.frames;
 	record->user_end = end;
 	frames = record->kernel_frames + record->user_frames;
-	if (is_for_want_of_knowledge(end))
+	if (is_large)
 		copy_stack(scratch, frames);
 	bytes = (frames + record->register_count) * 8 + record->stack_bytes;
 	barrier_on(bytes);
 	if (bytes > sizeof(scratch->words))
 		bytes = sizeof(scratch->words);
-	submit_without_haste(ctx, record, sizeof(*record) + bytes);
+	if (is_large)
+		submit(ctx, record, sizeof(*record) + bytes, bpf_ktime_get_ns());
+	else
+		submit_without_haste(ctx, record, sizeof(*record) + bytes);
 	return 0;
 }
 

@@ -113,12 +113,11 @@ impl Array {
     }
 }
 
-/// Puts a table of 64-bit cells at `index` of a probe's array of tables, in place of what was there.
+/// Puts a table of 64-bit cells at `index` of arrays of tables, in place of what was there. They share one.
 ///
 /// # Errors
-/// When the kernel has no memory for it, or refuses.
-pub fn put_table(tables: &dyn MapCore, index: u32, cells: &[u64]) -> Result<(), ArrayError> {
-    let refused = |error: libbpf_rs::Error| ArrayError::Refused(io::Error::other(error));
+/// When the kernel has no memory for it, or refuses; then it is in none of them.
+pub fn put_table(tables: &[MapHandle], index: u32, cells: &[u64]) -> Result<(), ArrayError> {
     let entries = u32::try_from(cells.len()).map_err(|_| ArrayError::PastEnd(cells.len()))?;
     let options = libbpf_sys::bpf_map_create_opts {
         sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
@@ -134,16 +133,25 @@ pub fn put_table(tables: &dyn MapCore, index: u32, cells: &[u64]) -> Result<(), 
     }
     drop(memory);
     let descriptor = table.as_fd().as_raw_fd().to_ne_bytes();
-    tables.update(&index.to_ne_bytes(), &descriptor, MapFlags::ANY).map_err(refused)
+    let put = tables.iter().try_for_each(|tables| {
+        tables.update(&index.to_ne_bytes(), &descriptor, MapFlags::ANY).map_err(refused)
+    });
+    if put.is_err() {
+        remove_table(tables, index);
+    }
+    put
 }
 
-/// Takes the table at `index` away; its memory is free when no probe reads it any more.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn remove_table(tables: &dyn MapCore, index: u32) -> Result<(), ArrayError> {
-    let removed = tables.delete(&index.to_ne_bytes());
-    removed.map_err(|error| ArrayError::Refused(io::Error::other(error)))
+/// Takes the table at `index` away; its memory is free when no probe reads it any more. One that is not there is
+/// what was wanted.
+pub fn remove_table(tables: &[MapHandle], index: u32) {
+    for tables in tables {
+        let _ = tables.delete(&index.to_ne_bytes());
+    }
+}
+
+fn refused(error: libbpf_rs::Error) -> ArrayError {
+    ArrayError::Refused(io::Error::other(error))
 }
 
 const KEY_BYTES: u32 = 4;

@@ -5,7 +5,10 @@
 //! in `bpf/abi.h`), which then wakes it no more unless the ring fills. So a quiet machine costs
 //! nothing, a busy one no wake-ups, and no record waits longer than [`BUSY_POLL`].
 //!
-//! Between the two lies one look with wake-ups on again: a probe may have decided not to wake just
+//! Probes whose records nobody waits for wake nobody for most of them. Their reader ([`Reader::unhurried`]) looks by
+//! itself every [`UNHURRIED_POLL`], and takes all that came in between at once.
+//!
+//! Between busy and quiet lies one look with wake-ups on again: a probe may have decided not to wake just
 //! before the reader lay down. And a record that a probe is still writing hides those behind it, so
 //! a reader that sees some under way looks again, too.
 
@@ -26,6 +29,9 @@ pub const WAKE_INTERVAL: Duration = Duration::from_millis(1);
 /// How long a reader that saw records waits before it looks again unasked. Longer than
 /// [`WAKE_INTERVAL`], so that a record it misses then is one that wakes it.
 pub const BUSY_POLL: Duration = Duration::from_millis(2);
+
+/// How long a reader waits for records that nobody waits for.
+pub const UNHURRIED_POLL: Duration = Duration::from_millis(50);
 
 /// How often to look for a record that a probe is just writing: about a tenth of a millisecond.
 const SPINS: u32 = 1000;
@@ -69,6 +75,8 @@ enum Pace {
     Settling,
     /// It found none again: when a probe wakes it.
     Idle,
+    /// By itself, now and then, and when a probe wakes it.
+    Unhurried,
 }
 
 #[derive(Debug)]
@@ -126,13 +134,18 @@ impl<'a> Reader<'a> {
 
     /// How long this reader may sleep.
     fn timeout(&self, idle: Duration) -> Duration {
-        if self.pace == Pace::Idle { idle } else { BUSY_POLL.min(idle) }
+        match self.pace {
+            Pace::Idle => idle,
+            Pace::Unhurried => UNHURRIED_POLL.min(idle),
+            Pace::Busy | Pace::Settling => BUSY_POLL.min(idle),
+        }
     }
 
     /// Hands over what is there after a wait, and decides how soon to look again.
     fn take(&mut self, interrupted: bool) -> io::Result<bool> {
         let found = self.drain()?;
         let pace = match self.pace {
+            Pace::Unhurried => Pace::Unhurried,
             _ if found || self.under_way() => Pace::Busy,
             // A signal cut the wait short: what was not seen yet may still lie there.
             pace if interrupted => pace,
@@ -171,6 +184,13 @@ impl<'a> Reader<'a> {
         listen(&state)?;
         self.state = Some(state);
         Ok(self)
+    }
+
+    /// From now on it looks now and then, for a probe that wakes it only where that matters.
+    #[must_use]
+    pub fn unhurried(mut self) -> Self {
+        self.pace = Pace::Unhurried;
+        self
     }
 
     /// Sets the pace, and tells the probe where that changes whether to wake. If that is refused,

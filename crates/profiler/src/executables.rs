@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 
 use chandra_symbols::{Source, open_inside, vdso};
 use chandra_unwind::format::Table;
-use chandra_unwind::{Limits, build};
+use chandra_unwind::{Limits, build_from};
 
+use crate::cost;
 use crate::memory::{File, Piece};
 use crate::roots::Roots;
 
@@ -132,17 +133,6 @@ impl Executable {
     }
 }
 
-fn read_whole(mut file: &fs::File) -> io::Result<Vec<u8>> {
-    let length = file.metadata()?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.seek(SeekFrom::Start(0))?;
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// A file as the kernel tells it apart: paths do not, containers have the same one under many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum FileKey {
@@ -182,6 +172,8 @@ struct Job {
 struct Built {
     number: Number,
     table: Result<Table, String>,
+    /// Time of the building thread so far.
+    cpu_ns: u64,
 }
 
 /// See the [module](self).
@@ -206,6 +198,8 @@ pub struct Executables {
     pub table_bytes: usize,
     /// Tables that were put out.
     pub put_out: u64,
+    /// Time on a CPU that tables took.
+    pub build_cpu_ns: u64,
 }
 
 impl Executables {
@@ -227,7 +221,9 @@ impl Executables {
                 // The smallest first: the large library of one program does not hold up all others.
                 jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
                 let Some(Job { number, content, root, .. }) = jobs.pop() else { continue };
-                if done.send(Built { number, table: table(&content, root.as_deref()) }).is_err() {
+                let table = table(&content, root.as_deref());
+                let cpu_ns = cost::thread_cpu_ns();
+                if done.send(Built { number, table, cpu_ns }).is_err() {
                     break;
                 }
             }
@@ -247,6 +243,7 @@ impl Executables {
             refused: 0,
             table_bytes: 0,
             put_out: 0,
+            build_cpu_ns: 0,
         })
     }
 
@@ -383,6 +380,7 @@ impl Executables {
 
     fn take(&mut self, built: Built) {
         self.building -= 1;
+        self.build_cpu_ns = built.cpu_ns;
         let table = match built.table {
             Ok(table) => Some(Arc::new(table)),
             Err(why) => {
@@ -467,14 +465,16 @@ impl Executables {
 }
 
 fn table(content: &Content, root: Option<&fs::File>) -> Result<Table, String> {
-    let bytes = match content {
-        Content::Open(file) => read_whole(file).map_err(|error| error.to_string())?,
-        other => match other.source(root).map_err(|error| error.to_string())? {
-            Source::Memory(bytes) => bytes.to_vec(),
-            Source::File(file) => read_whole(&file).map_err(|error| error.to_string())?,
-        },
+    let words = |error: io::Error| error.to_string();
+    let source = match content {
+        // It was looked at when it was opened.
+        Content::Open(file) => Source::File(file.try_clone().map_err(words)?),
+        other => other.source(root).map_err(words)?,
     };
-    let built = build(&bytes, &Limits::default()).map_err(|error| error.to_string())?;
+    if chandra_unwind::Content::length(&source).map_err(words)? > MAX_FILE_BYTES {
+        return Err(words(io::ErrorKind::FileTooLarge.into()));
+    }
+    let built = build_from(&source, &Limits::default()).map_err(|error| error.to_string())?;
     Ok(built.table)
 }
 

@@ -1,4 +1,5 @@
-//! What the probe knows: processes with their mappings, and tables.
+//! What the probes know: processes with their mappings, and tables. All of them are told the same; tables are there
+//! once for all.
 //!
 //! Mappings are written into an array that the probe reads at the same time. So a place of the array rests
 //! for a while before it is used again: a walk that began with what was there before has long ended then.
@@ -39,14 +40,20 @@ struct Range {
     count: u32,
 }
 
+/// The maps of one probe that are told something.
+#[derive(Debug)]
+struct Probe {
+    processes: MapHandle,
+    mappings: Array,
+    /// Of one that a clock runs.
+    ticks: Option<MapHandle>,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Kernel {
-    processes: MapHandle,
-    mappings: Array,
-    tables: MapHandle,
-    /// Of a probe that a clock runs.
-    ticks: Option<MapHandle>,
+    probes: Vec<Probe>,
+    tables: Vec<MapHandle>,
     /// By their first place; neighbours are joined.
     free: Vec<Range>,
     resting: VecDeque<(Instant, Range)>,
@@ -60,25 +67,35 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Of a loaded `cpu_profile` or `off_cpu`.
-    ///
-    /// # Errors
-    /// When it is something else, or the kernel refuses.
-    pub fn of(loaded: &Loaded) -> Result<Self, KernelError> {
-        let map = |name| loaded.map(name).ok_or(KernelError::NoMap(name));
-        let handle = |name| Ok::<_, KernelError>(MapHandle::try_from(&map(name)?)?);
-        Ok(Self {
-            processes: handle("processes")?,
-            mappings: Array::of(&map("mappings")?, ProfileMapping::BYTES)?,
-            tables: handle("tables")?,
-            ticks: loaded.map("ticks").map(|map| MapHandle::try_from(&map)).transpose()?,
+    /// Knows no probe yet.
+    pub fn new() -> Self {
+        Self {
+            probes: Vec::new(),
+            tables: Vec::new(),
             free: vec![Range { first: 0, count: MAX_MAPPINGS }],
             resting: VecDeque::new(),
             told: HashMap::new(),
             tables_told: HashMap::new(),
             refused_tables: 0,
             refused_processes: 0,
-        })
+        }
+    }
+
+    /// Tells a loaded `cpu_profile` or `off_cpu`, too. To be called before anything is told.
+    ///
+    /// # Errors
+    /// When it is something else, or the kernel refuses.
+    pub fn add(&mut self, loaded: &Loaded) -> Result<(), KernelError> {
+        let map = |name| loaded.map(name).ok_or(KernelError::NoMap(name));
+        let handle = |name| Ok::<_, KernelError>(MapHandle::try_from(&map(name)?)?);
+        let probe = Probe {
+            processes: handle("processes")?,
+            mappings: Array::of(&map("mappings")?, ProfileMapping::BYTES)?,
+            ticks: loaded.map("ticks").map(|map| MapHandle::try_from(&map)).transpose()?,
+        };
+        self.tables.push(handle("tables")?);
+        self.probes.push(probe);
+        Ok(())
     }
 
     /// Tells of a process that executes a program, in place of what was told of it before.
@@ -93,40 +110,35 @@ impl Kernel {
             self.forget_process(pid);
             return;
         };
-        let places = range.first as usize..;
-        let written = places
-            .zip(mappings)
-            .try_for_each(|(place, mapping)| self.mappings.write(place, &mapping.to_array()));
         let process = ProfiledProcess {
             start_boottime_ns,
             exec_id,
             first_mapping: range.first,
             mapping_count: range.count,
         };
-        let told = written.is_ok()
-            && batch::update_key_by_key(&self.processes, &pid.to_ne_bytes(), &process.to_array())
-                .is_ok();
-        let before = if told {
-            self.told.insert(pid, range)
-        } else {
-            self.refused_processes += 1;
-            Some(range)
-        };
-        if let Some(before) = before {
+        let is_told = self.probes.iter_mut().all(|probe| probe.tell(pid, &process, mappings));
+        // What was told before is true no more, whether or not this is known now.
+        if let Some(before) = self.told.insert(pid, range) {
             self.resting.push_back((Instant::now(), before));
+        }
+        if !is_told {
+            self.refused_processes += 1;
+            self.forget_process(pid);
         }
     }
 
     /// Forgets a process.
     pub fn forget_process(&mut self, pid: u32) {
         if let Some(range) = self.told.remove(&pid) {
-            // One that is gone already is what was wanted.
-            let _ = self.processes.delete(&pid.to_ne_bytes());
+            for probe in &self.probes {
+                // One that is gone already is what was wanted.
+                let _ = probe.processes.delete(&pid.to_ne_bytes());
+            }
             self.resting.push_back((Instant::now(), range));
         }
     }
 
-    /// Gives the probe the table of an executable; false when the kernel has no memory for it.
+    /// Gives the probes the table of an executable; false when the kernel has no memory for it.
     pub fn tell_table(&mut self, number: Number, table: &Table) -> bool {
         let is_told = put_table(&self.tables, number.into(), table.cells()).is_ok();
         if is_told {
@@ -139,9 +151,8 @@ impl Kernel {
 
     /// Takes the table of an executable away. Processes that were told to have it go on without.
     pub fn forget_table(&mut self, number: Number) {
-        if remove_table(&self.tables, number.into()).is_ok() {
-            self.tables_told.remove(&number);
-        }
+        remove_table(&self.tables, number.into());
+        self.tables_told.remove(&number);
     }
 
     /// Bytes of tables.
@@ -151,7 +162,8 @@ impl Kernel {
 
     /// Ticks by what became of them, over all CPUs.
     pub fn ticks(&self) -> TickCounts {
-        let values = self.ticks.as_ref().map(per_cpu::values).unwrap_or_default();
+        let ticks = self.probes.iter().find_map(|probe| probe.ticks.as_ref());
+        let values = ticks.map(per_cpu::values).unwrap_or_default();
         let mut sum = TickCounts::ZERO;
         for counts in values.iter().filter_map(|it| TickCounts::read(it)) {
             sum.idle += counts.idle;
@@ -173,6 +185,16 @@ impl Kernel {
         free.first += count;
         free.count -= count;
         Some(range)
+    }
+}
+
+impl Probe {
+    fn tell(&mut self, pid: u32, process: &ProfiledProcess, mappings: &[ProfileMapping]) -> bool {
+        let places = process.first_mapping as usize..;
+        let mut written = places.zip(mappings);
+        written.all(|(place, mapping)| self.mappings.write(place, &mapping.to_array()).is_ok())
+            && batch::update_key_by_key(&self.processes, &pid.to_ne_bytes(), &process.to_array())
+                .is_ok()
     }
 }
 

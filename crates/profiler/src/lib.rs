@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod code_lists;
+pub mod cost;
 mod executables;
 mod kernel;
 pub mod memory;
@@ -34,5 +35,6 @@ mod walk;
 
 pub use kernel::KernelError;
 pub use names::{NameFigures, Progress};
-pub use profiler::{Figures, Profiler, StartError, Window};
+pub use profiler::{Figures, Of, Profiler, StartError, Window};
+pub use resolve::LibraryFigures;
 pub use stacks::{OwnerOfSample, Waited, What};

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chandra_event::cpu_sample::UserFrame;
@@ -15,7 +16,7 @@ use chandra_profile::text::TextId;
 
 use crate::code_lists::{CodeLists, ProcessKey};
 use crate::executables::Executables;
-use crate::resolve::{self, Answered, Found, Origin, Question, Space};
+use crate::resolve::{self, Answered, Found, Library, Origin, Question, Space};
 
 /// Names may take so long, all together.
 const TIME: Duration = Duration::from_secs(30);
@@ -97,6 +98,7 @@ impl Names {
         wanted: Wanted,
         executables: &Executables,
         lists: &CodeLists,
+        library: &Arc<Mutex<Library>>,
         profile: &mut Profile,
         progress: Progress<'_>,
     ) -> Self {
@@ -120,21 +122,21 @@ impl Names {
                 }
             }
         }
-        names.wait(questions, all, profile, progress);
+        names.wait((questions, library), all, profile, progress);
         names
     }
 
     /// Takes answers in until all are there, or it takes too long.
     fn wait(
         &mut self,
-        questions: Vec<Question>,
+        (questions, library): (Vec<Question>, &Arc<Mutex<Library>>),
         all: u64,
         profile: &mut Profile,
         progress: Progress<'_>,
     ) {
         let until = Instant::now() + TIME;
         let mut done = self.chains.len() as u64;
-        let Ok(answers) = resolve::start(questions) else {
+        let Ok(answers) = resolve::start(questions, library) else {
             self.figures.not_looked_up += all - done;
             return;
         };

@@ -121,12 +121,18 @@ impl Processes {
         self.by_pid.get_mut(&pid)?.programs.last_mut()
     }
 
-    /// Takes in what happened; `change` hears what the kernel should know.
-    pub fn take(&mut self, event: &TaskEvent<'_>, change: &mut dyn FnMut(Change)) {
+    /// Takes in what happened, with the piece of memory where one was mapped; `change` hears what the kernel should
+    /// know.
+    pub fn take(
+        &mut self,
+        event: &TaskEvent<'_>,
+        piece: Option<Piece>,
+        change: &mut dyn FnMut(Change),
+    ) {
         let now_ns = event.boottime_ns;
         match event.happened {
             Happened::Mapped(mapped) => {
-                let piece = Piece::of(&mapped);
+                let Some(piece) = piece else { return };
                 if !self.by_pid.contains_key(&mapped.pid) {
                     // Its beginning was not told, or is older than this: what it has is in /proc.
                     self.look(mapped.pid, now_ns);
@@ -238,6 +244,14 @@ mod tests {
         TaskEvent { boottime_ns, happened }
     }
 
+    fn take(processes: &mut Processes, event: &TaskEvent<'_>, change: &mut dyn FnMut(Change)) {
+        let piece = match event.happened {
+            Happened::Mapped(mapped) => Some(Piece::of(&mapped)),
+            _ => None,
+        };
+        processes.take(event, piece, change);
+    }
+
     fn starts(processes: &mut Processes, pid: u32, moment: u64) -> Vec<u64> {
         let program = processes.program(pid, moment).unwrap();
         program.memory.pieces().iter().map(|piece| piece.start).collect()
@@ -246,7 +260,7 @@ mod tests {
     #[test]
     fn a_child_is_its_parent_until_it_executes_something() {
         let mut processes = Processes::default();
-        let mut take = |event: TaskEvent<'_>| processes.take(&event, &mut |_| {});
+        let mut take = |event: TaskEvent<'_>| take(&mut processes, &event, &mut |_| {});
         take(mapped(PARENT, 0x1000, b"/bin/sh", 1));
         take(event(5, Happened::Forked { pid: CHILD, parent: PARENT }));
         take(event(10, Happened::Executed { pid: CHILD }));
@@ -259,8 +273,8 @@ mod tests {
     #[test]
     fn an_ended_process_lingers_and_is_gone() {
         let mut processes = Processes::default();
-        processes.take(&mapped(CHILD, 0x1000, b"/bin/true", 1), &mut |_| {});
-        processes.take(&event(100, Happened::Exited { pid: CHILD }), &mut |_| {});
+        take(&mut processes, &mapped(CHILD, 0x1000, b"/bin/true", 1), &mut |_| {});
+        take(&mut processes, &event(100, Happened::Exited { pid: CHILD }), &mut |_| {});
         processes.forget_ended(100 + LINGER_NS, &mut |_| panic!("not yet"));
         assert_eq!(starts(&mut processes, CHILD, 50), [0x1000]);
         let mut changes = Vec::new();
@@ -272,11 +286,12 @@ mod tests {
     #[test]
     fn losses_make_what_the_kernel_was_told_void() {
         let mut processes = Processes::default();
-        processes.take(&mapped(CHILD, 0x1000, b"/bin/true", 1), &mut |_| {});
+        take(&mut processes, &mapped(CHILD, 0x1000, b"/bin/true", 1), &mut |_| {});
         let told = Told { version: 1, exec_id: 3, start_boottime_ns: 1 };
         processes.program(CHILD, 1).unwrap().told = Some(told);
         let mut changes = Vec::new();
-        processes.take(&event(2, Happened::Lost { records: 9 }), &mut |it| changes.push(it));
+        let lost = event(2, Happened::Lost { records: 9 });
+        take(&mut processes, &lost, &mut |it| changes.push(it));
         assert_eq!((processes.lost, changes), (9, vec![Change::Gone(CHILD)]));
         assert!(starts(&mut processes, CHILD, 3).is_empty());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chandra_event::cpu_sample::{CpuSample, StackEnd, UserFrame};
@@ -20,6 +21,7 @@ use crate::kernel::{Kernel, KernelError};
 use crate::memory::{File, Memory, Piece};
 use crate::names::{NameFigures, Names, Progress, Wanted};
 use crate::processes::{Change, Processes, Program, Told};
+use crate::resolve::{Library, LibraryFigures};
 use crate::stacks::{OwnerOfSample, Sampled, Stacks, Waited, What};
 use crate::walk::Stack;
 
@@ -37,7 +39,64 @@ pub enum StartError {
     Thread(io::Error),
 }
 
-/// What became of samples, and what it took.
+/// What is sampled: each has stacks and figures of its own, and all that is known of processes is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// What runs.
+    Cpu,
+    /// Where threads wait.
+    Waits,
+}
+
+impl Of {
+    /// By the name of its signal; `None` for one that has no stacks.
+    pub fn signal(name: &str) -> Option<Self> {
+        match name {
+            "cpu_profile" => Some(Self::Cpu),
+            "off_cpu" => Some(Self::Waits),
+            _ => None,
+        }
+    }
+
+    fn types(self) -> Vec<ValueType> {
+        match self {
+            Self::Cpu => vec![ValueType::samples(), ValueType::cpu()],
+            Self::Waits => vec![ValueType::new("waits", "count"), ValueType::off_cpu()],
+        }
+    }
+}
+
+/// What is sampled of one kind, and what became of it.
+#[derive(Debug, Default)]
+struct Measured {
+    stacks: Stacks,
+    figures: Figures,
+}
+
+/// All that is sampled.
+#[derive(Debug, Default)]
+struct Both {
+    cpu: Measured,
+    waits: Measured,
+}
+
+impl Both {
+    fn of(&self, of: Of) -> &Measured {
+        match of {
+            Of::Cpu => &self.cpu,
+            Of::Waits => &self.waits,
+        }
+    }
+
+    fn of_mut(&mut self, of: Of) -> &mut Measured {
+        match of {
+            Of::Cpu => &mut self.cpu,
+            Of::Waits => &mut self.waits,
+        }
+    }
+}
+
+/// What became of samples, and what it took. The second half is of all that is sampled together.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     /// Samples.
@@ -60,6 +119,8 @@ pub struct Figures {
     pub sideband_lost: u64,
     /// Bytes of tables in the kernel.
     pub table_bytes: usize,
+    /// Time on a CPU that building tables took, in ns.
+    pub table_cpu_ns: u64,
     /// Tables that were put out, because nobody was sampled there.
     pub tables_put_out: u64,
     /// Tables, processes, pieces of memory and executables that there was no room for.
@@ -85,6 +146,7 @@ impl Figures {
 /// A sample that waits for tables.
 #[derive(Debug)]
 struct Waiting {
+    of: Of,
     process: (u32, u64),
     exec_id: u64,
     boottime_ns: u64,
@@ -129,20 +191,19 @@ impl Window {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Profiler {
-    types: [ValueType; 2],
     sideband: Sideband,
     processes: Processes,
     executables: Executables,
     lists: CodeLists,
+    library: Arc<Mutex<Library>>,
     kernel: Kernel,
-    stacks: Stacks,
+    measured: Both,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     outdated: HashSet<u32>,
     /// What happened before is taken in.
     known_until_ns: u64,
     looked: Instant,
-    figures: Figures,
 }
 
 impl Profiler {
@@ -151,27 +212,46 @@ impl Profiler {
     /// # Errors
     /// When the kernel does not tell what is needed.
     pub fn start(loaded: &Loaded) -> Result<Self, StartError> {
-        let types = match loaded.name {
-            "off_cpu" => [ValueType::new("waits", "count"), ValueType::off_cpu()],
-            _ => [ValueType::samples(), ValueType::cpu()],
-        };
-        let mut profiler = Self {
-            types,
+        // Names are looked for once, at the end.
+        let mut profiler = Self::prepare(0)?;
+        profiler.add(loaded)?;
+        profiler.seed();
+        Ok(profiler)
+    }
+
+    /// Of nothing yet; signals are to be [added](Self::add), then it is to be [seeded](Self::seed). Names that were found
+    /// are kept for the next profile within so many bytes.
+    ///
+    /// # Errors
+    /// When the kernel does not tell what is needed.
+    pub fn prepare(name_budget_bytes: usize) -> Result<Self, StartError> {
+        Ok(Self {
             sideband: Sideband::open().map_err(StartError::Sideband)?,
             processes: Processes::default(),
             executables: Executables::new().map_err(StartError::Thread)?,
             lists: CodeLists::default(),
-            kernel: Kernel::of(loaded)?,
-            stacks: Stacks::default(),
+            library: Arc::new(Mutex::new(Library::new(name_budget_bytes))),
+            kernel: Kernel::new(),
+            measured: Both::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             outdated: HashSet::new(),
             known_until_ns: 0,
             looked: Instant::now(),
-            figures: Figures::default(),
-        };
-        profiler.processes.seed(clock::boottime_ns());
-        Ok(profiler)
+        })
+    }
+
+    /// Tells the probe of a loaded signal, too, before anything is told.
+    ///
+    /// # Errors
+    /// When it is none that has stacks, or the kernel refuses.
+    pub fn add(&mut self, loaded: &Loaded) -> Result<(), StartError> {
+        Ok(self.kernel.add(loaded)?)
+    }
+
+    /// Looks at all processes that run, before anything is listened to.
+    pub fn seed(&mut self) {
+        self.processes.seed(clock::boottime_ns());
     }
 
     /// Takes a sample.
@@ -193,13 +273,16 @@ impl Profiler {
         if sample.boottime_ns >= self.known_until_ns {
             self.catch_up();
         }
-        self.figures.samples += 1;
-        let owner = self.stacks.owner(owner);
+        let of = if waited.is_some() { Of::Waits } else { Of::Cpu };
+        let measured = self.measured.of_mut(of);
+        measured.figures.samples += 1;
+        let owner = measured.stacks.owner(owner);
         let kernel: Vec<u64> = sample.kernel_frames.iter().collect();
         let user: Vec<u64> = sample.user_frames.iter().collect();
         let process = (sample.process.pid, sample.process.start_boottime_ns);
         let Some(stack) = Stack::of(sample) else {
             self.count(
+                of,
                 process,
                 &Sampled {
                     owner,
@@ -214,6 +297,7 @@ impl Profiler {
             return;
         };
         let waiting = Waiting {
+            of,
             process,
             exec_id: sample.exec_id,
             boottime_ns: sample.boottime_ns,
@@ -280,8 +364,12 @@ impl Profiler {
         self.known_until_ns = clock::boottime_ns();
         let Self { sideband, processes, executables, lists, kernel, outdated, .. } = self;
         sideband.drain(&mut |event| {
-            open_early(&event.happened, executables, lists);
-            processes.take(event, &mut |change| heed(change, kernel, outdated));
+            let piece = match event.happened {
+                Happened::Mapped(mapped) => Some(Piece::of(&mapped)),
+                _ => None,
+            };
+            open_early(&event.happened, piece.as_ref(), executables, lists);
+            processes.take(event, piece, &mut |change| heed(change, kernel, outdated));
         });
     }
 
@@ -298,7 +386,7 @@ impl Profiler {
             .program(pid, waiting.boottime_ns)
             .filter(|it| !it.memory.pieces().is_empty())
         else {
-            self.figures.unknown += 1;
+            self.measured.of_mut(waiting.of).figures.unknown += 1;
             self.settle(&waiting, None);
             return;
         };
@@ -310,7 +398,7 @@ impl Profiler {
             self.waiting.push_back(waiting);
             return;
         }
-        self.figures.walked_early += u64::from(!is_ready);
+        self.measured.of_mut(waiting.of).figures.walked_early += u64::from(!is_ready);
         let number = |start| {
             let found = numbers.binary_search_by_key(&start, |(start, _)| *start);
             found.ok().and_then(|at| numbers.get(at)).map_or(0, |(_, number)| *number)
@@ -328,7 +416,7 @@ impl Profiler {
         if is_ready {
             self.tell_process(&waiting);
         }
-        self.figures.walked_here += 1;
+        self.measured.of_mut(waiting.of).figures.walked_here += 1;
         self.settle(&waiting, Some(walked));
     }
 
@@ -340,6 +428,7 @@ impl Profiler {
             None => (as_it_came, waiting.end),
         };
         self.count(
+            waiting.of,
             waiting.process,
             &Sampled {
                 owner: waiting.owner,
@@ -353,7 +442,7 @@ impl Profiler {
         );
     }
 
-    fn count(&mut self, process: ProcessKey, sampled: &Sampled<'_>) {
+    fn count(&mut self, of: Of, process: ProcessKey, sampled: &Sampled<'_>) {
         let is_in_no_file = |word: &u64| UserFrame::unpack(*word).executable == 0;
         if sampled.user.iter().any(is_in_no_file) {
             self.lists.sample(process, &mut self.executables.roots);
@@ -362,10 +451,11 @@ impl Profiler {
             self.executables.see(UserFrame::unpack(*word).executable, self.looked);
         }
         let end = StackEnd::ALL.iter().position(|end| *end == sampled.end);
-        if let Some(count) = end.and_then(|end| self.figures.ends.get_mut(end)) {
+        let Measured { stacks, figures } = self.measured.of_mut(of);
+        if let Some(count) = end.and_then(|end| figures.ends.get_mut(end)) {
             *count += 1;
         }
-        self.stacks.add(sampled);
+        stacks.add(sampled);
     }
 
     /// Tells the kernel of the process of a sample, if it runs the same program still.
@@ -401,9 +491,9 @@ impl Profiler {
         }
     }
 
-    /// The profile of everything so far: samples, or waits, and nanoseconds. Looking for names may take some
+    /// The profile of everything so far of one kind: samples, or waits, and nanoseconds. Looking for names may take some
     /// seconds; `progress` hears how many are found of how many.
-    pub fn finish(&mut self, what: What, progress: Progress<'_>) -> Profile {
+    pub fn finish(&mut self, of: Of, what: What, progress: Progress<'_>) -> Profile {
         self.catch_up();
         let until = Instant::now() + LAST_WAIT;
         while self.executables.building() > 0 && Instant::now() < until {
@@ -413,17 +503,21 @@ impl Profiler {
         for waiting in std::mem::take(&mut self.waiting) {
             self.settle_or_wait(waiting);
         }
-        let (profile, figures) = self.named(std::iter::empty(), what, &Filter::default(), progress);
-        self.figures.names = figures;
+        let none = std::iter::empty();
+        let (profile, figures) = self.named(of, none, what, &Filter::default(), progress);
+        self.measured.of_mut(of).figures.names = figures;
         profile
     }
 
-    /// What was counted since the last cut, as a window of its own; what comes from now on is in the next one.
-    pub fn cut(&mut self) -> Window {
-        let cut = std::mem::take(&mut self.stacks);
-        for waiting in &mut self.waiting {
-            waiting.owner = self.stacks.adopt(&cut, waiting.owner);
+    /// What was counted of one kind since the last cut, as a window of its own; what comes from now on is in the next
+    /// one.
+    pub fn cut(&mut self, of: Of) -> Window {
+        let cut = std::mem::take(&mut self.measured.of_mut(of).stacks);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for waiting in waiting.iter_mut().filter(|waiting| waiting.of == of) {
+            waiting.owner = self.measured.of_mut(of).stacks.adopt(&cut, waiting.owner);
         }
+        self.waiting = waiting;
         Window(cut)
     }
 
@@ -431,32 +525,41 @@ impl Profiler {
     /// for names may take some seconds; those of others are not looked for.
     pub fn profile_of<'a>(
         &self,
+        of: Of,
         windows: impl Iterator<Item = &'a Window>,
         what: What,
         shown: &Filter,
     ) -> Profile {
-        self.named(windows, what, shown, &mut |_, _| {}).0
+        self.named(of, windows, what, shown, &mut |_, _| {}).0
     }
 
     fn named<'a>(
         &self,
+        of: Of,
         windows: impl Iterator<Item = &'a Window>,
         what: What,
         shown: &Filter,
         progress: Progress<'_>,
     ) -> (Profile, NameFigures) {
-        let mut profile = Profile::new(self.types.to_vec(), Limits::default());
-        let all = windows.map(|Window(stacks)| stacks).chain([&self.stacks]);
+        let mut profile = Profile::new(of.types(), Limits::default());
+        let now = &self.measured.of(of).stacks;
+        let all = windows.map(|Window(stacks)| stacks).chain([now]);
         let all: Vec<_> = all.map(|stacks| (stacks, stacks.owners(shown, &mut profile))).collect();
         let mut wanted = Wanted::default();
         all.iter().for_each(|(stacks, owners)| stacks.want(what, owners, &mut wanted));
-        let names = Names::find(wanted, &self.executables, &self.lists, &mut profile, progress);
+        let Self { executables, lists, library, .. } = self;
+        let names = Names::find(wanted, executables, lists, library, &mut profile, progress);
         all.iter().for_each(|(stacks, owners)| stacks.write(&names, what, owners, &mut profile));
         (profile, names.figures)
     }
 
-    /// What became of samples so far.
-    pub fn figures(&self) -> Figures {
+    /// What is kept of names; none while somebody looks for some.
+    pub fn library_figures(&self) -> Option<LibraryFigures> {
+        self.library.try_lock().ok().map(|library| library.figures())
+    }
+
+    /// What became of samples of one kind so far.
+    pub fn figures(&self, of: Of) -> Figures {
         let TickCounts { idle, .. } = self.kernel.ticks();
         let path = |number: Number| {
             let executable = self.executables.get(number);
@@ -469,6 +572,7 @@ impl Profiler {
             looks: self.processes.looks,
             sideband_lost: self.processes.lost,
             table_bytes: self.kernel.table_bytes(),
+            table_cpu_ns: self.executables.build_cpu_ns,
             tables_put_out: self.executables.put_out,
             refused: self.kernel.refused_tables
                 + self.kernel.refused_processes
@@ -478,21 +582,26 @@ impl Profiler {
             without_table: without_table
                 .map(|(number, why)| (path(*number), why.clone()))
                 .collect(),
-            ..self.figures.clone()
+            ..self.measured.of(of).figures.clone()
         }
     }
 }
 
 /// Opens what may be needed for names later, while the process lives that has it.
-fn open_early(happened: &Happened<'_>, executables: &mut Executables, lists: &mut CodeLists) {
+fn open_early(
+    happened: &Happened<'_>,
+    piece: Option<&Piece>,
+    executables: &mut Executables,
+    lists: &mut CodeLists,
+) {
     match *happened {
-        Happened::Mapped(mapped) => {
-            let piece = Piece::of(&mapped);
-            match piece.file {
-                File::Anonymous => lists.meet(mapped.pid, &mut executables.roots),
-                _ => executables.foresee(mapped.pid, &piece),
+        Happened::Mapped(mapped) => match piece {
+            Some(Piece { file: File::Anonymous, .. }) => {
+                lists.meet(mapped.pid, &mut executables.roots);
             }
-        }
+            Some(piece) => executables.foresee(mapped.pid, piece),
+            None => {}
+        },
         Happened::Forked { pid, .. } | Happened::Executed { pid } => lists.forget(pid),
         Happened::Exited { pid } => lists.end(pid),
         Happened::Lost { .. } => {}

@@ -1,21 +1,26 @@
 //! The thread that looks places up: each file, each list and the kernel once, with all that is asked of it.
 //!
+//! Names that were found are kept for who asks next, within a budget ([`Library`]): those of files, and of the kernel's
+//! own code, which stays where it is. Lists of code that is made at run time change, and are read each time.
+//!
 //! What is read is anybody's, and reading may take as long as a disk or a network likes. So it is done apart: who
 //! waits for it may stop waiting, and has what was found by then.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use chandra_symbols::kernel::KernelSymbols;
 use chandra_symbols::{Binary, Frame, Key, Limits, Place, Segments, Source, Symbolizer};
 use chandra_unwind::BuildId;
 
 use crate::code_lists::{CodeList, ProcessKey};
+use crate::cost;
 use crate::executables::Number;
 
 /// Whose places they are.
@@ -72,31 +77,142 @@ pub struct Answered {
     pub lacks: Option<String>,
 }
 
+/// Names that were found.
+#[derive(Debug)]
+pub struct Library {
+    symbolizer: Symbolizer,
+    kernel: HashMap<u64, KernelName>,
+    kernel_bytes: usize,
+    budget_bytes: usize,
+    figures: LibraryFigures,
+}
+
+/// A function and its module; none where none is known.
+type KernelName = Option<(Box<str>, Box<str>)>;
+
+/// What is kept of names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LibraryFigures {
+    /// Places that were asked for.
+    pub asked: u64,
+    /// Of those, whose names were kept.
+    pub kept: u64,
+    /// Names that had to go.
+    pub evicted: u64,
+    /// Memory that names take.
+    pub bytes: usize,
+    /// Time on a CPU that looking for names took, in ns.
+    pub cpu_ns: u64,
+}
+
+/// What a name of the kernel's takes beside its texts.
+const KERNEL_NAME_BYTES: usize = 96;
+
+impl Library {
+    /// One that keeps names within so many bytes: a quarter of it for the kernel's.
+    pub fn new(budget_bytes: usize) -> Self {
+        let name_budget_bytes = budget_bytes - budget_bytes / 4;
+        Self {
+            symbolizer: Symbolizer::new(Limits { name_budget_bytes, ..Limits::default() }),
+            kernel: HashMap::new(),
+            kernel_bytes: 0,
+            budget_bytes: budget_bytes / 4,
+            figures: LibraryFigures::default(),
+        }
+    }
+
+    /// What is kept, and what became of it.
+    pub fn figures(&self) -> LibraryFigures {
+        let files = self.symbolizer.figures();
+        let LibraryFigures { asked, kept, evicted, cpu_ns, .. } = self.figures;
+        LibraryFigures {
+            asked: asked + files.addresses,
+            kept: kept + files.kept,
+            evicted: evicted + files.names_evicted,
+            bytes: self.kernel_bytes + files.name_bytes,
+            cpu_ns,
+        }
+    }
+
+    fn kernel(&mut self, space: Space, places: &[u64]) -> Answered {
+        let missing = places.iter().filter(|place| !self.kernel.contains_key(place));
+        let missing: Vec<u64> = missing.copied().collect();
+        self.figures.asked += places.len() as u64;
+        self.figures.kept += (places.len() - missing.len()) as u64;
+        let symbols = match KernelSymbols::read_for(&missing) {
+            _ if missing.is_empty() => None,
+            Ok(symbols) => Some(symbols),
+            Err(error) => return nothing(space, Some(error.to_string())),
+        };
+        let mut told = Vec::with_capacity(places.len());
+        for place in places {
+            let known = self.kernel.get(place).cloned();
+            let name = known.unwrap_or_else(|| {
+                let found = symbols.as_ref().and_then(|symbols| symbols.find(*place));
+                found.map(|it| (it.function.into(), it.module.into()))
+            });
+            if symbols.as_ref().is_some_and(|symbols| symbols.is_lasting(*place)) {
+                self.keep(*place, &name);
+            }
+            let found =
+                name.map_or(Found::Nothing, |(function, module)| Found::Kernel(function, module));
+            told.push((*place, *place, found));
+        }
+        Answered { space, build_id: None, places: told, lacks: None }
+    }
+
+    fn keep(&mut self, place: u64, name: &KernelName) {
+        let texts = name.as_ref().map_or(0, |(function, module)| function.len() + module.len());
+        let bytes = KERNEL_NAME_BYTES + texts;
+        if self.kernel_bytes + bytes > self.budget_bytes {
+            self.figures.evicted += self.kernel.len() as u64;
+            self.kernel.clear();
+            self.kernel_bytes = 0;
+        }
+        if bytes <= self.budget_bytes && self.kernel.insert(place, name.clone()).is_none() {
+            self.kernel_bytes += bytes;
+        }
+    }
+}
+
 /// Looks up one question after the other, until nobody listens any more.
 ///
 /// # Errors
 /// When there can be no thread.
-pub fn start(questions: Vec<Question>) -> io::Result<Receiver<Answered>> {
+pub fn start(
+    questions: Vec<Question>,
+    library: &Arc<Mutex<Library>>,
+) -> io::Result<Receiver<Answered>> {
     let (answers, listener) = channel();
-    let work = move || answer_all(questions, &answers);
+    let library = Arc::clone(library);
+    let work = move || {
+        match library.try_lock() {
+            Ok(mut library) => answer_all(questions, &mut library, &answers),
+            Err(TryLockError::Poisoned(library)) => {
+                answer_all(questions, &mut library.into_inner(), &answers);
+            }
+            // With one that was left behind, who may not come back.
+            Err(TryLockError::WouldBlock) => answer_all(questions, &mut Library::new(0), &answers),
+        }
+    };
     std::thread::Builder::new().name("symbols".to_owned()).spawn(work)?;
     Ok(listener)
 }
 
-fn answer_all(questions: Vec<Question>, answers: &Sender<Answered>) {
-    // Each file is asked about once: nothing has to be kept.
-    let limits = Limits { table_budget_bytes: 64 << 20, name_budget_bytes: 0, ..Limits::default() };
-    let mut symbolizer = Symbolizer::new(limits);
+fn answer_all(questions: Vec<Question>, library: &mut Library, answers: &Sender<Answered>) {
     let own_root = File::open("/").ok();
+    let mut spent_ns = 0;
     for Question { space, origin, places } in questions {
         let mut answered = match origin {
             Origin::File { source, path, root } => {
                 let roots: Vec<&File> = root.as_deref().into_iter().chain(&own_root).collect();
-                file(&mut symbolizer, space, source, (path, &roots), &places)
+                file(&mut library.symbolizer, space, source, (path, &roots), &places)
             }
             Origin::List(list) => made(space, list, &places),
-            Origin::Kernel => kernel(space, &places),
+            Origin::Kernel => library.kernel(space, &places),
         };
+        library.figures.cpu_ns += cost::thread_cpu_ns().saturating_sub(spent_ns);
+        spent_ns = cost::thread_cpu_ns();
         if answered.places.is_empty() {
             answered.places = places.iter().map(|it| (*it, *it, Found::Nothing)).collect();
         }
@@ -169,27 +285,61 @@ fn made(space: Space, list: CodeList, places: &[u64]) -> Answered {
     Answered { space, build_id: None, places, lacks: None }
 }
 
-fn kernel(space: Space, places: &[u64]) -> Answered {
-    let symbols = match KernelSymbols::read() {
-        Ok(symbols) => symbols,
-        Err(error) => return nothing(space, Some(error.to_string())),
-    };
-    let name = |address: &u64| {
-        let found = symbols.find(*address);
-        let found = found.map(|it| Found::Kernel(it.function.into(), it.module.into()));
-        (*address, *address, found.unwrap_or(Found::Nothing))
-    };
-    let places = places.iter().map(name).collect();
-    Answered { space, build_id: None, places, lacks: None }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
     fn ask(question: Question) -> Answered {
-        start(vec![question]).unwrap().recv().unwrap()
+        start(vec![question], &Arc::new(Mutex::new(Library::new(0)))).unwrap().recv().unwrap()
+    }
+
+    fn names(answered: &Answered) -> Vec<String> {
+        answered.places.iter().map(|(.., found)| format!("{found:?}")).collect()
+    }
+
+    #[test]
+    fn names_are_found_once_and_kept_within_the_budget() {
+        let path = std::env::current_exe().unwrap();
+        let bytes = std::fs::metadata(&path).unwrap().len();
+        let question = || {
+            let open = || Source::of_file(File::open(&path).unwrap()).unwrap();
+            let head = Segments::read(&open()).unwrap();
+            let places = (0..bytes).step_by(97).filter(|place| head.address(*place).is_some());
+            let origin = Origin::File { source: Ok(open()), path: b"/x".to_vec(), root: None };
+            Question { space: Space::File(7), origin, places: places.collect() }
+        };
+        let library = Arc::new(Mutex::new(Library::new(64 << 20)));
+        let ask = |question| start(vec![question], &library).unwrap().recv().unwrap();
+        let first = ask(question());
+        let count = first.places.len() as u64;
+        let figures = || library.lock().unwrap().figures();
+        assert_eq!((figures().asked, figures().kept), (count, 0));
+        assert_eq!(names(&ask(question())), names(&first));
+        assert_eq!((figures().asked, figures().kept, figures().evicted), (2 * count, count, 0));
+        let small = Arc::new(Mutex::new(Library::new(100_000)));
+        let answered = start(vec![question()], &small).unwrap().recv().unwrap();
+        assert_eq!(names(&answered), names(&first));
+        let figures = small.lock().unwrap().figures();
+        assert!(figures.evicted > 0 && figures.bytes <= 100_000, "{figures:?}");
+    }
+
+    #[test]
+    fn the_kernels_names_are_kept_where_they_do_not_change() {
+        let list = std::fs::read_to_string("/proc/kallsyms").unwrap();
+        let line = list.lines().find(|line| line.ends_with(" T do_exit"));
+        let start_of = |line: &str| u64::from_str_radix(&line[..16], 16).unwrap();
+        let Some(place) = line.map(start_of).filter(|place| *place != 0) else {
+            println!("skipped: the kernel does not say where do_exit is");
+            return;
+        };
+        let mut library = Library::new(1 << 20);
+        let ask = |library: &mut Library| names(&library.kernel(Space::Kernel, &[1, place]));
+        let first = ask(&mut library);
+        assert!(first[1].contains("\"do_exit\""), "{first:?}");
+        assert_eq!(ask(&mut library), first);
+        // What is in no function of the core's is looked for again.
+        assert_eq!((library.figures().asked, library.figures().kept), (4, 1));
     }
 
     #[test]

@@ -65,13 +65,8 @@ fn measure(name: &str, path: &Path) {
     };
     // One batch of a bench may take as long as it takes: what it takes is measured.
     let long = std::time::Duration::from_secs(60);
-    let limits = Limits {
-        dwarf_bytes: 1 << 30,
-        table_budget_bytes: 1 << 30,
-        read_time: long,
-        resolve_time: long,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { dwarf_bytes: 1 << 30, read_time: long, resolve_time: long, ..Limits::default() };
     let source = Source::File(File::open(path).expect("a file"));
     let place = Place { roots: &[], path };
     let bytes = std::fs::metadata(path).expect("a file").len();

@@ -56,6 +56,14 @@ impl Builder {
         Self { candidates: Vec::new(), names: Vec::new(), most }
     }
 
+    /// That so many more can be put in.
+    pub fn has_room_for(&self, more: usize) -> Result<(), Why> {
+        match self.candidates.len().saturating_add(more) <= self.most {
+            true => Ok(()),
+            false => Err(Why::Many(self.most as u64, "functions")),
+        }
+    }
+
     pub fn add(&mut self, symbol: Symbol<'_>) -> Result<(), Why> {
         if symbol.name.is_empty() || symbol.name.contains(&0) {
             return Ok(());

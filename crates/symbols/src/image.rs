@@ -47,19 +47,40 @@ impl Image {
     /// Reads what there is, of the file and of its debug file. What cannot be read is left out, and told by
     /// [`Image::skipped`].
     pub fn read(source: &Source, place: Place<'_>, limits: &Limits) -> Self {
+        Self::read_some(source, place, None, limits)
+    }
+
+    /// Reads what is needed to name these addresses, which ascend: others may be named wrongly, or not at all.
+    pub fn read_for(source: &Source, place: Place<'_>, addresses: &[u64], limits: &Limits) -> Self {
+        Self::read_some(source, place, Some(addresses), limits)
+    }
+
+    fn read_some(
+        source: &Source,
+        place: Place<'_>,
+        addresses: Option<&[u64]>,
+        limits: &Limits,
+    ) -> Self {
         let mut image = Self::default();
         let mut deadline = Deadline::after(limits.read_time);
         match Elf::read(source) {
-            Ok(elf) => image.take(&elf, place, limits, &mut deadline),
+            Ok(elf) => image.take(&elf, place, addresses, limits, &mut deadline),
             Err(why) => image.skip(Part::Headers, why),
         }
         image
     }
 
-    fn take(&mut self, elf: &Elf<'_>, place: Place<'_>, limits: &Limits, deadline: &mut Deadline) {
+    fn take(
+        &mut self,
+        elf: &Elf<'_>,
+        place: Place<'_>,
+        addresses: Option<&[u64]>,
+        limits: &Limits,
+        deadline: &mut Deadline,
+    ) {
         let mut functions = Builder::new(limits.functions);
         let mut symbols = |elf: &Elf<'_>, part, deadline: &mut Deadline| {
-            let read = symbol_table::read(elf, &mut functions, limits, deadline);
+            let read = symbol_table::read(elf, addresses, &mut functions, limits, deadline);
             read.err().map(|why| Skipped { part, why })
         };
         let mut skipped = Vec::new();
@@ -102,11 +123,6 @@ impl Image {
             Some(Err(why)) => self.skip(Part::GoLineTable, why),
             None => {}
         }
-    }
-
-    /// Nothing, for a reason.
-    pub(crate) fn without(skipped: Skipped) -> Self {
-        Self { skipped: vec![skipped], ..Self::default() }
     }
 
     fn skip(&mut self, part: Part, why: Why) {

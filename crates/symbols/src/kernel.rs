@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 
 use crate::functions::{Builder, Functions, Symbol};
+use crate::limits::Why;
 
 /// Where the kernel lists its symbols.
 pub const LIST: &str = "/proc/kallsyms";
@@ -90,18 +91,42 @@ impl KernelSymbols {
                 }
                 _ => {}
             }
-            // The module stays with the name.
-            name.clear();
-            for part in [function.as_bytes(), b"\t", module.as_bytes()] {
-                name.extend(part);
-            }
-            let limit = start.saturating_add(MAX_FUNCTION_BYTES);
-            if functions.add(Symbol { start, size: 0, limit, name: &name, is_visible }).is_err() {
+            let function = (start, is_visible, function, module);
+            if put(&mut functions, function, &mut name).is_err() {
                 break;
             }
         }
         if listed > 0 && listed == hidden {
             return Err(KernelError::Hidden);
+        }
+        functions.end_at(core.end);
+        Ok(Self { functions: functions.build(), core })
+    }
+
+    /// Those of the running kernel at some addresses, which ascend: what is asked of others is not known.
+    ///
+    /// # Errors
+    /// As [`KernelSymbols::read`].
+    pub fn read_for(addresses: &[u64]) -> Result<Self, KernelError> {
+        Self::parse_for(addresses, BufReader::with_capacity(64 << 10, File::open(LIST)?))
+    }
+
+    /// Those at some addresses, which ascend, of a list as the kernel writes it.
+    ///
+    /// # Errors
+    /// As [`KernelSymbols::parse`].
+    pub fn parse_for(addresses: &[u64], list: impl BufRead) -> Result<Self, KernelError> {
+        let mut nearest = Nearest::new(addresses);
+        let core = nearest.take(list)?;
+        // All names of a place are there, so that the same one is told as of the whole list.
+        let lines = nearest.lines.iter().flat_map(|lines| lines.split_inclusive(is_end));
+        let mut functions = Builder::new(MAX_FUNCTIONS);
+        let mut name = Vec::new();
+        for line in lines {
+            let Some(function) = function(line) else { continue };
+            if put(&mut functions, function, &mut name).is_err() {
+                break;
+            }
         }
         functions.end_at(core.end);
         Ok(Self { functions: functions.build(), core })
@@ -133,6 +158,104 @@ impl KernelSymbols {
     pub fn bytes(&self) -> usize {
         self.functions.bytes()
     }
+}
+
+/// Puts a function in, with `name` as room for its name. Its module stays with it.
+fn put(
+    functions: &mut Builder,
+    (start, is_visible, function, module): (u64, bool, &str, &str),
+    name: &mut Vec<u8>,
+) -> Result<(), Why> {
+    name.clear();
+    for part in [function.as_bytes(), b"\t", module.as_bytes()] {
+        name.extend(part);
+    }
+    let limit = start.saturating_add(MAX_FUNCTION_BYTES);
+    functions.add(Symbol { start, size: 0, limit, name, is_visible })
+}
+
+/// Of a list, the lines of the functions that begin last before some addresses.
+struct Nearest<'a> {
+    addresses: &'a [u64],
+    /// For each address where the last function begins that is between it and the address before.
+    starts: Vec<u64>,
+    /// Its lines: a place may have several names.
+    lines: Vec<Vec<u8>>,
+}
+
+impl<'a> Nearest<'a> {
+    fn new(addresses: &'a [u64]) -> Self {
+        let lines = vec![Vec::new(); addresses.len()];
+        Self { addresses, starts: vec![0; addresses.len()], lines }
+    }
+
+    /// Goes through a list; where the kernel's own code lies.
+    fn take(&mut self, mut list: impl BufRead) -> Result<Range<u64>, KernelError> {
+        let (mut listed, mut hidden, mut core) = (0_u64, 0_u64, 0..0);
+        let mut line = Vec::new();
+        let mut last = 0;
+        loop {
+            line.clear();
+            if Read::take(&mut list, MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let Some((start, name)) = beginning(&line) else { continue };
+            listed += 1;
+            match name {
+                _ if start == 0 => {
+                    hidden += 1;
+                    continue;
+                }
+                b"_stext\n" => core.start = start,
+                b"_etext\n" => {
+                    core.end = start;
+                    continue;
+                }
+                _ => {}
+            }
+            // The list ascends but for modules: it is mostly the same address as before.
+            let is_behind = |at: usize| self.addresses.get(at).is_none_or(|it| *it >= start);
+            if !(is_behind(last) && last.checked_sub(1).is_none_or(|it| !is_behind(it))) {
+                last = self.addresses.partition_point(|address| *address < start);
+            }
+            let (Some(best), Some(lines)) = (self.starts.get_mut(last), self.lines.get_mut(last))
+            else {
+                continue;
+            };
+            if start > *best {
+                *best = start;
+                lines.clear();
+            }
+            if start == *best && lines.len() < MAX_ALIAS_BYTES {
+                lines.extend(&line);
+            }
+        }
+        if listed > 0 && listed == hidden {
+            return Err(KernelError::Hidden);
+        }
+        Ok(core)
+    }
+}
+
+/// Lines of one place that are kept.
+const MAX_ALIAS_BYTES: usize = 64 << 10;
+
+fn is_end(byte: &u8) -> bool {
+    *byte == b'\n'
+}
+
+/// Where the function of a line begins, and the line from its name on; `None` for what is no function.
+fn beginning(line: &[u8]) -> Option<(u64, &[u8])> {
+    const DIGITS: usize = 16;
+    let (digits, rest) = line.split_at_checked(DIGITS)?;
+    let ([b' ', b't' | b'T' | b'w' | b'W', b' '], name) = rest.split_first_chunk()? else {
+        return None;
+    };
+    let mut start = 0;
+    for digit in digits {
+        start = start << 4 | u64::from(char::from(*digit).to_digit(16)?);
+    }
+    Some((start, name))
 }
 
 /// Address, visibility, name and module of a line's function: `ffffffff81000000 T _text`, perhaps `[module]`.
@@ -204,6 +327,7 @@ mod tests {
         assert_eq!(symbols.find(0xffff_ffff_8100_0100).unwrap().function, "before");
         for strange in [&b""[..], b"\n\n", b"zz T name\n", b"ffffffff81000000\n", b"\xff\xfe\n"] {
             assert!(KernelSymbols::parse(strange).unwrap().is_empty());
+            assert!(KernelSymbols::parse_for(&[7], strange).unwrap().is_empty());
         }
     }
 
@@ -228,6 +352,7 @@ mod tests {
             }
         }
         assert!(names.len() > 10_000, "{}", names.len());
+        some_are_named_as_all_are(&symbols, &list, names.keys().copied().collect());
         let mut beyond = 0;
         for (address, names) in &names {
             match symbols.find(*address) {
@@ -240,5 +365,19 @@ mod tests {
             }
         }
         assert!(beyond < 10, "{beyond}");
+    }
+
+    fn some_are_named_as_all_are(symbols: &KernelSymbols, list: &str, mut starts: Vec<u64>) {
+        starts.sort_unstable();
+        for step in [1, 7, 1000, starts.len()] {
+            let inside = starts.iter().step_by(step).map(|start| start + step as u64 % 40);
+            let mut addresses: Vec<u64> = inside.chain([0, 1 << 40, u64::MAX]).collect();
+            addresses.sort_unstable();
+            let some = KernelSymbols::parse_for(&addresses, list.as_bytes()).unwrap();
+            for address in &addresses {
+                assert_eq!(some.find(*address), symbols.find(*address), "{address:#x}");
+                assert_eq!(some.is_lasting(*address), symbols.is_lasting(*address));
+            }
+        }
     }
 }

@@ -22,8 +22,6 @@ pub struct Limits {
     pub read_time: Duration,
     /// For finding the lines and inlined functions of one batch of addresses.
     pub resolve_time: Duration,
-    /// Tables that are kept for further addresses, in bytes.
-    pub table_budget_bytes: usize,
     /// Names that are kept, in bytes.
     pub name_budget_bytes: usize,
 }
@@ -40,7 +38,6 @@ impl Default for Limits {
             checked_bytes: 512 * MIB,
             read_time: Duration::from_secs(2),
             resolve_time: Duration::from_secs(2),
-            table_budget_bytes: 64 << 20,
             name_budget_bytes: 16 << 20,
         }
     }

@@ -29,6 +29,14 @@ impl Source {
         Ok(Self::File(file))
     }
 
+    /// The same once more.
+    pub(crate) fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::File(file) => Self::File(file.try_clone()?),
+            Self::Memory(bytes) => Self::Memory(Arc::clone(bytes)),
+        })
+    }
+
     /// How long it is, in bytes.
     pub(crate) fn length(&self) -> Result<u64, Why> {
         match self {
@@ -61,6 +69,22 @@ impl Source {
                 let content = range.and_then(|(start, end)| all.get(start..end));
                 Ok(content.ok_or_else(missing)?.to_vec())
             }
+        }
+    }
+}
+
+impl chandra_unwind::Content for Source {
+    fn length(&self) -> io::Result<u64> {
+        Ok(match self {
+            Self::File(file) => file.metadata()?.len(),
+            Self::Memory(bytes) => bytes.len() as u64,
+        })
+    }
+
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.read_exact_at(buffer, offset),
+            Self::Memory(bytes) => (&**bytes).fill(offset, buffer),
         }
     }
 }

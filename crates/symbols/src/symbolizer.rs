@@ -1,7 +1,7 @@
 //! Names of places in files, each found once.
 //!
-//! A file's tables are read when it is first asked about, and kept within a budget; so are names, for each
-//! build and address, within another. A batch for a file whose tables went reads them again.
+//! Names are kept for each build and address, within a budget. For those that are not, what is needed of their file
+//! is read, and let go: of a large library that is little, and to keep its tables would cost more than to look again.
 //!
 //! A build id is a claim: a container may run a program with the id of another one, and with symbols of its
 //! own making. [`Key::scope`] is how far a claim is believed: names are shared by what has the same scope.
@@ -57,27 +57,27 @@ pub struct Figures {
     pub unknown: u64,
     /// Of those, without lines and inlined functions because a batch took too long.
     pub cut_short: u64,
-    /// Files whose tables were read.
+    /// Times that a file was read.
     pub files: u64,
     /// Files that a parser stopped at, which is a defect of ours.
     pub failed: u64,
     /// Names that had to go.
     pub names_evicted: u64,
-    /// Tables of files that had to go.
-    pub tables_evicted: u64,
     /// Bytes of names that are kept.
     pub name_bytes: usize,
-    /// Bytes of tables that are kept.
-    pub table_bytes: usize,
 }
 
 type Names = Cache<(Arc<Key>, u64), Option<Arc<[Frame]>>>;
 
-/// Finds names, and keeps what it found within the budgets of its [`Limits`].
+/// What is remembered of files beside names.
+const SKIPPED_BUDGET_BYTES: usize = 1 << 20;
+
+/// Finds names, and keeps what it found within the budget of its [`Limits`].
 #[derive(Debug)]
 pub struct Symbolizer {
     limits: Limits,
-    images: Cache<Arc<Key>, Image>,
+    /// What was left out of files.
+    skipped: Cache<Arc<Key>, Vec<Skipped>>,
     names: Names,
     figures: Figures,
 }
@@ -85,9 +85,9 @@ pub struct Symbolizer {
 impl Symbolizer {
     /// One that knows nothing yet.
     pub fn new(limits: Limits) -> Self {
-        let images = Cache::new(limits.table_budget_bytes);
+        let skipped = Cache::new(SKIPPED_BUDGET_BYTES);
         let names = Cache::new(limits.name_budget_bytes);
-        Self { limits, images, names, figures: Figures::default() }
+        Self { limits, skipped, names, figures: Figures::default() }
     }
 
     /// What each address of a file is, in their order; addresses as the file's own symbols count them. It does
@@ -125,18 +125,16 @@ impl Symbolizer {
         told
     }
 
-    /// What of a file was left out; empty for one whose tables are not kept (any more).
+    /// What of a file was left out when it was read last; empty where that is not known (any more).
     pub fn skipped(&mut self, key: &Key) -> &[Skipped] {
-        self.images.get(&Arc::new(key.clone())).map_or(&[], Image::skipped)
+        self.skipped.get(&Arc::new(key.clone())).map_or(&[], Vec::as_slice)
     }
 
     /// What was done so far, and what is kept.
     pub fn figures(&self) -> Figures {
         Figures {
             names_evicted: self.names.evicted,
-            tables_evicted: self.images.evicted,
             name_bytes: self.names.bytes(),
-            table_bytes: self.images.bytes(),
             ..self.figures
         }
     }
@@ -151,27 +149,21 @@ impl Symbolizer {
         let limits = self.limits;
         // What libraries do with foreign bytes is bounded; that none of them ever stops at some is not proven.
         let guarded = |work: &mut dyn FnMut()| catch_unwind(AssertUnwindSafe(work)).is_ok();
-        let (mut read, mut resolved) = (None, None);
-        let is_sound = match self.images.get(key) {
-            Some(image) => guarded(&mut || resolved = Some(image.resolve(addresses, &limits))),
-            None => guarded(&mut || {
-                let image = Image::read(binary.source, binary.place, &limits);
-                resolved = Some(image.resolve(addresses, &limits));
-                read = Some(image);
-            }),
-        };
-        if !is_sound {
-            self.figures.failed += 1;
-            // Names nothing, and is not tried again while it is kept.
-            self.images.remove(key);
-            self.images.insert(Arc::clone(key), Image::damaged(), 0);
+        let is_damaged = |it: &Vec<Skipped>| it.contains(&damaged());
+        if self.skipped.get(key).is_some_and(is_damaged) {
+            return vec![None; addresses.len()];
         }
-        if let Some(image) = read {
-            self.figures.files += 1;
-            let bytes = image.bytes();
-            self.images.insert(Arc::clone(key), image, bytes);
-        }
-        let (frames, is_whole) = resolved.unwrap_or_default();
+        let mut resolved = None;
+        let is_sound = guarded(&mut || {
+            let image = Image::read_for(binary.source, binary.place, addresses, &limits);
+            resolved = Some((image.resolve(addresses, &limits), image.skipped().to_vec()));
+        });
+        let (resolved, skipped) = resolved.unwrap_or_else(|| (Default::default(), vec![damaged()]));
+        self.figures.failed += u64::from(!is_sound);
+        self.figures.files += u64::from(is_sound);
+        let skipped_bytes = skipped.len() * size_of::<Skipped>() + size_of::<Key>();
+        self.skipped.insert(Arc::clone(key), skipped, skipped_bytes);
+        let (frames, is_whole) = resolved;
         if !is_whole && is_sound {
             self.figures.cut_short += addresses.len() as u64;
         }
@@ -202,10 +194,7 @@ fn unknown(module: &str, address: u64) -> Frame {
     Frame { function, file: None, line: 0, is_inlined: false }
 }
 
-impl Image {
-    /// One that a parser stopped at.
-    fn damaged() -> Self {
-        let why = Why::Damaged("a parser stopped".to_owned());
-        Self::without(Skipped { part: Part::Headers, why })
-    }
+/// What is remembered of a file that a parser stopped at: it is not tried again.
+fn damaged() -> Skipped {
+    Skipped { part: Part::Headers, why: Why::Damaged("a parser stopped".to_owned()) }
 }

@@ -156,7 +156,10 @@ fn agreement(
 fn compare(file: &Path, least_inlined: usize, least: f64) {
     let Some(functions) = listed(file, &[]) else { return };
     let addresses = places(&functions, 3000);
-    let limits = Limits { dwarf_bytes: 1 << 30, ..Limits::default() };
+    // How long it takes is not what is tested.
+    let time = std::time::Duration::from_secs(120);
+    let (read_time, resolve_time) = (time, time);
+    let limits = Limits { dwarf_bytes: 1 << 30, read_time, resolve_time, ..Limits::default() };
     let image = chandra_symbols::Image::read(&common::open(file), common::nowhere(), &limits);
     assert_eq!(image.skipped(), []);
     let (found, is_whole) = image.resolve(&addresses, &limits);

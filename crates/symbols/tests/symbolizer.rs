@@ -93,12 +93,6 @@ fn what_is_kept_stays_within_its_budget_and_what_goes_is_counted() {
         assert!(symbolizer.figures().name_bytes <= budget);
     }
     assert!(symbolizer.figures().names_evicted > 1000, "{:?}", symbolizer.figures());
-    // Tables that are larger than all that may be kept.
-    let mut symbolizer = Symbolizer::new(Limits { table_budget_bytes: 1000, ..Limits::default() });
-    let binary = Binary { key: &key(1), source: &source, place };
-    assert!(symbolizer.resolve(binary, &addresses[..1])[0].is_known);
-    let Figures { files, tables_evicted, table_bytes, .. } = symbolizer.figures();
-    assert_eq!((files, tables_evicted, table_bytes), (1, 1, 0));
 }
 
 #[test]

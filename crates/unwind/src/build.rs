@@ -18,6 +18,7 @@ mod expression;
 mod frames;
 mod go;
 
+use crate::content::Content;
 use crate::elf::{Elf, ElfError};
 use crate::format::{Assembler, Full, MAX_ROWS, Table};
 use crate::row::Rule;
@@ -104,17 +105,30 @@ pub struct Built {
 }
 
 /// The table of an ELF file, of its whole content.
+///
+/// # Errors
+/// When nothing describes its code, or that is damaged or larger than the limits.
 pub fn build(file: &[u8], limits: &Limits) -> Result<Built, BuildError> {
+    build_from(&file, limits)
+}
+
+/// The table of an ELF file, of which only the parts are read that describe its functions.
+///
+/// # Errors
+/// As [`build()`].
+pub fn build_from(file: &dyn Content, limits: &Limits) -> Result<Built, BuildError> {
     let elf = Elf::read(file)?;
     let mut functions = Functions::new(&elf, limits);
     // What a file describes is less than itself, but for beginnings that are shared.
-    let limit = limits.max_instruction_bytes.min((file.len() as u64).saturating_mul(4) + (1 << 16));
+    let limit = limits.max_instruction_bytes.min(elf.length().saturating_mul(4) + (1 << 16));
     let mut work = Work { left: limit, limit };
-    let mut frames = frames::Frames::find(&elf);
+    let described = frames::Described::find(&elf);
+    let mut frames = described.as_ref().map(|it| frames::Frames::of(it, &elf));
     if let Some(frames) = &mut frames {
         frames.list(&mut functions, &mut work)?;
     }
-    let go = go::LineTable::find(&elf);
+    let section = go::section(&elf);
+    let go = section.as_ref().and_then(|it| go::LineTable::of(it, &elf));
     if let Some(go) = &go {
         go.list(&mut functions)?;
     }
@@ -124,11 +138,11 @@ pub fn build(file: &[u8], limits: &Limits) -> Result<Built, BuildError> {
     code::list(&elf, &mut functions)?;
     let (all, mut report) = functions.sorted();
     let mut rows = Rows { assembler: Assembler::new(limits.max_rows), unsupported: 0, end: 0 };
-    let trampoline = code::Trampoline::of(elf.machine);
+    let mut gaps = code::Gaps::of(&elf);
     let mut described = code_start(&elf);
     for (index, function) in all.iter().enumerate() {
         let next = all.get(index + 1).map_or(u64::MAX, |next| next.place);
-        gap(&mut rows, described..function.place, file, &trampoline)?;
+        gap(&mut rows, described..function.place, &mut gaps)?;
         rows.end = function.end.min(next);
         match function.source {
             Source::Frame(offset) => {
@@ -147,17 +161,17 @@ pub fn build(file: &[u8], limits: &Limits) -> Result<Built, BuildError> {
     }
     rows.end = u64::MAX;
     rows.push(described, Rule::Gap)?;
-    gap(&mut rows, described..code_end(&elf), file, &trampoline)?;
+    gap(&mut rows, described..code_end(&elf), &mut gaps)?;
     report.unsupported_rows = rows.unsupported;
     Ok(Built { table: rows.assembler.finish(), report })
 }
 
 fn code_start(elf: &Elf<'_>) -> u64 {
-    elf.code().map(|(segment, _)| segment.offset).min().unwrap_or_default()
+    elf.code().map(|segment| segment.offset).min().unwrap_or_default()
 }
 
 fn code_end(elf: &Elf<'_>) -> u64 {
-    let ends = elf.code().map(|(segment, code)| segment.offset + code.len() as u64);
+    let ends = elf.code().map(|segment| segment.offset + segment.bytes);
     ends.max().unwrap_or_default()
 }
 
@@ -165,17 +179,17 @@ fn code_end(elf: &Elf<'_>) -> u64 {
 fn gap(
     rows: &mut Rows,
     room: std::ops::Range<u64>,
-    file: &[u8],
-    trampoline: &code::Trampoline,
+    gaps: &mut code::Gaps<'_>,
 ) -> Result<(), BuildError> {
     let bytes = room.end.saturating_sub(room.start);
     rows.end = room.end;
     if bytes >= MIN_GAP_BYTES {
         rows.push(room.start, Rule::Gap)?;
     }
-    for place in trampoline.within(file, &room) {
-        rows.push(place.saturating_sub(1), trampoline.rule)?;
-        rows.push(place + trampoline.bytes.len() as u64, Rule::Gap)?;
+    for place in gaps.within(&room) {
+        let code::Trampoline { bytes, rule, .. } = gaps.trampoline();
+        rows.push(place.saturating_sub(1), *rule)?;
+        rows.push(place + bytes.len() as u64, Rule::Gap)?;
     }
     Ok(())
 }
@@ -277,8 +291,8 @@ impl<'elf> Functions<'elf> {
 
     /// Whether there is such a trampoline at an address.
     fn is_at(&self, address: u64, trampoline: &code::Trampoline) -> bool {
-        let part = self.elf.loaded(address);
-        part.is_some_and(|part| part.data.starts_with(trampoline.bytes))
+        let part = self.elf.loaded(address, trampoline.bytes.len() as u64);
+        part.is_some_and(|part| part.data == trampoline.bytes)
     }
 
     fn damaged(&mut self, section: &'static str, offset: u64, error: impl ToString) {

@@ -36,12 +36,15 @@ impl BuildId {
     /// That of an ELF file, of its whole content. One that is mapped has the notes and program headers that
     /// the file has, so its memory will do for them.
     pub fn read(file: &[u8]) -> Result<Self, ElfError> {
-        let elf = Elf::read(file)?;
-        let headers = elf.header().program_headers(LittleEndian, file).unwrap_or_default();
+        let elf = Elf::read(&file)?;
+        let header = elf::FileHeader64::<LittleEndian>::parse(file).ok();
+        let headers = header.and_then(|it| it.program_headers(LittleEndian, file).ok());
+        let headers = headers.unwrap_or_default();
         let notes = headers.iter().filter_map(|header| header.notes(LittleEndian, file).ok()?);
         // Some linkers leave Go's note out of the segments.
         let section = elf.section(".note.go.buildid");
-        let section = section.and_then(|part| NoteIterator::new(LittleEndian, 4, part.data).ok());
+        let section = section.as_ref();
+        let section = section.and_then(|it| NoteIterator::new(LittleEndian, 4, &it.data).ok());
         let (mut go, all) = (None, notes.chain(section));
         for (kind, name, bytes) in all.flat_map(list) {
             match (name, kind) {
@@ -52,7 +55,7 @@ impl BuildId {
         }
         Ok(match go {
             Some(go) => Self::Go(go.to_owned()),
-            None => Self::Headers(hash(&elf)),
+            None => Self::Headers(hash(file)),
         })
     }
 }
@@ -87,11 +90,10 @@ fn list<'data>(
 }
 
 /// The header of the file and of its segments, its length, and the end of it, where headers of sections are.
-fn hash(elf: &Elf<'_>) -> u128 {
+fn hash(data: &[u8]) -> u128 {
     const START_BYTES: usize = 4096;
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let data = elf.data();
     let start = &data[..data.len().min(START_BYTES)];
     let end = &data[data.len().saturating_sub(START_BYTES)..];
     let length = (data.len() as u64).to_le_bytes();

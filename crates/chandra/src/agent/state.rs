@@ -28,7 +28,7 @@ use super::governor::Meter;
 use super::governor::ladder::Rung;
 use super::governor::standing::{Role, Standing};
 use super::otlp;
-use super::profiles::{self, Profiles};
+use super::profiles::Profiles;
 use crate::cli::agent::AgentOptions;
 use crate::flows;
 use crate::follow::Tally;
@@ -219,7 +219,7 @@ impl SignalState {
         };
         let printed_kinds = if is_on { signal.agent_kinds } else { 0 };
         let flows = if is_on && options.makes_flows() { flow_kinds(signal) } else { 0 };
-        let profiled = if is_on && signal.class == profiles::CLASS { all_kinds(signal) } else { 0 };
+        let profiled = if is_on && signal.class == session::STACKS { all_kinds(signal) } else { 0 };
         let exported = if is_on && options.exports_logs() { otlp::kinds(signal) } else { 0 };
         let told_kinds = printed_kinds | flows | audited | profiled | exported;
         let kinds = identity.fold(told_kinds, |kinds, (kind, _)| kinds | kind);

@@ -215,7 +215,7 @@ impl<'a> Rings<'a> {
                 continue;
             }
             let push = move |record: &[u8]| chunk.borrow_mut().push(record);
-            match session::reader(&loaded, push) {
+            match session::reader(part.signal, &loaded, push) {
                 Ok(reader) => rings.readers.push(reader),
                 // One that cannot be read leaves the others running.
                 Err(problem) if parts.len() > 1 => {

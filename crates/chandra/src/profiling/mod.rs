@@ -23,7 +23,7 @@ use chandra_profile::format::Format;
 use chandra_profile::metadata::ValueType;
 use chandra_profile::owner::Grouping;
 use chandra_profile::profile::Profile;
-use chandra_profiler::{OwnerOfSample, Profiler};
+use chandra_profiler::{Of, OwnerOfSample, Profiler};
 use chandra_signals::registry::signal;
 use chandra_signals::{Context, Signal};
 
@@ -93,14 +93,28 @@ pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
     drop(statistics);
     let loaded = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     let progress = Progress::new(begun);
-    let mut profile =
-        profiler.finish(options.what, &mut |done, all| progress.show_names(done, all));
+    let mut profile = profiler.finish(of(options.measured), options.what, &mut |done, all| {
+        progress.show_names(done, all)
+    });
     describe(&mut profile, options, begun_wall, elapsed);
-    let summary = summary::Summary::new(&loaded, &profiler, &received, &tally, elapsed);
+    let summary = summary::Summary::new(
+        (&loaded, of(options.measured)),
+        &profiler,
+        &received,
+        &tally,
+        elapsed,
+    );
     summary.tell_losses(&mut profile.metadata);
     write(&profile, options)?;
     eprintln!("{}", summary.text());
     Ok(())
+}
+
+fn of(measured: Measured) -> Of {
+    match measured {
+        Measured::Cpu { .. } => Of::Cpu,
+        Measured::OffCpu { .. } => Of::Waits,
+    }
 }
 
 /// Taking stacks does no harm to this kernel, as far as is known.
@@ -216,7 +230,7 @@ impl Sink for Samples<'_> {
     }
 
     fn look(&mut self, _identity: &Identity, _tally: &Tally) {
-        self.progress.show(&self.profiler.figures());
+        self.progress.show(&self.profiler.figures(of(self.options.measured)));
     }
 }
 

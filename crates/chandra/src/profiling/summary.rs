@@ -8,7 +8,7 @@ use chandra_loader::abi::Counters;
 use chandra_loader::load::Loaded;
 use chandra_loader::{cost, ledger};
 use chandra_profile::metadata::Metadata;
-use chandra_profiler::{Figures, Profiler};
+use chandra_profiler::{Figures, Of, Profiler};
 use chandra_signals::off_cpu::{self, WaitCounts};
 
 use crate::follow::Tally;
@@ -39,7 +39,7 @@ struct Waits {
 impl Summary {
     /// Of a profile that is over.
     pub fn new(
-        loaded: &Loaded,
+        (loaded, of): (&Loaded, Of),
         profiler: &Profiler,
         received: &Received,
         tally: &Tally,
@@ -49,9 +49,9 @@ impl Summary {
         let probe_ns = programs.iter().map(|program| program.run_time_ns).sum();
         Self {
             kernel: ledger::read(loaded.object()),
-            waits: (loaded.name == "off_cpu")
+            waits: (of == Of::Waits)
                 .then(|| Waits { counts: off_cpu::counts(loaded), away: off_cpu::away(loaded) }),
-            figures: profiler.figures(),
+            figures: profiler.figures(of),
             decode_errors: received.decode_errors.load(Ordering::Relaxed),
             not_selected: received.not_selected.load(Ordering::Relaxed),
             pending: tally.pending,

@@ -3,6 +3,7 @@
 use chandra_event::cpu_sample::{CPU_SAMPLE, CpuSample, StackEnd, Words};
 use chandra_event::process::Comm;
 use chandra_event::record::{Kind, Record};
+use chandra_loader::abi::Process;
 use chandra_loader::load::Loaded;
 
 use crate::process::process;
@@ -30,34 +31,82 @@ pub fn decode(
     if record.kind != cpu_profile_kind::KIND_CPU_SAMPLE {
         return Err(DecodeError::Kind(record.kind));
     }
-    let counts = [record.kernel_frames, record.user_frames, record.register_count];
-    let behind = bytes.get(CpuSampleRecord::BYTES..);
-    let behind = behind.and_then(|behind| Behind::split(behind, counts, record.stack_bytes));
-    let Behind { kernel_frames, user_frames, registers, stack } = behind.ok_or(short)?;
-    let has = |flag: u32| u32::from(record.flags) & flag != 0;
-    let clock = context.clock.get();
-    sink(&CpuSample {
-        time: clock.event_time(record.time_ns),
-        process: process(&record.process, &clock),
-        boottime_ns: record.time_ns,
-        exec_id: record.exec_id,
-        weight_ns: record.weight_ns,
-        thread_id: record.thread,
-        thread_comm: Comm(record.thread_comm),
-        cpu: record.cpu,
-        is_user_mode: has(sample_flag::SAMPLE_USER_MODE),
-        is_kernel_truncated: has(sample_flag::SAMPLE_KERNEL_TRUNCATED),
-        user_end: stack_end(record.user_end).ok_or(DecodeError::Value("user_end"))?,
-        kernel_frames,
-        user_frames,
-        registers,
-        stack,
-    });
+    let behind = bytes.get(CpuSampleRecord::BYTES..).ok_or(short)?;
+    sink(&sample!(record, record.weight_ns, behind, context)?);
     Ok(())
 }
 
+/// The sample in a record that has the fields of `struct cpu_sample_record`, but for its weight.
+macro_rules! sample {
+    ($record:expr, $weight_ns:expr, $behind:expr, $context:expr) => {
+        $crate::cpu_profile::Sampled {
+            time_ns: $record.time_ns,
+            process: &$record.process,
+            exec_id: $record.exec_id,
+            weight_ns: $weight_ns,
+            thread: $record.thread,
+            thread_comm: $record.thread_comm,
+            cpu: $record.cpu,
+            flags: $record.flags,
+            user_end: $record.user_end,
+            counts: [$record.kernel_frames, $record.user_frames, $record.register_count],
+            stack_bytes: $record.stack_bytes,
+        }
+        .read($behind, $context)
+    };
+}
+pub(crate) use sample;
+
+/// What records with stacks say of a thread.
+pub(crate) struct Sampled<'a> {
+    pub time_ns: u64,
+    pub process: &'a Process,
+    pub exec_id: u64,
+    pub weight_ns: u64,
+    pub thread: u32,
+    pub thread_comm: [u8; 16],
+    pub cpu: u32,
+    pub flags: u8,
+    pub user_end: u8,
+    /// Frames of the kernel, of the user, and registers.
+    pub counts: [u16; 3],
+    pub stack_bytes: u32,
+}
+
+impl Sampled<'_> {
+    /// With what is behind the record.
+    pub fn read<'a>(
+        &self,
+        behind: &'a [u8],
+        context: &Context,
+    ) -> Result<CpuSample<'a>, DecodeError> {
+        let split = Behind::split(behind, self.counts, self.stack_bytes);
+        let Behind { kernel_frames, user_frames, registers, stack } =
+            split.ok_or(DecodeError::Short(behind.len()))?;
+        let has = |flag: u32| u32::from(self.flags) & flag != 0;
+        let clock = context.clock.get();
+        Ok(CpuSample {
+            time: clock.event_time(self.time_ns),
+            process: process(self.process, &clock),
+            boottime_ns: self.time_ns,
+            exec_id: self.exec_id,
+            weight_ns: self.weight_ns,
+            thread_id: self.thread,
+            thread_comm: Comm(self.thread_comm),
+            cpu: self.cpu,
+            is_user_mode: has(sample_flag::SAMPLE_USER_MODE),
+            is_kernel_truncated: has(sample_flag::SAMPLE_KERNEL_TRUNCATED),
+            user_end: stack_end(self.user_end).ok_or(DecodeError::Value("user_end"))?,
+            kernel_frames,
+            user_frames,
+            registers,
+            stack,
+        })
+    }
+}
+
 /// What is behind a record with stacks.
-pub(crate) struct Behind<'a> {
+struct Behind<'a> {
     pub kernel_frames: Words<'a>,
     pub user_frames: Words<'a>,
     pub registers: Words<'a>,
@@ -84,7 +133,7 @@ impl<'a> Behind<'a> {
 }
 
 /// What `enum unwind_end` and `enum sample_end` mean.
-pub(crate) fn stack_end(number: u8) -> Option<StackEnd> {
+fn stack_end(number: u8) -> Option<StackEnd> {
     Some(match u32::from(number) {
         sample_end::SAMPLE_END_NO_USER_STACK => StackEnd::NoUserStack,
         sample_end::SAMPLE_END_UNKNOWN_PROCESS => StackEnd::UnknownProcess,

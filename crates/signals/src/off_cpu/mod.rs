@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use chandra_event::cpu_sample::CpuSample;
 use chandra_event::off_cpu::{OFF_CPU, OffCpu, WaitReason};
-use chandra_event::process::Comm;
 use chandra_event::record::{Kind, Record};
 use chandra_loader::load::Loaded;
 use chandra_loader::{batch, per_cpu};
 
-use crate::cpu_profile::{Behind, stack_end};
-use crate::process::process;
+use crate::cpu_profile::sample;
 use crate::registry::{Context, DecodeError};
 
 #[allow(missing_docs, dead_code, clippy::indexing_slicing, reason = "generated from event.h")]
@@ -19,7 +16,7 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/off_cpu.rs"));
 }
 pub use wire::WaitCounts;
-use wire::{Absence, OffCpuRecord, off_cpu_kind, sample_flag};
+use wire::{Absence, OffCpuRecord, off_cpu_kind};
 
 /// Kinds of records of this signal.
 pub const KINDS: &[&Kind] = &[&OFF_CPU];
@@ -38,32 +35,11 @@ pub fn decode(
     if record.kind != off_cpu_kind::KIND_OFF_CPU {
         return Err(DecodeError::Kind(record.kind));
     }
-    let counts = [record.kernel_frames, record.user_frames, record.register_count];
-    let behind = bytes.get(OffCpuRecord::BYTES..);
-    let behind = behind.and_then(|behind| Behind::split(behind, counts, record.stack_bytes));
-    let Behind { kernel_frames, user_frames, registers, stack } = behind.ok_or(short)?;
+    let behind = bytes.get(OffCpuRecord::BYTES..).ok_or(short)?;
     let reason = usize::try_from(record.reason).ok();
     let reason = reason.and_then(|reason| WaitReason::ALL.get(reason));
-    let clock = context.clock.get();
     sink(&OffCpu {
-        sample: CpuSample {
-            time: clock.event_time(record.time_ns),
-            process: process(&record.process, &clock),
-            boottime_ns: record.time_ns,
-            exec_id: record.exec_id,
-            weight_ns: record.waited_ns,
-            thread_id: record.thread,
-            thread_comm: Comm(record.thread_comm),
-            cpu: record.cpu,
-            is_user_mode: false,
-            is_kernel_truncated: u32::from(record.flags) & sample_flag::SAMPLE_KERNEL_TRUNCATED
-                != 0,
-            user_end: stack_end(record.user_end).ok_or(DecodeError::Value("user_end"))?,
-            kernel_frames,
-            user_frames,
-            registers,
-            stack,
-        },
+        sample: sample!(record, record.waited_ns, behind, context)?,
         reason: *reason.ok_or(DecodeError::Value("reason"))?,
         runnable_ns: record.runnable_ns,
         is_io_wait: record.is_io_wait != 0,

@@ -33,8 +33,7 @@ impl<'data> Lines<'data> {
     pub fn open(sections: &Sections<'data>, unit: &Opened<'data>) -> Result<Self, Why> {
         let none = || Why::Damaged("no line program".to_owned());
         let offset = unit.lines.ok_or_else(none)?;
-        let bytes =
-            header_bytes(sections.debug_line.reader().slice(), offset.0).ok_or_else(none)?;
+        let bytes = header_bytes(sections.debug_line.reader(), offset.0).ok_or_else(none)?;
         if bytes > MAX_HEADER_BYTES {
             return Err(Why::Large { bytes, limit: MAX_HEADER_BYTES });
         }
@@ -100,7 +99,7 @@ fn path<'data>(
     file: u64,
 ) -> Option<Arc<str>> {
     let text = |value: AttributeValue<Reader<'data>>| {
-        sections.attr_string(&unit.unit, value).ok().map(|text| text.slice())
+        sections.attr_string(&unit.unit, value).ok().map(|text| text.text(MAX_PATH_BYTES))
     };
     let entry = header.file(file)?;
     let name = text(entry.path_name())?;
@@ -111,24 +110,24 @@ fn path<'data>(
         if !folder.starts_with(b"/")
             && let Some(run) = unit.unit.comp_dir
         {
-            path.extend(run.slice().iter().take(MAX_PATH_BYTES));
+            path.extend(run.text(MAX_PATH_BYTES));
             path.push(b'/');
         }
         if !folder.is_empty() {
-            path.extend(folder.iter().take(MAX_PATH_BYTES));
+            path.extend(&folder);
             path.push(b'/');
         }
     }
-    path.extend(name.iter().take(MAX_PATH_BYTES));
+    path.extend(&name);
     path.truncate(MAX_PATH_BYTES);
     Some(crate::demangle::tidy(&String::from_utf8_lossy(&path)).into())
 }
 
 /// How long the header at an offset says it is (`header_length` of 6.2.4).
-fn header_bytes(section: &[u8], offset: usize) -> Option<u64> {
-    let u16_at = |at: usize| Some(u16::from_le_bytes(*section.get(at..)?.first_chunk()?));
-    let u32_at = |at: usize| Some(u32::from_le_bytes(*section.get(at..)?.first_chunk()?));
-    let u64_at = |at: usize| Some(u64::from_le_bytes(*section.get(at..)?.first_chunk()?));
+fn header_bytes(section: &Reader<'_>, offset: usize) -> Option<u64> {
+    let u16_at = |at: usize| section.array(at).map(u16::from_le_bytes);
+    let u32_at = |at: usize| section.array(at).map(u32::from_le_bytes);
+    let u64_at = |at: usize| section.array(at).map(u64::from_le_bytes);
     let is_64 = u32_at(offset)? == u32::MAX;
     let version = offset.checked_add(if is_64 { 12 } else { 4 })?;
     // Version 5 tells the bytes of an address and of a segment before.

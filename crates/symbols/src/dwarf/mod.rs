@@ -3,7 +3,8 @@
 //! Nothing of it is kept but which unit covers which addresses: a batch of addresses is answered by one pass
 //! over the entries of each unit that they are in, and one over its line program, and the caller keeps the
 //! answers. That takes the memory of the answers, and no file can make it more: crates that keep what they
-//! parse (`addr2line`) grow with what a file says, and recurse as deep as it nests.
+//! parse (`addr2line`) grow with what a file says, and recurse as deep as it nests. Sections are read as they are
+//! asked for ([`paged`]).
 //!
 //! A unit is `gimli`'s; what is put into it here is only what is wanted, without its line program's header,
 //! which a file can blow up.
@@ -11,18 +12,24 @@
 mod index;
 mod lines;
 mod names;
+mod paged;
 mod scopes;
 mod unit;
 
 use std::sync::Arc;
 
-use gimli::{EndianSlice, LittleEndian, SectionId};
+use gimli::{Reader as _, SectionId};
+use object::LittleEndian as LE;
+use object::elf;
+use object::read::elf::SectionHeader;
 
 use crate::elf::Elf;
 use crate::limits::{Deadline, Why};
+use crate::source::{Source, unreadable};
 use index::Index;
+use paged::{Paged, Section};
 
-type Reader<'a> = EndianSlice<'a, LittleEndian>;
+type Reader<'a> = Paged<'a>;
 type Sections<'a> = gimli::Dwarf<Reader<'a>>;
 
 /// The sections that are read.
@@ -55,32 +62,35 @@ pub(crate) struct Described {
 /// The DWARF of a file.
 #[derive(Debug)]
 pub(crate) struct Dwarf {
-    sections: Vec<(SectionId, Vec<u8>)>,
+    sections: Vec<(SectionId, Section)>,
+    none: Section,
     index: Index,
 }
 
 impl Dwarf {
-    /// Reads the sections, if there are any, and finds which unit covers what.
+    /// Finds the sections, if there are any, and which unit covers what.
     pub fn read(elf: &Elf<'_>, limit: u64, deadline: &mut Deadline) -> Result<Option<Self>, Why> {
         let mut sections = Vec::new();
+        let source = Arc::new(elf.source.again().map_err(|error| unreadable(&error))?);
         let mut left = limit;
         for id in WANTED {
-            let Some(section) = elf.section(id.name()) else { continue };
+            let Some(header) = elf.section(id.name()) else { continue };
             deadline.look()?;
             let too_large = |why| match why {
                 Why::Large { bytes, .. } => Why::Large { bytes: limit - left + bytes, limit },
                 other => other,
             };
-            let content = elf.content(section, left).map_err(too_large)?;
-            left = left.saturating_sub(content.len() as u64);
-            sections.push((id, content));
+            let (section, bytes) = section(elf, header, &source, left).map_err(too_large)?;
+            left = left.saturating_sub(bytes);
+            sections.push((id, section));
         }
-        if !sections.iter().any(|(id, content)| *id == SectionId::DebugInfo && !content.is_empty())
-        {
+        let is_info = |(id, _): &&(SectionId, _)| *id == SectionId::DebugInfo;
+        if sections.iter().find(is_info).is_none_or(|(_, it)| Paged::whole(it).is_empty()) {
             return Ok(None);
         }
-        let index = Index::read(&borrow(&sections), deadline)?;
-        Ok(Some(Self { sections, index }))
+        let none = Section::Whole(Vec::new());
+        let index = Index::read(&borrow(&sections, &none), deadline)?;
+        Ok(Some(Self { sections, none, index }))
     }
 
     /// Functions at each of these addresses, which ascend; innermost first, none where nothing is described.
@@ -91,7 +101,7 @@ impl Dwarf {
         deadline: &mut Deadline,
         found: &mut [Vec<Described>],
     ) -> Result<(), Why> {
-        let sections = borrow(&self.sections);
+        let sections = borrow(&self.sections, &self.none);
         let mut names = names::Names::new(&sections, &self.index);
         for (unit, wanted) in self.index.units_of(addresses) {
             deadline.look()?;
@@ -111,16 +121,39 @@ impl Dwarf {
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        let sections = self.sections.iter().map(|(_, content)| content.capacity());
+        let sections = self.sections.iter().map(|(_, section)| section.bytes());
         sections.sum::<usize>() + self.index.bytes()
     }
 }
 
-fn borrow(sections: &[(SectionId, Vec<u8>)]) -> Sections<'_> {
-    let of = |id: SectionId| -> Result<Reader<'_>, std::convert::Infallible> {
-        let content = sections.iter().find(|(other, _)| *other == id);
-        let content = content.map_or(&[][..], |(_, content)| content);
-        Ok(EndianSlice::new(content, LittleEndian))
+/// A section, and how many bytes it has: read as it is asked for, or unpacked.
+fn section(
+    elf: &Elf<'_>,
+    header: &elf::SectionHeader64<LE>,
+    source: &Arc<Source>,
+    limit: u64,
+) -> Result<(Section, u64), Why> {
+    let (offset, bytes) = (header.sh_offset(LE), header.sh_size(LE));
+    if header.sh_flags(LE) & u64::from(elf::SHF_COMPRESSED) != 0 {
+        let content = elf.content(header, limit)?;
+        let bytes = content.len() as u64;
+        return Ok((Section::Whole(content), bytes));
+    }
+    if bytes > limit {
+        return Err(Why::Large { bytes, limit });
+    }
+    let end = offset.checked_add(bytes);
+    if end.is_none_or(|end| source.length().is_ok_and(|length| end > length)) {
+        return Err(Why::Damaged("it ends before what it says it has".to_owned()));
+    }
+    let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+    Ok((Section::part(Arc::clone(source), offset, length), bytes))
+}
+
+fn borrow<'a>(sections: &'a [(SectionId, Section)], none: &'a Section) -> Sections<'a> {
+    let of = |id: SectionId| -> Result<Reader<'a>, std::convert::Infallible> {
+        let section = sections.iter().find(|(other, _)| *other == id);
+        Ok(Paged::whole(section.map_or(none, |(_, section)| section)))
     };
     let Ok(dwarf) = Sections::load(of);
     dwarf

@@ -83,9 +83,8 @@ impl<'a, 'data> Names<'a, 'data> {
         value: Option<AttributeValue<Reader<'data>>>,
     ) -> Option<Arc<str>> {
         let text = self.sections.attr_string(&unit.unit, value?).ok()?;
-        let bytes = text.slice();
-        let bytes = bytes.get(..MAX_BYTES).unwrap_or(bytes);
-        Some(String::from_utf8_lossy(bytes).into()).filter(|text: &Arc<str>| !text.is_empty())
+        let bytes = text.text(MAX_BYTES);
+        Some(String::from_utf8_lossy(&bytes).into()).filter(|text: &Arc<str>| !text.is_empty())
     }
 
     /// The name that an entry anywhere tells.

@@ -1,8 +1,11 @@
 //! What is known of code that nobody describes: procedure linkage tables, the entry of a file, trampolines.
 
+use std::ops::Range;
+
 use memchr::memmem;
 
 use super::{BuildError, Functions, Source};
+use crate::content::{Content, read};
 use crate::elf::Elf;
 use crate::row::{Base, ReturnAddress, Rule};
 use crate::walk::Machine;
@@ -27,23 +30,22 @@ pub(super) fn list(elf: &Elf<'_>, functions: &mut Functions<'_>) -> Result<(), B
         }
     };
     for name in [".plt.sec", ".plt.got", ".iplt"] {
-        let Some(part) = elf.section(name) else { continue };
-        functions.add(part.address, part.data.len() as u64, Source::Fixed(at_call))?;
+        let Some((address, bytes)) = elf.range(name) else { continue };
+        functions.add(address, bytes, Source::Fixed(at_call))?;
     }
-    let Some(plt) = elf.section(".plt") else { return Ok(()) };
-    let bytes = plt.data.len() as u64;
+    let Some((address, bytes)) = elf.range(".plt") else { return Ok(()) };
     if elf.machine == Machine::Aarch64 {
-        return functions.add(plt.address, bytes, Source::Fixed(at_call));
+        return functions.add(address, bytes, Source::Fixed(at_call));
     }
     // The first entry pushes an address (6 bytes) on top of the number that another has pushed.
-    functions.add(plt.address, 6, Source::Fixed(called(16)))?;
-    functions.add(plt.address.wrapping_add(6), PLT_ENTRY_BYTES - 6, Source::Fixed(called(24)))?;
+    functions.add(address, 6, Source::Fixed(called(16)))?;
+    functions.add(address.wrapping_add(6), PLT_ENTRY_BYTES - 6, Source::Fixed(called(24)))?;
     // jmp (6 bytes), push (5), jmp; or endbr64 (4), push (5), jmp.
-    let entry = plt.data.get(PLT_ENTRY_BYTES as usize..).unwrap_or_default();
-    let threshold = if entry.starts_with(ENDBR64) { 9 } else { 11 };
+    let second = address.wrapping_add(PLT_ENTRY_BYTES);
+    let entry = elf.loaded(second, ENDBR64.len() as u64);
+    let threshold = if entry.is_some_and(|entry| entry.data == ENDBR64) { 9 } else { 11 };
     let rule = Rule::Plt { cfa: 8, threshold };
-    let rest = bytes.saturating_sub(PLT_ENTRY_BYTES);
-    functions.add(plt.address.wrapping_add(PLT_ENTRY_BYTES), rest, Source::Fixed(rule))
+    functions.add(second, bytes.saturating_sub(PLT_ENTRY_BYTES), Source::Fixed(rule))
 }
 
 /// A frame in which nothing was saved, `cfa` bytes below its CFA. x86-64.
@@ -79,17 +81,73 @@ impl Trampoline {
         };
         Self { bytes, rule: signal_frame(machine), finder: memmem::Finder::new(bytes) }
     }
+}
 
-    /// Where they are in this part of a file.
-    pub fn within(&self, file: &[u8], room: &std::ops::Range<u64>) -> Vec<u64> {
-        let end = usize::try_from(room.end).unwrap_or(usize::MAX).min(file.len());
-        let start = usize::try_from(room.start).unwrap_or(usize::MAX);
-        let code = file.get(start..end).unwrap_or_default();
-        // Most rooms are a few bytes of padding.
-        if code.len() < self.bytes.len() {
+/// Code that nobody describes, searched for trampolines. A library calls those of its C library, which are
+/// described if that is glibc: what needs other files is not searched, and its code not read.
+pub(super) struct Gaps<'file> {
+    trampoline: Trampoline,
+    code: Option<Code<'file>>,
+}
+
+impl<'file> Gaps<'file> {
+    pub fn of(elf: &Elf<'file>) -> Self {
+        let code = Code { file: elf.file(), length: elf.length(), ahead: Vec::new(), start: 0 };
+        let code = elf.stands_alone().then_some(code);
+        Self { trampoline: Trampoline::of(elf.machine), code }
+    }
+
+    /// What a trampoline looks like, and its rule.
+    pub fn trampoline(&self) -> &Trampoline {
+        &self.trampoline
+    }
+
+    /// Where trampolines are in a room between functions.
+    pub fn within(&mut self, room: &Range<u64>) -> Vec<u64> {
+        let Self { trampoline: Trampoline { bytes, finder, .. }, code: Some(code) } = self else {
             return Vec::new();
+        };
+        let bytes = bytes.len() as u64;
+        let mut found = Vec::new();
+        let mut at = room.start;
+        // Most rooms are a few bytes of padding.
+        while room.end.saturating_sub(at) >= bytes && found.len() < MAX_TRAMPOLINES {
+            let Some(part) = code.read(at, room.end) else { break };
+            let places = finder.find_iter(part).map(|place| at + place as u64);
+            found.extend(places.take(MAX_TRAMPOLINES - found.len()));
+            // One may lie across the end of what was read.
+            at += match part.len() as u64 {
+                read if at + read < room.end && read >= bytes => read - (bytes - 1),
+                _ => break,
+            };
         }
-        let found = self.finder.find_iter(code);
-        found.take(MAX_TRAMPOLINES).map(|at| room.start + at as u64).collect()
+        found
+    }
+}
+
+/// The code of a file, read ahead: who asks goes forwards, in small steps.
+struct Code<'file> {
+    file: &'file dyn Content,
+    length: u64,
+    ahead: Vec<u8>,
+    /// Where that begins.
+    start: u64,
+}
+
+/// So much is read at once.
+const AHEAD_BYTES: u64 = 64 << 10;
+
+impl Code<'_> {
+    /// What is at a place, up to another or [`AHEAD_BYTES`], and no further than the file goes.
+    fn read(&mut self, start: u64, end: u64) -> Option<&[u8]> {
+        let wanted = end.min(self.length).checked_sub(start)?.min(AHEAD_BYTES);
+        let is_ahead =
+            self.start <= start && start + wanted <= self.start + self.ahead.len() as u64;
+        if !is_ahead {
+            self.ahead = read(self.file, start, (self.length - start).min(AHEAD_BYTES)).ok()?;
+            self.start = start;
+        }
+        let from = usize::try_from(start - self.start).ok()?;
+        self.ahead.get(from..)?.get(..usize::try_from(wanted).ok()?)
     }
 }

@@ -33,25 +33,46 @@ pub(super) enum Frames<'data> {
     Debug(Section<'data, DebugFrame<Bytes<'data>>>),
 }
 
-impl<'data> Frames<'data> {
+/// Where the frames of a file are described, read.
+pub(super) struct Described {
+    part: Part,
+    is_debug: bool,
+}
+
+impl Described {
     /// `.eh_frame` by its name, by the segment that leads to it, or `.debug_frame`.
-    pub fn find(elf: &Elf<'data>) -> Option<Self> {
-        let text = elf.section(".text").map_or(0, |text| text.address);
-        let part = elf.section(".eh_frame").or_else(|| by_header(elf));
-        if let Some(part) = part {
-            let mut section = EhFrame::new(part.data, LittleEndian);
+    pub fn find(elf: &Elf<'_>) -> Option<Self> {
+        if let Some(part) = elf.section(".eh_frame").or_else(|| by_header(elf)) {
+            return Some(Self { part, is_debug: false });
+        }
+        Some(Self { part: elf.section(".debug_frame")?, is_debug: true })
+    }
+}
+
+impl<'data> Frames<'data> {
+    /// What is described there.
+    pub fn of(described: &'data Described, elf: &Elf<'_>) -> Self {
+        let part = &described.part;
+        if described.is_debug {
+            let mut section = DebugFrame::new(&part.data, LittleEndian);
             section.set_address_size(8);
             section.set_vendor(vendor(elf.machine));
-            let bases = BaseAddresses::default().set_eh_frame(part.address).set_text(text);
-            return Some(Self::Eh(Section::new(section, ".eh_frame", 0, part, bases, elf.machine)));
+            let (bases, mark) = (BaseAddresses::default(), u32::MAX);
+            return Self::Debug(Section::new(
+                section,
+                ".debug_frame",
+                mark,
+                part,
+                bases,
+                elf.machine,
+            ));
         }
-        let part = elf.section(".debug_frame")?;
-        let mut section = DebugFrame::new(part.data, LittleEndian);
+        let mut section = EhFrame::new(&part.data, LittleEndian);
         section.set_address_size(8);
         section.set_vendor(vendor(elf.machine));
-        let bases = BaseAddresses::default();
-        let section = Section::new(section, ".debug_frame", u32::MAX, part, bases, elf.machine);
-        Some(Self::Debug(section))
+        let text = elf.range(".text").map_or(0, |(address, _)| address);
+        let bases = BaseAddresses::default().set_eh_frame(part.address).set_text(text);
+        Self::Eh(Section::new(section, ".eh_frame", 0, part, bases, elf.machine))
     }
 
     /// All functions that it describes.
@@ -90,12 +111,12 @@ fn vendor(machine: Machine) -> Vendor {
 }
 
 /// Where `.eh_frame_hdr` says that `.eh_frame` is; it goes on to its end mark.
-fn by_header<'data>(elf: &Elf<'data>) -> Option<Part<'data>> {
+fn by_header(elf: &Elf<'_>) -> Option<Part> {
     let header = elf.eh_frame_header()?;
     let bases = BaseAddresses::default().set_eh_frame_hdr(header.address);
-    let parsed = EhFrameHdr::new(header.data, LittleEndian).parse(&bases, 8).ok()?;
+    let parsed = EhFrameHdr::new(&header.data, LittleEndian).parse(&bases, 8).ok()?;
     match parsed.eh_frame_ptr() {
-        gimli::Pointer::Direct(address) => elf.loaded(address),
+        gimli::Pointer::Direct(address) => elf.loaded(address, u64::MAX),
         gimli::Pointer::Indirect(_) => None,
     }
 }
@@ -119,12 +140,12 @@ impl<'data, S: UnwindSection<Bytes<'data>>> Section<'data, S> {
         section: S,
         name: &'static str,
         cie_mark: u32,
-        part: Part<'data>,
+        part: &'data Part,
         bases: BaseAddresses,
         machine: Machine,
     ) -> Self {
         let (cies, context) = (HashMap::new(), UnwindContext::new());
-        Self { section, name, cie_mark, data: part.data, bases, machine, cies, context }
+        Self { section, name, cie_mark, data: &part.data, bases, machine, cies, context }
     }
 
     fn list(&mut self, functions: &mut Functions<'_>, work: &mut Work) -> Result<(), BuildError> {

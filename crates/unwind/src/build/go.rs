@@ -7,7 +7,7 @@
 
 use super::code::{Trampoline, called};
 use super::{BuildError, Function, Functions, Report, Rows, Source, Work};
-use crate::elf::Elf;
+use crate::elf::{Elf, Part};
 use crate::go_table::{Layout, SECTIONS, Steps, Version, relocated_text, u32_at};
 use crate::row::{Base, ReturnAddress, Rule};
 use crate::walk::Machine;
@@ -24,6 +24,8 @@ const STEP_WORK: u64 = 8;
 
 /// Called by the kernel, on what it put on the stack: Go's own walks go no further, but there is more.
 const SIGNAL_HANDLER: &[u8] = b"runtime.sigtramp\0";
+/// What a signal handler returns to, by the beginning of its name in all versions.
+const SIGNAL_RETURN: &[u8] = b"runtime.sigreturn";
 /// They leave a goroutine for its scheduler, which has a stack of its own. What the goroutine was at did
 /// not call it.
 const SCHEDULER: [&[u8]; 2] = [b"runtime.mcall\0", b"runtime.morestack\0"];
@@ -56,11 +58,15 @@ pub(super) struct LineTable<'data> {
     machine: Machine,
 }
 
+/// The section, read.
+pub(super) fn section(elf: &Elf<'_>) -> Option<Part> {
+    SECTIONS.iter().find_map(|name| elf.section(name))
+}
+
 impl<'data> LineTable<'data> {
     /// The table, of a version that is known.
-    pub fn find(elf: &Elf<'data>) -> Option<Self> {
-        let part = SECTIONS.iter().find_map(|name| elf.section(name))?;
-        let data = part.data;
+    pub fn of(part: &'data Part, elf: &Elf<'_>) -> Option<Self> {
+        let data = part.data.as_slice();
         let layout = Layout::read(data)?;
         let flags = match layout.version {
             Version::Go1_18 => 37,
@@ -69,11 +75,11 @@ impl<'data> LineTable<'data> {
         };
         // In the header, in the relocation that fills it in, or at `.text`.
         let relocated = || {
-            let relocations = elf.section(".rela.dyn").map_or(&[][..], |part| part.data);
-            relocated_text(relocations, part.address)
+            let relocations = elf.section(".rela.dyn").map_or_else(Vec::new, |part| part.data);
+            relocated_text(&relocations, part.address)
         };
         let text = Some(layout.text).filter(|text| *text != 0).or_else(relocated);
-        let text = text.or_else(|| Some(elf.section(".text")?.address))?;
+        let text = text.or_else(|| Some(elf.range(".text")?.0))?;
         Some(Self {
             data,
             functions: data.get(layout.functions..)?,
@@ -95,7 +101,9 @@ impl<'data> LineTable<'data> {
             let (start, end) = (entry(number), entry(number + 1));
             let bytes = u64::from(end.saturating_sub(start));
             let address = self.text.wrapping_add(start.into());
-            if functions.is_at(address, &trampoline) {
+            let is_named =
+                self.description(number).is_some_and(|it| it.name.starts_with(SIGNAL_RETURN));
+            if is_named && functions.is_at(address, &trampoline) {
                 let rule = Source::Fixed(trampoline.rule);
                 functions.add(address.wrapping_sub(1), bytes.saturating_add(1), rule)?;
                 continue;

@@ -42,6 +42,7 @@ const ALL: &[(&str, &str)] = &[
     ("file_io", "read"),
     ("file_io", "write"),
     ("run_queue", "sched_switch"),
+    ("cpu_profile", "tick"),
     ("off_cpu", "switch"),
     ("block_io", "block_rq_complete"),
     ("oom_kill", "mark_victim"),

@@ -22,6 +22,7 @@ use serde_json::json;
 
 mod block_io;
 mod cgroup;
+mod cpu_profile;
 mod dns;
 mod drops;
 mod file_io;
@@ -81,6 +82,7 @@ const PROOFS: &[Proof] = &[
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
+    ("cpu", cpu_profile::samples),
     ("off-cpu", off_cpu::waits),
     ("block-latency", block_io::latency),
     ("oom", oom_kill::kill),

@@ -42,12 +42,12 @@ pub fn start(options: &AgentOptions, state: &Arc<AgentState>) -> Result<Option<E
         })?;
     let _ = state.exported.set(exporter.exported());
     if let Some(way) = exporter.profiles() {
-        if state.profiles.is_empty() {
-            eprintln!(
+        match state.profiles.first() {
+            Some(profiles) => profiles.export(way),
+            None => eprintln!(
                 "warning: otlp: no signal makes profiles; take cpu_profile or off_cpu into --signals"
-            );
+            ),
         }
-        state.profiles.iter().for_each(|profiles| profiles.export(way.clone()));
     }
     for destination in &settings.destinations {
         eprintln!("otlp: {} to {}", destination.signal, destination.endpoint.authority);

@@ -1,4 +1,4 @@
-//! The thread that keeps one signal's profiles: it takes samples, cuts windows, and answers.
+//! The thread that keeps profiles: it takes samples, cuts windows, and answers.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -10,9 +10,11 @@ use chandra_profile::filter::Filter;
 use chandra_profile::metadata::ValueType;
 use chandra_profile::pprof;
 use chandra_profile::profile::Profile;
-use chandra_profiler::{Profiler, What, Window};
+use chandra_profiler::cost::thread_cpu_ns;
+use chandra_profiler::{LibraryFigures, Of, Profiler, What, Window};
 use tokio::sync::oneshot;
 
+use super::HERTZ;
 use super::question::Question;
 use super::sample::Sample;
 use super::windows::Windows;
@@ -44,8 +46,104 @@ pub struct Figures {
     pub dropped: u64,
     /// Profiles that were asked for.
     pub asked: u64,
-    /// Time on a CPU.
-    pub cpu_ns: u64,
+    /// Of all signals: time on a CPU of the keeping thread.
+    pub keep_cpu_ns: u64,
+    /// Of all signals: time on a CPU that tables took.
+    pub table_cpu_ns: u64,
+    /// Of all signals: bytes of tables.
+    pub table_bytes: usize,
+    /// Of all signals: names.
+    pub names: LibraryFigures,
+}
+
+/// One signal's profiles.
+#[derive(Debug)]
+pub struct Kept {
+    of: Of,
+    windows: Windows<Window>,
+    asked: u64,
+    /// Told about once a second.
+    figures: Arc<Mutex<Figures>>,
+}
+
+impl Kept {
+    /// None yet.
+    pub fn new(of: Of, figures: Arc<Mutex<Figures>>, budget_bytes: usize) -> Self {
+        Self { of, windows: Windows::new(budget_bytes, Instant::now()), asked: 0, figures }
+    }
+
+    /// The window that is over, if one is, goes to the collector, where there is one, and is kept.
+    fn cut(
+        &mut self,
+        profiler: &mut Profiler,
+        node: &str,
+        export: Option<&chandra_otlp::Profiles>,
+        now: Instant,
+    ) {
+        if self.windows.is_due(now) {
+            let window = profiler.cut(self.of);
+            if let Some(export) = export {
+                let time = now.duration_since(self.windows.began());
+                let windows = std::iter::once(&window);
+                export.push(&self.profile(profiler, node, windows, &Filter::default(), time));
+            }
+            let bytes = window.bytes();
+            self.windows.push(window, bytes, now);
+        }
+    }
+
+    fn tell(&self, profiler: &Profiler) {
+        let (windows, bytes, dropped) = self.windows.figures();
+        let of_all = profiler.figures(self.of);
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        *figures = Figures {
+            samples: of_all.samples,
+            windows,
+            bytes,
+            dropped,
+            asked: self.asked,
+            keep_cpu_ns: thread_cpu_ns(),
+            table_cpu_ns: of_all.table_cpu_ns,
+            table_bytes: of_all.table_bytes,
+            names: profiler.library_figures().unwrap_or(figures.names),
+        };
+    }
+
+    fn answer(&mut self, profiler: &Profiler, node: &str, asked: &Question) -> io::Result<Vec<u8>> {
+        self.asked += 1;
+        let now = Instant::now();
+        let (windows, since) = self.windows.last(asked.time, now);
+        let time = now.duration_since(since);
+        let profile = self.profile(profiler, node, windows, &asked.filter, time);
+        let profile = if asked.filter.is_empty() { profile } else { asked.filter.apply(&profile) };
+        let mut bytes = Vec::new();
+        pprof::write(&profile, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A profile of windows that end now, and are so long.
+    fn profile<'w>(
+        &self,
+        profiler: &Profiler,
+        node: &str,
+        windows: impl Iterator<Item = &'w Window>,
+        filter: &Filter,
+        duration: Duration,
+    ) -> Profile {
+        let mut profile = profiler.profile_of(self.of, windows, What::All, filter);
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
+        let begun = SystemTime::now().checked_sub(duration);
+        let metadata = &mut profile.metadata;
+        metadata.host = Some(node.to_owned());
+        metadata.duration_ns = nanoseconds(duration);
+        metadata.start_unix_ns =
+            begun.and_then(|begun| nanoseconds(begun.duration_since(UNIX_EPOCH).ok()?));
+        if self.of == Of::Cpu {
+            metadata.frequency_hz = Some(HERTZ);
+            metadata.period = Some((ValueType::cpu(), period_ns(HERTZ)));
+        }
+        profile
+    }
 }
 
 /// Keeps profiles until nobody sends any more.
@@ -55,27 +153,24 @@ pub struct Keeper {
     pub profiler: Profiler,
     /// The node.
     pub node: String,
-    /// Samples a second and CPU, of what a clock samples.
-    pub hertz: Option<u32>,
-    /// What windows may take.
-    pub budget_bytes: usize,
-    /// Told about once a second.
-    pub figures: Arc<Mutex<Figures>>,
+    /// The profiles of each signal.
+    pub kept: Vec<Kept>,
 }
 
 impl Keeper {
     /// The thread's work.
     pub fn run(mut self, messages: &Receiver<Message>) {
-        let mut windows = Windows::new(self.budget_bytes, Instant::now());
-        let (mut asked, mut export) = (0, None);
         let (mut told, mut tended) = (Instant::now(), Instant::now());
+        let mut export = None;
         loop {
             match messages.recv_timeout(IDLE) {
                 Ok(Message::Sample(sample)) => sample.give(&mut self.profiler, &self.node),
                 Ok(Message::Ask(question, answer)) => {
-                    asked += 1;
-                    // Who does not wait any more needs no answer.
-                    let _ = answer.send(self.answer(&question, &windows));
+                    let of = if question.off_cpu { Of::Waits } else { Of::Cpu };
+                    if let Some(kept) = self.kept.iter_mut().find(|kept| kept.of == of) {
+                        // Who does not wait any more needs no answer.
+                        let _ = answer.send(kept.answer(&self.profiler, &self.node, &question));
+                    }
                 }
                 Ok(Message::Export(way)) => export = Some(way),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -86,75 +181,13 @@ impl Keeper {
                 tended = now;
                 self.profiler.tend();
             }
-            if windows.is_due(now) {
-                let window = self.profiler.cut();
-                if let Some(export) = &export {
-                    let since = windows.began();
-                    export.push(&self.profile(
-                        std::iter::once(&window),
-                        &Filter::default(),
-                        since,
-                        now,
-                    ));
-                }
-                let bytes = window.bytes();
-                windows.push(window, bytes, now);
+            for kept in &mut self.kept {
+                kept.cut(&mut self.profiler, &self.node, export.as_ref(), now);
             }
             if now.duration_since(told) >= Duration::from_secs(1) {
                 told = now;
-                self.tell(&windows, asked);
+                self.kept.iter().for_each(|kept| kept.tell(&self.profiler));
             }
         }
     }
-
-    fn tell(&self, windows: &Windows<Window>, asked: u64) {
-        let (count, bytes, dropped) = windows.figures();
-        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = Figures {
-            samples: self.profiler.figures().samples,
-            windows: count,
-            bytes,
-            dropped,
-            asked,
-            cpu_ns: own_cpu_ns().unwrap_or(0),
-        };
-    }
-
-    fn answer(&self, asked: &Question, windows: &Windows<Window>) -> io::Result<Vec<u8>> {
-        let now = Instant::now();
-        let (windows, since) = windows.last(asked.time, now);
-        let profile = self.profile(windows, &asked.filter, since, now);
-        let profile = if asked.filter.is_empty() { profile } else { asked.filter.apply(&profile) };
-        let mut bytes = Vec::new();
-        pprof::write(&profile, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn profile<'w>(
-        &self,
-        windows: impl Iterator<Item = &'w Window>,
-        filter: &Filter,
-        since: Instant,
-        now: Instant,
-    ) -> Profile {
-        let mut profile = self.profiler.profile_of(windows, What::All, filter);
-        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
-        let duration = now.duration_since(since);
-        let begun = SystemTime::now().checked_sub(duration);
-        let metadata = &mut profile.metadata;
-        metadata.host = Some(self.node.clone());
-        metadata.duration_ns = nanoseconds(duration);
-        metadata.start_unix_ns =
-            begun.and_then(|begun| nanoseconds(begun.duration_since(UNIX_EPOCH).ok()?));
-        if let Some(hertz) = self.hertz {
-            metadata.frequency_hz = Some(hertz);
-            metadata.period = Some((ValueType::cpu(), period_ns(hertz)));
-        }
-        profile
-    }
-}
-
-/// What this thread ran: the first number of its schedstat.
-fn own_cpu_ns() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split(' ').next()?.parse().ok()
 }

@@ -1,7 +1,7 @@
 //! Profiles that an agent keeps all the time, of the signals `cpu_profile` and `off_cpu` where they are on.
 //!
-//! Each has a thread of its own ([`keeper`]): what it takes to know a process, or to name a stack, holds up no
-//! record. Samples go there by a bounded queue; one that finds no room is counted as shed. What was counted is cut
+//! A thread of its own keeps them ([`keeper`]): what it takes to know a process, or to name a stack, holds up no record,
+//! and is there once for both signals. Samples go there by a bounded queue; one that finds no room is counted as shed. What was counted is cut
 //! into windows of ten seconds, which are kept within a budget ([`windows`]) and named when somebody asks.
 
 mod keeper;
@@ -16,25 +16,26 @@ use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
 use chandra_metrics::{Kind, Writer};
-use chandra_profiler::Profiler;
+use chandra_profiler::{LibraryFigures, Of, Profiler, StartError};
 use tokio::sync::oneshot;
 
 pub use keeper::Figures;
-use keeper::{Keeper, Message};
+use keeper::{Keeper, Kept, Message};
 pub use question::Question;
 use sample::Sample;
 
 use super::state::SignalState;
 use crate::follow::Told;
-
-/// The class of signals that profiles are made of.
-pub const CLASS: &str = "stacks";
+use crate::session::STACKS;
 
 /// Samples a second and CPU: little enough to do it always.
 pub const HERTZ: u32 = 19;
 
 /// Samples that may wait: some seconds of them, while stacks are named.
 const WAITING: usize = 4096;
+
+/// Names that are kept for the next who asks.
+const NAME_BYTES: usize = 8 << 20;
 
 /// To name the stacks of large programs may take a while; after that nobody waits any more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Profiles {
     signal: &'static str,
+    of: Of,
+    /// To the thread that keeps all of them.
     messages: SyncSender<Message>,
     figures: Arc<Mutex<Figures>>,
 }
@@ -62,45 +65,6 @@ pub enum NoProfile {
 }
 
 impl Profiles {
-    /// Keeps profiles of a signal from now on, if it is one that profiles are made of, and works.
-    ///
-    /// # Errors
-    /// When the kernel, or the system, does not allow what that takes.
-    pub fn start(
-        signal: &SignalState,
-        node: &str,
-        budget_bytes: usize,
-    ) -> Result<Option<Self>, Problem> {
-        let name = signal.signal.spec.name;
-        if !signal.is_on || signal.signal.class != CLASS || !signal.verdict().is_active() {
-            return Ok(None);
-        }
-        let Some(profiler) = signal.with_loaded(Profiler::start) else { return Ok(None) };
-        let cannot = |why: &dyn std::fmt::Display| {
-            let what = format!("cannot keep profiles of signal {name}");
-            Problem::new(
-                Check::CAPABILITIES,
-                what,
-                why,
-                "grant CAP_PERFMON, or leave it out of --signals",
-            )
-        };
-        let profiler = profiler.map_err(|error| cannot(&error))?;
-        let figures = Arc::new(Mutex::new(Figures::default()));
-        let keeper = Keeper {
-            profiler,
-            node: node.to_owned(),
-            hertz: (name == "cpu_profile").then_some(HERTZ),
-            budget_bytes,
-            figures: Arc::clone(&figures),
-        };
-        let (messages, received) = sync_channel(WAITING);
-        // It ends when nobody can send any more.
-        let thread = std::thread::Builder::new().name(format!("keep {name}"));
-        thread.spawn(move || keeper.run(&received)).map_err(|error| cannot(&error))?;
-        Ok(Some(Self { signal: name, messages, figures }))
-    }
-
     /// Whether it had room for a record; `None` where that is no sample of this signal.
     pub fn take(&self, told: &Told<'_>) -> Option<bool> {
         if told.known.record.kind().signal != self.signal {
@@ -110,7 +74,7 @@ impl Profiles {
         Some(self.messages.try_send(message).is_ok())
     }
 
-    /// A collector has each window from now on. Nobody sends samples yet, so there is room.
+    /// A collector has each window of all signals from now on. Nobody sends samples yet, so there is room.
     pub fn export(&self, way: chandra_otlp::Profiles) {
         let _ = self.messages.try_send(Message::Export(way));
     }
@@ -126,16 +90,54 @@ impl Profiles {
     }
 }
 
-/// Keeps profiles of all signals that they are made of. Where that cannot be, it is said, and the others go on.
+/// Keeps profiles of all signals that they are made of, if they work. Where that cannot be, it is said, and the rest
+/// goes on.
 pub fn start_all(signals: &[SignalState], node: &str, budget_bytes: usize) -> Vec<Profiles> {
-    let start = |signal: &SignalState| match Profiles::start(signal, node, budget_bytes) {
-        Ok(profiles) => profiles,
-        Err(problem) => {
-            eprintln!("{problem}");
-            None
-        }
+    let is_one = |signal: &&SignalState| {
+        signal.is_on && signal.signal.class == STACKS && signal.verdict().is_active()
     };
-    signals.iter().filter_map(start).collect()
+    let signals: Vec<_> = signals.iter().filter(is_one).collect();
+    start(&signals, node, budget_bytes).unwrap_or_else(|why| {
+        let problem = Problem::new(
+            Check::CAPABILITIES,
+            "cannot keep profiles",
+            why,
+            "grant CAP_PERFMON, or leave cpu_profile and off_cpu out of --signals",
+        );
+        eprintln!("{problem}");
+        Vec::new()
+    })
+}
+
+fn start(
+    signals: &[&SignalState],
+    node: &str,
+    budget_bytes: usize,
+) -> Result<Vec<Profiles>, StartError> {
+    if signals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut profiler = Profiler::prepare(NAME_BYTES)?;
+    let (messages, received) = sync_channel(WAITING);
+    let mut all = Vec::new();
+    for signal in signals {
+        let name = signal.signal.spec.name;
+        let Some((of, added)) =
+            Of::signal(name).zip(signal.with_loaded(|loaded| profiler.add(loaded)))
+        else {
+            continue;
+        };
+        added?;
+        let (messages, figures) = (messages.clone(), Arc::default());
+        all.push(Profiles { signal: name, of, messages, figures });
+    }
+    profiler.seed();
+    let kept = all.iter().map(|it| Kept::new(it.of, Arc::clone(&it.figures), budget_bytes));
+    let keeper = Keeper { profiler, node: node.to_owned(), kept: kept.collect() };
+    // It ends when nobody can send any more.
+    let thread = std::thread::Builder::new().name("keep profiles".to_owned());
+    thread.spawn(move || keeper.run(&received)).map_err(StartError::Thread)?;
+    Ok(all)
 }
 
 /// Answers a question, from whichever of these it is about: pprof, packed.
@@ -177,9 +179,32 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     family(Kind::Counter, "chandra_profile_windows_dropped", "", help, |it| it.dropped);
     let help = "Profiles that somebody asked for.";
     family(Kind::Counter, "chandra_profile_requests", "", help, |it| it.asked);
-    let help = "CPU time of the thread that keeps profiles; what its probe takes is on /signals.";
+    // All signals have the same of these.
+    let Some((_, Figures { keep_cpu_ns, table_cpu_ns, table_bytes, names, .. })) = profiles.first()
+    else {
+        return;
+    };
+    let help = "CPU time of keeping profiles: taking samples, building unwind tables, looking for names; what the \
+                probes take is on /signals.";
     let mut cost = out.family(Kind::Counter, "chandra_profile_cpu_seconds", "seconds", help);
-    for (signal, figures) in profiles {
-        cost.sample(&[("signal", signal)], figures.cpu_ns as f64 / 1e9);
+    for (work, cpu_ns) in
+        [("samples", keep_cpu_ns), ("tables", table_cpu_ns), ("names", &names.cpu_ns)]
+    {
+        cost.sample(&[("work", work)], *cpu_ns as f64 / 1e9);
     }
+    let help = "Memory that unwind tables take in the kernel, and once more in the agent.";
+    let mut family = out.family(Kind::Gauge, "chandra_profile_table_bytes", "bytes", help);
+    family.sample(&[], *table_bytes as u64);
+    let help = "Names that were looked for when a profile was asked for, by whether they were kept from before.";
+    let mut looked = out.family(Kind::Counter, "chandra_profile_names", "", help);
+    let LibraryFigures { asked, kept, evicted, bytes, .. } = names;
+    for (outcome, count) in [("kept", *kept), ("found_anew", asked.saturating_sub(*kept))] {
+        looked.sample(&[("outcome", outcome)], count);
+    }
+    let help = "Names that were kept and had to go.";
+    let mut family = out.family(Kind::Counter, "chandra_profile_names_evicted", "", help);
+    family.sample(&[], *evicted);
+    let help = "Memory that kept names take.";
+    let mut family = out.family(Kind::Gauge, "chandra_profile_name_bytes", "bytes", help);
+    family.sample(&[], *bytes as u64);
 }
