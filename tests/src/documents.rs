@@ -34,9 +34,9 @@ use sandbox::{Ended, Sandbox};
 /// What became of the commands of a page.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Commands that were run and did what the page says.
+    /// Commands that were run and did what the page says, as far as no mark keeps the rest of them from that.
     pub run: usize,
-    /// Those that a mark keeps from being run, by its reason.
+    /// Those of which a mark keeps something from being run, by its reason.
     pub not_run: BTreeMap<String, usize>,
     /// Those whose program is not installed here, by the program.
     pub skipped: BTreeMap<String, usize>,
@@ -109,8 +109,7 @@ fn run_block(block: &Block, page: &str, sandbox: &Sandbox, report: &mut Report) 
         }
         let ended = sandbox.run(&text, &command.output);
         match fault(block, &command.output, &ended) {
-            None if cut.is_none() => report.run += 1,
-            None => {}
+            None => report.run += 1,
             Some(fault) => {
                 report.failures.push(format!("{place}: {fault}: {}", ended.told(&text)));
             }
