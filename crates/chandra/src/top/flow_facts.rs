@@ -157,7 +157,6 @@ impl<'a> Facts<'a> {
             labels: Some(&labels),
             workload: workload.map(|workload| (workload.kind.as_str(), workload.name.as_str())),
             node: Some(node),
-            ..Subject::default()
         };
         self.selector.matches(&subject) == Verdict::Yes
     }
