@@ -10,7 +10,7 @@ use chandra_event::text::escape;
 use chandra_hubble::proto::chandra::v1::{FlowDetails, Process};
 use chandra_hubble::proto::flow::layer4::Protocol as Layer4;
 use chandra_hubble::proto::flow::{Endpoint, Flow, TrafficDirection, Verdict as FlowVerdict};
-use chandra_identity::selector::{Selector, Subject, Verdict};
+use chandra_identity::selector::{self, Selector, Subject, Verdict};
 use chandra_top::Fact;
 use chandra_top::fact::{End, Owner, Place, Protocol, Totals};
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ impl<'a> Facts<'a> {
             true => (flow.source.as_ref(), flow.destination.as_ref()),
             false => (flow.destination.as_ref(), flow.source.as_ref()),
         };
-        if !self.is_selected(own, &flow.node_name) {
+        if !self.is_selected(own, &details, &flow.node_name) {
             return;
         }
         let owner = self.owner(details.process.as_ref(), own);
@@ -130,7 +130,7 @@ impl<'a> Facts<'a> {
         details.duration_ns == 0 || at_ns - i128::from(details.duration_ns) < self.began_ns
     }
 
-    fn is_selected(&self, own: Option<&Endpoint>, node: &str) -> bool {
+    fn is_selected(&self, own: Option<&Endpoint>, details: &FlowDetails, node: &str) -> bool {
         if self.selector.is_empty() {
             return true;
         }
@@ -143,17 +143,20 @@ impl<'a> Facts<'a> {
         let known = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
         let (namespace, pod) = (known(&own.namespace), known(&own.pod_name));
         let workload = own.workloads.first();
+        let container = details.container.as_ref();
         let subject = Subject {
-            place: match pod {
-                Some(_) => chandra_identity::selector::Place::Pod,
-                None => chandra_identity::selector::Place::Host,
+            place: match (&pod, container) {
+                (Some(_), _) => selector::Place::Pod,
+                (None, Some(_)) => selector::Place::Alone,
+                (None, None) => selector::Place::Host,
             },
+            container_name: container.map(|container| container.name.as_str()),
+            container_id: container.map(|container| container.id.as_str()),
             namespace: namespace.as_deref(),
             pod: pod.as_deref(),
             labels: Some(&labels),
             workload: workload.map(|workload| (workload.kind.as_str(), workload.name.as_str())),
             node: Some(node),
-            ..Subject::default()
         };
         self.selector.matches(&subject) == Verdict::Yes
     }
