@@ -19,9 +19,9 @@ use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
 
-/// Four standard deviations of a sum over what was drawn must be less than one percent of it, before it is
-/// compared with the truth.
-const DEVIATIONS: f64 = 4.0;
+/// So many standard deviations of a sum over what was drawn must be less than one percent of it, before it is
+/// compared with the truth: one run in 2,000 is further off.
+const DEVIATIONS: f64 = 3.5;
 const MOST_OFF: f64 = 0.01;
 /// Executions beside a flood.
 const EXECS: usize = 30;
@@ -126,6 +126,20 @@ impl Told {
     }
 }
 
+/// An agent that goes before everybody else, so that it keeps up on a busy machine, too.
+fn preferred(arguments: &[&str]) -> Agent {
+    let plain = agent::command(arguments);
+    let mut preferred = Command::new("nice");
+    preferred.args(["-n", "-15"]).arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => preferred.env(name, value),
+            None => preferred.env_remove(name),
+        };
+    }
+    Agent::start_command(&mut preferred)
+}
+
 fn rung(agent: &Agent) -> String {
     agent.signal("file_open").text("governor.rung").unwrap().to_owned()
 }
@@ -148,20 +162,20 @@ fn a_flood_is_sampled_within_its_budget_and_its_sums_stay_right() {
     let (file, beside) = (scratch.at("flooded"), scratch.at("beside"));
     fs::write(&file, "").unwrap();
     fs::copy("/bin/true", &beside).unwrap();
-    // Far more than the opens of the rest of the machine cost, and less than a flood does.
+    // Far more than the opens of the rest of the machine cost, and less than floods do.
     let arguments = ["--signals", "process,file_open", "--event-budget", "off", "-o", "json"];
-    let budget = ["--cpu-budget", "1%,file_open=10%", "--cpu-budget-window", "200ms"];
-    let arguments = [&["--print", "--ring-size", "16m"], &arguments[..], &budget].concat();
-    let mut agent = Agent::start(&arguments);
+    let budget = ["--cpu-budget", "1%,file_open=30%", "--cpu-budget-window", "200ms"];
+    let own = ["--http", "127.0.0.1:0", "--print", "--ring-size", "16m"];
+    let mut agent = preferred(&[&own[..], &arguments, &budget].concat());
     let told = Told::follow(agent.take_output(), &file, &beside);
     agent.wait_until_ready();
     assert_eq!(rung(&agent), "all");
 
-    let first = Flood::start(&flooding, &file);
+    let first: Vec<_> = (0..3).map(|_| Flood::start(&flooding, &file)).collect();
     wait_for("a flood that is sampled", || rung(&agent).starts_with("1/").then_some(()));
     let status = said(command(&["status"]).args(["--http", &agent.address().to_string()]));
     assert!(status.out.contains("of its facts are told; it costs"), "{}", status.out);
-    // Of the first flood much was told at first. When the second one comes, the agent can keep up.
+    // Of the first floods much was told at first. When the second one comes, the agent can keep up.
     let lost = |agent: &Agent| {
         let shed = agent.signal("file_open").number("ledger.shed.slow_reader").unwrap();
         ledger(agent, "file_open", "lost") + shed

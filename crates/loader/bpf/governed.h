@@ -7,8 +7,9 @@
  * that are drawn, times how many each stands for, is on the average the sum over all, of whatever part of
  * them. How far it may be off: the relative standard deviation of a count of n is sqrt((one_in - 1) / n).
  *
- * Cost, where all are told: one load and one compare of a variable, of a machine's noise below 1 ns. Else, by
- * crates/signals/examples/governed_cost: see the README of each signal that is governed.
+ * Cost, where all are told: one load and one compare of a variable. An open that is counted took 2,152 ns with
+ * it and 2,153 ns without (medians of 15 rounds of 40,000 in turn, Linux 6.18, a busy virtual machine with 2
+ * processors). crates/signals/examples/governed_cost measures the other cases.
  */
 #ifndef CHANDRA_GOVERNED_H
 #define CHANDRA_GOVERNED_H

@@ -67,7 +67,8 @@ static __always_inline void count_value_times(const struct group_key *key, __u64
 		COUNT(lost);
 		return;
 	}
-	__sync_fetch_and_add(&histogram->buckets[log2_bucket(value) & (HISTOGRAM_BUCKETS - 1)], times);
+	__sync_fetch_and_add(&histogram->buckets[log2_bucket(value) & (HISTOGRAM_BUCKETS - 1)],
+			     times);
 	__sync_fetch_and_add(&histogram->sum, value * times);
 	__sync_fetch_and_add(&histogram->count, times);
 	COUNT(aggregated);

@@ -36,7 +36,7 @@ struct system_call_record {
 	__u32 effective_uid;   /* when the call was done */
 	__u32 descriptor_mode; /* type and permissions of the file behind the call's descriptor */
 	__u8 path_count;
-	__u8 one_in_log2; /* of so many calls it is one that is told, for all of them */
+	__u8 one_in_log2;        /* of so many calls it is one that is told, for all of them */
 	__u16 descriptor_family; /* AF_*, where that is a socket */
 	__u16 start_lengths[CALL_PATHS];
 	__u16 name_lengths[CALL_PATHS];
