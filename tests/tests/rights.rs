@@ -118,6 +118,20 @@ fn one_that_writes_files_may_write_them_anywhere() {
 }
 
 #[test]
+fn one_that_may_attach_hooks_again_keeps_what_that_takes() {
+    needs!("root");
+    for (budget, keeps) in [("1%", true), ("off", false)] {
+        let arguments = ["--signals", "file_io", "--identity", "off", "--cpu-budget", budget];
+        let agent = Agent::start(&arguments);
+        agent.wait_until_ready();
+        let own = status(&format!("/proc/{}/status", agent.pid()));
+        let kept = capabilities(&own, "CapEff") & set(&[CAP_PERFMON]) != 0;
+        assert_eq!(kept, keeps, "{budget}");
+        agent.stop();
+    }
+}
+
+#[test]
 fn nothing_comes_to_it_that_it_was_not_given() {
     needs!("root");
     let given = [CAP_BPF, CAP_PERFMON];

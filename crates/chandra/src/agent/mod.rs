@@ -85,7 +85,7 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     let context = Context::new(options.load.btf.as_deref());
     let needs = watch.as_ref().map(|watch| watch.needs().clone()).unwrap_or_default();
     let signals = load(options, &needs);
-    rights::give_up(options);
+    rights::give_up(options, &signals);
     for signal in &signals {
         eprintln!("{}", signal.start_line());
     }

@@ -1,5 +1,6 @@
 //! The rights that an agent goes on with. Once all hooks are attached nothing is loaded any more, so most of
 //! what root may do is given up, for good: who takes over the agent by what it reads has no more than is left.
+//! Where the governor may attach hooks again, what that takes is kept.
 //!
 //! Invariant: this is done before any thread is started that goes on, because the kernel has capabilities by
 //! thread. Two are older, and give up their own: the clock of profiles, and what reads rules again.
@@ -7,6 +8,8 @@
 use chandra_alerts::sink::Target;
 use chandra_loader::capability;
 
+use super::governor::standing::Role;
+use super::state::SignalState;
 use crate::cli::agent::AgentOptions;
 
 /// What each is for while the agent runs:
@@ -26,14 +29,18 @@ pub fn give_up_for_reading() {
 }
 
 /// Gives up all others. Where a sandbox forbids even that, the agent says so and runs on with what it has.
-pub fn give_up(options: &AgentOptions) {
-    if let Err(error) = capability::keep_only(&needed(options)) {
+pub fn give_up(options: &AgentOptions, signals: &[SignalState]) {
+    if let Err(error) = capability::keep_only(&needed(options, signals)) {
         eprintln!("warning: rights that are not needed any more could not be given up: {error}");
     }
 }
 
-fn needed(options: &AgentOptions) -> Vec<&'static str> {
+fn needed(options: &AgentOptions, signals: &[SignalState]) -> Vec<&'static str> {
     let mut needed = ALWAYS.to_vec();
+    // The governor may detach it, and attach it again.
+    if signals.iter().any(|signal| matches!(signal.role, Role::Governed { .. })) {
+        needed.push("CAP_PERFMON");
+    }
     // Connection tracking tells of translations, and is asked again when it was not there.
     if options.identity.sources.translations {
         needed.push("CAP_NET_ADMIN");
