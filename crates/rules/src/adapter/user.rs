@@ -69,7 +69,7 @@ impl<'r> RecordFacts<'r> {
 }
 
 fn of_account<'r>(account: Option<&'r Account>, of: fn(&Account) -> &String) -> Value<'r> {
-    match account.map(|account| of(account)) {
+    match account.map(of) {
         // An entry may leave it empty, for what the system has in its place.
         Some(text) if text.is_empty() => Value::Absent,
         text => Value::known_text(text.map(String::as_bytes)),
