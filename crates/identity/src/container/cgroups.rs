@@ -162,7 +162,10 @@ impl Container {
 }
 
 /// Who knows of tasks of containerd by namespace and name, which have cgroups that no name marks.
-pub struct Tasks(Box<dyn Fn(&str, &str) -> bool + Send>);
+pub struct Tasks(Box<IsTask>);
+
+/// Whether there is a task in this namespace that has this name.
+type IsTask = dyn Fn(&str, &str) -> bool + Send;
 
 impl Tasks {
     /// This one. It is asked when such a cgroup comes to be, so it has to be quick.
