@@ -43,7 +43,7 @@ pub fn samples(chandra: &Path, hooks: &mut Hooks) {
     hooks.compared("tick", if is_right { Ok(()) } else { Err(why()) });
 }
 
-fn are_its(records: &[Record], pid: u32) -> Result<(), String> {
+fn are_its(records: &[&Record], pid: u32) -> Result<(), String> {
     let number = |record: &Record, path| record.number(path).unwrap_or_default();
     for record in records {
         let is_right = number(record, "thread_id") == u64::from(pid)
