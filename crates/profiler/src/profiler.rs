@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use chandra_event::cpu_sample::{CpuSample, StackEnd, UserFrame};
 use chandra_event::off_cpu::OffCpu;
-use chandra_loader::clock;
 use chandra_loader::load::Loaded;
 use chandra_loader::sideband::{Happened, Sideband};
+use chandra_loader::{clock, memory};
 use chandra_profile::filter::Filter;
 use chandra_profile::metadata::ValueType;
 use chandra_profile::profile::{Limits, Profile};
@@ -204,6 +204,8 @@ pub struct Profiler {
     /// What happened before is taken in.
     known_until_ns: u64,
     looked: Instant,
+    /// Tables were built since memory was given back.
+    has_built: bool,
 }
 
 impl Profiler {
@@ -238,6 +240,7 @@ impl Profiler {
             outdated: HashSet::new(),
             known_until_ns: 0,
             looked: Instant::now(),
+            has_built: false,
         })
     }
 
@@ -317,7 +320,9 @@ impl Profiler {
     /// Keeps up with what happens; to be called when no samples are there for now.
     pub fn tend(&mut self) {
         self.catch_up();
-        if self.executables.take_built() || self.executables.building() == 0 {
+        let has_built = self.executables.take_built();
+        self.has_built |= has_built;
+        if has_built || self.executables.building() == 0 {
             for waiting in std::mem::take(&mut self.waiting) {
                 self.waiting_bytes -= waiting.stack.bytes();
                 self.settle_or_wait(waiting);
@@ -330,6 +335,11 @@ impl Profiler {
             let _ = self.sideband.follow_cpus();
             self.lists.open_missing();
             self.put_out_tables();
+            // What files and waiting stacks took is free by then.
+            if self.has_built && self.executables.building() == 0 {
+                self.has_built = false;
+                memory::give_back();
+            }
             let Self { processes, lists, kernel, outdated, .. } = self;
             processes.forget_ended(clock::boottime_ns(), &mut |change| {
                 if let Change::Gone(pid) = change {

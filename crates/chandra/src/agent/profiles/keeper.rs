@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chandra_loader::memory;
 use chandra_loader::sampling::period_ns;
 use chandra_profile::filter::Filter;
 use chandra_profile::metadata::ValueType;
@@ -170,6 +171,7 @@ impl Keeper {
                     if let Some(kept) = self.kept.iter_mut().find(|kept| kept.of == of) {
                         // Who does not wait any more needs no answer.
                         let _ = answer.send(kept.answer(&self.profiler, &self.node, &question));
+                        memory::give_back();
                     }
                 }
                 Ok(Message::Export(way)) => export = Some(way),
