@@ -84,7 +84,7 @@ impl chandra_unwind::Content for Source {
     fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         match self {
             Self::File(file) => file.read_exact_at(buffer, offset),
-            Self::Memory(bytes) => (&**bytes).fill(offset, buffer),
+            Self::Memory(bytes) => (**bytes).fill(offset, buffer),
         }
     }
 }
