@@ -45,6 +45,7 @@ pub mod patience;
 pub mod process;
 pub mod profiling;
 pub mod prometheus;
+pub mod pythons;
 pub mod record;
 pub mod replay;
 pub mod scratch;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cgroup::{self, Cgroup};
-use crate::cpu_sample::{CpuSample, StackEnd, Words};
+use crate::cpu_sample::{CpuSample, PythonEnd, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
@@ -426,6 +426,8 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         is_kernel_truncated: random.flag(),
         user_end: StackEnd::ALL[random.below(15) as usize],
         kernel_frames: Words::new(filename),
+        python_frames: Words::new(path),
+        python_end: PythonEnd::ALL[random.below(7) as usize],
         user_frames: Words::new(path),
         registers: Words::new(path),
         stack: path,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chandra_loader::load::Loaded;
 use chandra_loader::memory_map::{Array, ArrayError, put_table, remove_table};
 use chandra_loader::{LibbpfError, MapCore, MapHandle, batch, per_cpu};
-use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, TickCounts};
+use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, PythonProcess, TickCounts};
 use chandra_unwind::format::Table;
 
 use crate::executables::Number;
@@ -45,6 +45,7 @@ pub struct Kernel {
     processes: MapHandle,
     mappings: Array,
     tables: MapHandle,
+    python_processes: MapHandle,
     /// Of a probe that a clock runs.
     ticks: Option<MapHandle>,
     /// By their first place; neighbours are joined.
@@ -71,6 +72,7 @@ impl Kernel {
             processes: handle("processes")?,
             mappings: Array::of(&map("mappings")?, ProfileMapping::BYTES)?,
             tables: handle("tables")?,
+            python_processes: handle("python_processes")?,
             ticks: loaded.map("ticks").map(|map| MapHandle::try_from(&map)).transpose()?,
             free: vec![Range { first: 0, count: MAX_MAPPINGS }],
             resting: VecDeque::new(),
@@ -142,6 +144,18 @@ impl Kernel {
         if remove_table(&self.tables, number.into()).is_ok() {
             self.tables_told.remove(&number);
         }
+    }
+
+    /// Tells of an interpreter in a process; false when there is no room.
+    pub fn tell_python(&mut self, pid: u32, process: &PythonProcess) -> bool {
+        let (key, value) = (pid.to_ne_bytes(), process.to_array());
+        batch::update_key_by_key(&self.python_processes, &key, &value).is_ok()
+    }
+
+    /// Forgets that there was one.
+    pub fn forget_python(&mut self, pid: u32) {
+        // One that is gone already is what was wanted.
+        let _ = self.python_processes.delete(&pid.to_ne_bytes());
     }
 
     /// Bytes of tables.

@@ -20,6 +20,7 @@ use crate::kernel::{Kernel, KernelError};
 use crate::memory::{File, Memory, Piece};
 use crate::names::{NameFigures, Names, Progress, Wanted};
 use crate::processes::{Change, Processes, Program, Told};
+use crate::python::{PythonFigures, PythonStack, Pythons};
 use crate::stacks::{OwnerOfSample, Sampled, Stacks, Waited, What};
 use crate::walk::Stack;
 
@@ -68,6 +69,8 @@ pub struct Figures {
     pub without_table: Vec<(String, String)>,
     /// What became of looking for names.
     pub names: NameFigures,
+    /// What became of frames of Python.
+    pub python: PythonFigures,
 }
 
 impl Figures {
@@ -95,6 +98,7 @@ struct Waiting {
     is_kernel_truncated: bool,
     kernel: Box<[u64]>,
     user: Box<[u64]>,
+    python: PythonStack,
     stack: Stack,
     was_looked_for: bool,
 }
@@ -135,6 +139,7 @@ pub struct Profiler {
     executables: Executables,
     lists: CodeLists,
     kernel: Kernel,
+    pythons: Pythons,
     stacks: Stacks,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
@@ -162,6 +167,7 @@ impl Profiler {
             executables: Executables::new().map_err(StartError::Thread)?,
             lists: CodeLists::default(),
             kernel: Kernel::of(loaded)?,
+            pythons: Pythons::default(),
             stacks: Stacks::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -171,6 +177,10 @@ impl Profiler {
             figures: Figures::default(),
         };
         profiler.processes.seed(clock::boottime_ns());
+        let Self { processes, executables, kernel, pythons, .. } = &mut profiler;
+        for (pid, memory) in processes.all() {
+            pythons.meet_all(pid, memory, executables, kernel);
+        }
         Ok(profiler)
     }
 
@@ -197,10 +207,12 @@ impl Profiler {
         let owner = self.stacks.owner(owner);
         let kernel: Vec<u64> = sample.kernel_frames.iter().collect();
         let user: Vec<u64> = sample.user_frames.iter().collect();
+        let python = self.pythons.read(sample);
         let process = (sample.process.pid, sample.process.start_boottime_ns);
         let Some(stack) = Stack::of(sample) else {
             self.count(
                 process,
+                &python,
                 &Sampled {
                     owner,
                     end: sample.user_end,
@@ -224,6 +236,7 @@ impl Profiler {
             is_kernel_truncated: sample.is_kernel_truncated,
             kernel: kernel.into(),
             user: user.into(),
+            python,
             stack,
             was_looked_for: false,
         };
@@ -246,10 +259,11 @@ impl Profiler {
             let _ = self.sideband.follow_cpus();
             self.lists.open_missing();
             self.put_out_tables();
-            let Self { processes, lists, kernel, outdated, .. } = self;
+            let Self { processes, lists, kernel, outdated, pythons, .. } = self;
             processes.forget_ended(clock::boottime_ns(), &mut |change| {
                 if let Change::Gone(pid) = change {
                     lists.forget(pid);
+                    pythons.forget(pid, kernel);
                 }
                 heed(change, kernel, outdated);
             });
@@ -278,9 +292,10 @@ impl Profiler {
     /// Takes in what the kernel told since the last time.
     fn catch_up(&mut self) {
         self.known_until_ns = clock::boottime_ns();
-        let Self { sideband, processes, executables, lists, kernel, outdated, .. } = self;
+        let Self { sideband, processes, executables, lists, kernel, pythons, outdated, .. } = self;
         sideband.drain(&mut |event| {
             open_early(&event.happened, executables, lists);
+            follow_pythons(&event.happened, pythons, executables, kernel);
             processes.take(event, &mut |change| heed(change, kernel, outdated));
         });
     }
@@ -302,6 +317,7 @@ impl Profiler {
             self.settle(&waiting, None);
             return;
         };
+        self.pythons.meet_all(pid, &program.memory, &mut self.executables, &mut self.kernel);
         let numbers = numbers(&mut self.executables, pid, &program.memory);
         let is_ready = numbers.iter().all(|(_, number)| self.executables.is_ready(*number));
         let has_room = self.waiting_bytes + waiting.stack.bytes() <= MAX_WAITING_BYTES;
@@ -341,6 +357,7 @@ impl Profiler {
         };
         self.count(
             waiting.process,
+            &waiting.python,
             &Sampled {
                 owner: waiting.owner,
                 end,
@@ -353,7 +370,7 @@ impl Profiler {
         );
     }
 
-    fn count(&mut self, process: ProcessKey, sampled: &Sampled<'_>) {
+    fn count(&mut self, process: ProcessKey, python: &PythonStack, sampled: &Sampled<'_>) {
         let is_in_no_file = |word: &u64| UserFrame::unpack(*word).executable == 0;
         if sampled.user.iter().any(is_in_no_file) {
             self.lists.sample(process, &mut self.executables.roots);
@@ -365,7 +382,11 @@ impl Profiler {
         if let Some(count) = end.and_then(|end| self.figures.ends.get_mut(end)) {
             *count += 1;
         }
-        self.stacks.add(sampled);
+        if python.is_empty() {
+            return self.stacks.add(sampled);
+        }
+        let merged = self.pythons.merge(sampled.user, sampled.end.is_whole(), python);
+        self.stacks.add(&Sampled { user: &merged, ..*sampled });
     }
 
     /// Tells the kernel of the process of a sample, if it runs the same program still.
@@ -451,7 +472,8 @@ impl Profiler {
         let mut wanted = Wanted::default();
         all.iter().for_each(|(stacks, owners)| stacks.want(what, owners, &mut wanted));
         let names = Names::find(wanted, &self.executables, &self.lists, &mut profile, progress);
-        all.iter().for_each(|(stacks, owners)| stacks.write(&names, what, owners, &mut profile));
+        let named = (&names, &self.pythons);
+        all.iter().for_each(|(stacks, owners)| stacks.write(named, what, owners, &mut profile));
         (profile, names.figures)
     }
 
@@ -475,6 +497,7 @@ impl Profiler {
                 + self.processes.refused
                 + self.executables.refused
                 + self.lists.refused,
+            python: self.pythons.figures().clone(),
             without_table: without_table
                 .map(|(number, why)| (path(*number), why.clone()))
                 .collect(),
@@ -496,6 +519,24 @@ fn open_early(happened: &Happened<'_>, executables: &mut Executables, lists: &mu
         Happened::Forked { pid, .. } | Happened::Executed { pid } => lists.forget(pid),
         Happened::Exited { pid } => lists.end(pid),
         Happened::Lost { .. } => {}
+    }
+}
+
+/// Tells the probe of interpreters as they come and go.
+fn follow_pythons(
+    happened: &Happened<'_>,
+    pythons: &mut Pythons,
+    executables: &mut Executables,
+    kernel: &mut Kernel,
+) {
+    match *happened {
+        Happened::Mapped(mapped) => {
+            pythons.meet(mapped.pid, &Piece::of(&mapped), executables, kernel);
+        }
+        Happened::Forked { pid, parent } => pythons.fork(pid, parent, kernel),
+        Happened::Executed { pid } => pythons.forget(pid, kernel),
+        // What ended lingers, for samples that come late; what was lost is looked for when it is sampled.
+        Happened::Exited { .. } | Happened::Lost { .. } => {}
     }
 }
 

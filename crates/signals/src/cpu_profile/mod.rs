@@ -1,6 +1,6 @@
 //! The `cpu_profile` signal: what runs on each CPU when its clock ticks, with stacks.
 
-use chandra_event::cpu_sample::{CPU_SAMPLE, CpuSample, StackEnd, Words};
+use chandra_event::cpu_sample::{CPU_SAMPLE, CpuSample, PythonEnd, StackEnd, Words};
 use chandra_event::process::Comm;
 use chandra_event::record::{Kind, Record};
 use chandra_loader::load::Loaded;
@@ -14,7 +14,7 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/cpu_profile.rs"));
 }
 use wire::{CpuSampleRecord, cpu_profile_kind, sample_end, sample_flag};
-pub use wire::{ProfileMapping, ProfiledProcess, TickCounts};
+pub use wire::{ProfileMapping, ProfiledProcess, PythonProcess, TickCounts, python_frame_kind};
 
 /// Kinds of records of this signal.
 pub const KINDS: &[&Kind] = &[&CPU_SAMPLE];
@@ -30,10 +30,16 @@ pub fn decode(
     if record.kind != cpu_profile_kind::KIND_CPU_SAMPLE {
         return Err(DecodeError::Kind(record.kind));
     }
-    let counts = [record.kernel_frames, record.user_frames, record.register_count];
+    let counts = [
+        record.kernel_frames,
+        record.python_frames,
+        record.user_frames,
+        record.register_count,
+    ];
     let behind = bytes.get(CpuSampleRecord::BYTES..);
     let behind = behind.and_then(|behind| Behind::split(behind, counts, record.stack_bytes));
-    let Behind { kernel_frames, user_frames, registers, stack } = behind.ok_or(short)?;
+    let Behind { kernel_frames, python_frames, user_frames, registers, stack } =
+        behind.ok_or(short)?;
     let has = |flag: u32| u32::from(record.flags) & flag != 0;
     let clock = context.clock.get();
     sink(&CpuSample {
@@ -49,6 +55,8 @@ pub fn decode(
         is_kernel_truncated: has(sample_flag::SAMPLE_KERNEL_TRUNCATED),
         user_end: stack_end(record.user_end).ok_or(DecodeError::Value("user_end"))?,
         kernel_frames,
+        python_frames,
+        python_end: python_end(record.python_end).ok_or(DecodeError::Value("python_end"))?,
         user_frames,
         registers,
         stack,
@@ -59,23 +67,25 @@ pub fn decode(
 /// What is behind a record with stacks.
 pub(crate) struct Behind<'a> {
     pub kernel_frames: Words<'a>,
+    pub python_frames: Words<'a>,
     pub user_frames: Words<'a>,
     pub registers: Words<'a>,
     pub stack: &'a [u8],
 }
 
 impl<'a> Behind<'a> {
-    /// So many frames of the kernel, of the user, and registers; then so many bytes of the stack. `None` where
+    /// So many frames of the kernel, of Python, of the user, and registers; then so many bytes of the stack. `None` where
     /// there are not that many.
-    pub fn split(mut rest: &'a [u8], counts: [u16; 3], stack_bytes: u32) -> Option<Self> {
+    pub fn split(mut rest: &'a [u8], counts: [u16; 4], stack_bytes: u32) -> Option<Self> {
         let mut take = |bytes: usize| {
             let (taken, behind) = rest.split_at_checked(bytes)?;
             rest = behind;
             Some(taken)
         };
-        let [kernel, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
+        let [kernel, python, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
         Some(Self {
             kernel_frames: Words::new(take(kernel)?),
+            python_frames: Words::new(take(python)?),
             user_frames: Words::new(take(user)?),
             registers: Words::new(take(registers)?),
             stack: take(usize::try_from(stack_bytes).ok()?)?,
@@ -103,6 +113,11 @@ pub(crate) fn stack_end(number: u8) -> Option<StackEnd> {
         10 => StackEnd::BrokenTable,
         _ => return None,
     })
+}
+
+/// What `enum python_end` means.
+pub(crate) fn python_end(number: u8) -> Option<PythonEnd> {
+    PythonEnd::ALL.get(usize::from(number)).copied()
 }
 
 /// Nothing is there before a clock ticks.

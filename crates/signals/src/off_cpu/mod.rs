@@ -9,7 +9,7 @@ use chandra_event::record::{Kind, Record};
 use chandra_loader::load::Loaded;
 use chandra_loader::{batch, per_cpu};
 
-use crate::cpu_profile::{Behind, stack_end};
+use crate::cpu_profile::{Behind, python_end, stack_end};
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 
@@ -38,10 +38,16 @@ pub fn decode(
     if record.kind != off_cpu_kind::KIND_OFF_CPU {
         return Err(DecodeError::Kind(record.kind));
     }
-    let counts = [record.kernel_frames, record.user_frames, record.register_count];
+    let counts = [
+        record.kernel_frames,
+        record.python_frames,
+        record.user_frames,
+        record.register_count,
+    ];
     let behind = bytes.get(OffCpuRecord::BYTES..);
     let behind = behind.and_then(|behind| Behind::split(behind, counts, record.stack_bytes));
-    let Behind { kernel_frames, user_frames, registers, stack } = behind.ok_or(short)?;
+    let Behind { kernel_frames, python_frames, user_frames, registers, stack } =
+        behind.ok_or(short)?;
     let reason = usize::try_from(record.reason).ok();
     let reason = reason.and_then(|reason| WaitReason::ALL.get(reason));
     let clock = context.clock.get();
@@ -60,6 +66,8 @@ pub fn decode(
                 != 0,
             user_end: stack_end(record.user_end).ok_or(DecodeError::Value("user_end"))?,
             kernel_frames,
+            python_frames,
+            python_end: python_end(record.python_end).ok_or(DecodeError::Value("python_end"))?,
             user_frames,
             registers,
             stack,

@@ -40,6 +40,12 @@ pub struct Figures {
     pub dropped: u64,
     /// Profiles that were asked for.
     pub asked: u64,
+    /// Frames of Python.
+    pub python_frames: u64,
+    /// Of those, that have no name.
+    pub python_frames_unnamed: u64,
+    /// Samples whose frames of Python are not all there, or not where they belong.
+    pub python_stacks_incomplete: u64,
     /// Time on a CPU.
     pub cpu_ns: u64,
 }
@@ -95,12 +101,17 @@ impl Keeper {
 
     fn tell(&self, windows: &Windows<Window>, asked: u64) {
         let (count, bytes, dropped) = windows.figures();
+        let figures = self.profiler.figures();
+        let python = &figures.python;
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = Figures {
-            samples: self.profiler.figures().samples,
+            samples: figures.samples,
             windows: count,
             bytes,
             dropped,
             asked,
+            python_frames: python.frames,
+            python_frames_unnamed: python.gone + python.forbidden,
+            python_stacks_incomplete: python.incomplete(),
             cpu_ns: own_cpu_ns().unwrap_or(0),
         };
     }

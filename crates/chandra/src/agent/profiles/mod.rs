@@ -172,6 +172,15 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     family(Kind::Counter, "chandra_profile_windows_dropped", "", help, |it| it.dropped);
     let help = "Profiles that somebody asked for.";
     family(Kind::Counter, "chandra_profile_requests", "", help, |it| it.asked);
+    let help = "Frames of Python code in samples.";
+    let python_frames = "chandra_profile_python_frames";
+    family(Kind::Counter, python_frames, "", help, |it| it.python_frames);
+    let help = "Frames of Python code whose name could not be read.";
+    let unnamed = "chandra_profile_python_frames_unnamed";
+    family(Kind::Counter, unnamed, "", help, |it| it.python_frames_unnamed);
+    let help = "Samples whose frames of Python are not all there, or not where they belong.";
+    let incomplete = "chandra_profile_python_stacks_incomplete";
+    family(Kind::Counter, incomplete, "", help, |it| it.python_stacks_incomplete);
     let help = "CPU time of the thread that keeps profiles; what its probe takes is on /signals.";
     let mut cost = out.family(Kind::Counter, "chandra_profile_cpu_seconds", "seconds", help);
     for (signal, figures) in profiles {
