@@ -141,15 +141,17 @@ fn frames_are_between_those_of_the_native_code_that_they_call_and_are_called_fro
 }
 
 #[test]
-fn four_hundred_calls_are_all_there() {
+fn deep_recursion_is_all_there() {
     needs!("root");
     for_each(&needs_pythons!(), |python| {
-        let (profiled, _) = profile_cpu(python, &["shares", "1.5", "400"]);
+        // To 3.10 each call is some of C, too: a profile's stacks end at 1,024 frames.
+        let depth = if python.minor < 11 { 100 } else { 400 };
+        let (profiled, _) = profile_cpu(python, &["shares", "1.5", &depth.to_string()]);
         is_whole(&profiled, "<module>")?;
         let levels = |frames: &[String]| frames.iter().filter(|it| *it == "recurse").count();
         let burning = profiled.samples_below(&["burn"]);
         let all_there = profiled.samples_of(|frames| {
-            levels(frames) == 401 && frames.iter().any(|frame| frame == "burn")
+            levels(frames) == depth + 1 && frames.iter().any(|frame| frame == "burn")
         });
         let is_enough = all_there * 100 >= burning * 99 && burning > 100;
         is_enough.then_some(()).ok_or(format!("{all_there} of {burning}: {}", profiled.summary))
