@@ -49,6 +49,7 @@ pub mod patience;
 pub mod process;
 pub mod profiling;
 pub mod prometheus;
+pub mod pythons;
 pub mod record;
 pub mod recorder;
 pub mod replay;

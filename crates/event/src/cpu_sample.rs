@@ -4,8 +4,10 @@ use crate::process::{Comm, Process};
 use crate::time::Timestamp;
 
 mod fields;
+mod python;
 
 pub use fields::{CPU_SAMPLE, CpuSampleFields};
+pub use python::{PythonEnd, PythonFrame};
 
 /// 64-bit words as they lie in a record, in the machine's own order of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,6 +150,10 @@ pub struct CpuSample<'a> {
     pub user_end: StackEnd,
     /// The kernel's stack: addresses, innermost first.
     pub kernel_frames: Words<'a>,
+    /// Frames of Python code, innermost first; see [`PythonFrame::unpack`].
+    pub python_frames: Words<'a>,
+    /// Why they end where they do.
+    pub python_end: PythonEnd,
     /// The user's stack, innermost first; see [`UserFrame::unpack`].
     pub user_frames: Words<'a>,
     /// Registers of user space, in the order of this machine's `struct pt_regs`, where the walk lacked knowledge.
@@ -171,6 +177,11 @@ const PLACE_BITS: u32 = 48;
 
 impl UserFrame {
     /// As it lies in a record.
+    pub fn pack(self) -> u64 {
+        u64::from(self.executable) << PLACE_BITS | self.place & ((1 << PLACE_BITS) - 1)
+    }
+
+    /// From what lies in a record.
     pub fn unpack(word: u64) -> Self {
         Self { executable: (word >> PLACE_BITS) as u16, place: word & ((1 << PLACE_BITS) - 1) }
     }
@@ -199,5 +210,6 @@ mod tests {
     fn a_frame_is_an_executable_and_a_place_in_it() {
         let frame = UserFrame::unpack(0x1234_5678_9abc_def0);
         assert_eq!((frame.executable, frame.place), (0x1234, 0x5678_9abc_def0));
+        assert_eq!(frame.pack(), 0x1234_5678_9abc_def0);
     }
 }

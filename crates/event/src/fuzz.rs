@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cgroup::{self, Cgroup};
-use crate::cpu_sample::{CpuSample, StackEnd, Words};
+use crate::cpu_sample::{CpuSample, PythonEnd, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
@@ -433,7 +433,9 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         is_user_mode: random.flag(),
         is_kernel_truncated: random.flag(),
         user_end: StackEnd::ALL[random.below(15) as usize],
+        python_end: PythonEnd::Unreadable,
         kernel_frames: Words::new(filename),
+        python_frames: Words::new(path),
         user_frames: Words::new(path),
         registers: Words::new(path),
         stack: path,

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::cgroup::{self, Cgroup};
-use crate::cpu_sample::{CpuSample, StackEnd, Words};
+use crate::cpu_sample::{CpuSample, PythonEnd, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
@@ -323,6 +323,8 @@ pub fn cpu_sample() -> CpuSample<'static> {
         is_kernel_truncated: true,
         user_end: StackEnd::UnknownProcess,
         kernel_frames: Words::new(&[1; 24]),
+        python_frames: Words::new(&[5; 16]),
+        python_end: PythonEnd::Outermost,
         user_frames: Words::new(&[2; 16]),
         registers: Words::new(&[3; 8]),
         stack: &[4; 1024],

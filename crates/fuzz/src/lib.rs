@@ -14,6 +14,7 @@ pub mod hubble;
 pub mod metrics;
 pub mod otlp;
 pub mod profile;
+pub mod python;
 pub mod rules;
 pub mod runtime;
 pub mod symbols;
@@ -95,6 +96,8 @@ pub static TARGETS: &[Target] = &[
     ("go_line_table", symbols::go_line_table),
     ("perf_map", symbols::perf_map),
     ("demangled_name", symbols::demangled_name),
+    ("python_lines", python::python_lines),
+    ("python_image", python::python_image),
 ];
 
 /// The beginning of an executable: its code, where there is any, lies behind its start and is not much.

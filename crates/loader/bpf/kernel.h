@@ -355,8 +355,13 @@ struct mem_cgroup {
 struct thread_info {
 	__u32 status;
 };
+struct thread_struct {
+	unsigned long fsbase; /* x86 */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct thread_struct thread;
 	void *stack;
 	unsigned int flags;
 	int exit_code;

@@ -10,13 +10,17 @@
 #ifndef CHANDRA_SAMPLE_H
 #define CHANDRA_SAMPLE_H
 
+#include "python.h"
 #include "walk.h"
 
 /* include/uapi/linux/perf_event.h: as deep as the kernel walks its own stack, if nobody set it otherwise. */
 #define MAX_KERNEL_FRAMES 127
 #define FRAMES_AT_ONCE    16
 
-/* Bytes: about 25,500 x CPUs. */
+/* A process this young may be gone soon, and with it the names of its code. */
+#define YOUNG_NS 1000000000ull
+
+/* Bytes: about 27,700 x CPUs; the kernel gives no more than 32,768 to one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -25,15 +29,18 @@ struct {
 } scratches SEC(".maps");
 
 int walk_on(void *ctx);
+int walk_python(void *ctx);
+
+enum { WALK_ON, WALK_PYTHON };
 
 /* A walk goes on in a program of its own, so that one is short enough for the verifier of any kernel. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
 } walkers SEC(".maps") = {
-	.values = { [0] = (void *)&walk_on },
+	.values = { [WALK_ON] = (void *)&walk_on, [WALK_PYTHON] = (void *)&walk_python },
 };
 
 static __always_inline struct scratch *own_scratch(void)
@@ -53,10 +60,13 @@ static __always_inline bool is_for_want_of_knowledge(__u32 end)
 /* Registers and the top of the stack, as far as it can be read, behind the frames. */
 static __always_inline void copy_stack(struct scratch *scratch, __u32 frames)
 {
-	__u32 first = frames & (MAX_FRAMES - 1);
+	__u32 first = frames;
 	__u64 sp = scratch->registers[WORD_SP], copied = 0;
 	char *stack;
 
+	barrier_on(first);
+	if (first > MAX_FRAMES)
+		return;
 	__builtin_memcpy(&scratch->words[first], scratch->registers, sizeof(scratch->registers));
 	scratch->record.register_count = REGISTER_WORDS;
 	stack = (char *)&scratch->words[first + REGISTER_WORDS];
@@ -69,12 +79,20 @@ static __always_inline void copy_stack(struct scratch *scratch, __u32 frames)
 	scratch->record.stack_bytes = copied;
 }
 
+/* Whether its process may be gone before it is looked at what its code is called. */
+static __always_inline bool is_urgent(const struct SAMPLE_RECORD *record)
+{
+	return record->python_frames &&
+	       record->time_ns - record->process.start_boottime_ns < YOUNG_NS;
+}
+
 /*
  * Nobody waits for a single sample, and to wake a reader costs more than to take one: so it is woken when much is
- * pending, and else looks by itself. But who is not known yet may be gone by then, with what his names are found in,
- * and brings a stack along that takes much room: that is told at once.
+ * pending, or urgent, and else looks by itself. But who is not known yet may be gone by then, with what his names are
+ * found in, and brings a stack along that takes much room: that is told at once.
  */
-static __always_inline void submit_without_haste(void *ctx, void *record, __u64 size)
+static __always_inline void submit_without_haste(void *ctx, struct SAMPLE_RECORD *record,
+						 __u64 size)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
 
@@ -82,7 +100,7 @@ static __always_inline void submit_without_haste(void *ctx, void *record, __u64 
 		submit(ctx, record, size, 0);
 		return;
 	}
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= config.wake_bytes)
+	if (is_urgent(record) || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= config.wake_bytes)
 		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&events, record, size, flags))
 		COUNT(lost);
@@ -100,7 +118,7 @@ static __always_inline int finish(void *ctx, struct scratch *scratch)
 
 	record->user_frames = scratch->walk.frames;
 	record->user_end = end;
-	frames = record->kernel_frames + record->user_frames;
+	frames = record->kernel_frames + record->python_frames + record->user_frames;
 	if (is_large)
 		copy_stack(scratch, frames);
 	bytes = (frames + record->register_count) * 8 + record->stack_bytes;
@@ -133,7 +151,7 @@ static __always_inline int walk_part(void *ctx)
 	if (!scratch)
 		return 0;
 	if (walk_frames(scratch)) {
-		bpf_tail_call(ctx, &walkers, 0);
+		bpf_tail_call(ctx, &walkers, WALK_ON);
 		/* The kernel allows no more of them. */
 		scratch->end = UNWIND_END_DEPTH;
 	}
@@ -195,6 +213,41 @@ static __always_inline __u32 begin(struct scratch *scratch, bool has_registers)
 	if (is_foreign(scratch->registers))
 		return SAMPLE_END_FOREIGN;
 	return know_process(scratch) ? UNWIND_END_DEPTH : SAMPLE_END_UNKNOWN_PROCESS;
+}
+
+/* The stacks that are still to be walked, each by programs of its own. */
+static __always_inline int walk_user(void *ctx, struct scratch *scratch)
+{
+	if (scratch->end == UNWIND_END_DEPTH)
+		bpf_tail_call(ctx, &walkers, WALK_ON);
+	return finish(ctx, scratch);
+}
+
+static __always_inline int walk_stacks(void *ctx, struct scratch *scratch, struct task_struct *task,
+				       bool has_registers)
+{
+	scratch->end = begin(scratch, has_registers);
+	if ((scratch->end == UNWIND_END_DEPTH || scratch->end == SAMPLE_END_UNKNOWN_PROCESS) &&
+	    has_python(scratch, task))
+		bpf_tail_call(ctx, &walkers, WALK_PYTHON);
+	return walk_user(ctx, scratch);
+}
+
+/* As many frames of Python as one program reads, then those of the user: the body of `walk_python`. */
+static __always_inline int python_part(void *ctx)
+{
+	struct scratch *scratch = own_scratch();
+	int outcome;
+
+	if (!scratch)
+		return 0;
+	outcome = walk_python_frames(scratch);
+	if (outcome == GOES_ON) {
+		bpf_tail_call(ctx, &walkers, WALK_PYTHON);
+		outcome = PYTHON_END_DEPTH;
+	}
+	scratch->record.python_end = outcome;
+	return walk_user(ctx, scratch);
 }
 
 /* `bytes` of the kernel's stack are in front of the words. */

@@ -11,6 +11,7 @@
 #ifndef CHANDRA_WALK_H
 #define CHANDRA_WALK_H
 
+#include "python_types.h"
 #include "registers.h"
 #include "sample_types.h"
 #include "unwind_table.h"
@@ -20,7 +21,8 @@
 #define MAX_EXECUTABLES  4096
 #define MAPPING_STEPS    16
 #define PLACE_BITS       48
-#define MAX_FRAMES       1024 /* of kernel and user together; a power of two */
+#define MAX_FRAMES       1280 /* of the kernel, of Python and of the user together */
+#define WORD_MASK        2047 /* that many and more `words` are there */
 #define STACK_BYTES      16384
 #define STACK_PART_BYTES 1024
 #define GOES_ON          255
@@ -90,6 +92,7 @@ struct scratch {
 	volatile __u32 end; /* why the walk ended: in memory for the verifier's sake, too */
 	__u32 is_pending;   /* a record that waits for its user stack */
 	__u64 registers[REGISTER_WORDS];
+	struct python_walk python;
 	struct SAMPLE_RECORD record;
 	/* What goes behind the record: frames, registers, a copy of the stack. */
 	__u64 words[MAX_FRAMES + REGISTER_WORDS + STACK_BYTES / 8];
@@ -350,9 +353,10 @@ static __always_inline int step_by_rule(struct scratch *scratch, __u64 rule, __u
 
 static __always_inline void push_frame(struct scratch *scratch, __u64 frame)
 {
-	__u32 index = scratch->record.kernel_frames + scratch->walk.frames;
+	__u32 index = scratch->record.kernel_frames + scratch->record.python_frames +
+		      scratch->walk.frames;
 
-	scratch->words[index & (MAX_FRAMES - 1)] = frame;
+	scratch->words[index & WORD_MASK] = frame;
 	scratch->walk.frames++;
 }
 

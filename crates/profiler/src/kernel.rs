@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chandra_loader::load::Loaded;
 use chandra_loader::memory_map::{Array, ArrayError, put_table, remove_table};
 use chandra_loader::{LibbpfError, MapCore, MapHandle, batch, per_cpu};
-use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, TickCounts};
+use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, PythonProcess, TickCounts};
 use chandra_unwind::format::Table;
 
 use crate::executables::Number;
@@ -45,6 +45,7 @@ struct Range {
 struct Probe {
     processes: MapHandle,
     mappings: Array,
+    python_processes: MapHandle,
     /// Of one that a clock runs.
     ticks: Option<MapHandle>,
 }
@@ -91,6 +92,7 @@ impl Kernel {
         let probe = Probe {
             processes: handle("processes")?,
             mappings: Array::of(&map("mappings")?, ProfileMapping::BYTES)?,
+            python_processes: handle("python_processes")?,
             ticks: loaded.map("ticks").map(|map| MapHandle::try_from(&map)).transpose()?,
         };
         self.tables.push(handle("tables")?);
@@ -153,6 +155,22 @@ impl Kernel {
     pub fn forget_table(&mut self, number: Number) {
         remove_table(&self.tables, number.into());
         self.tables_told.remove(&number);
+    }
+
+    /// Tells of an interpreter in a process; false when there is no room.
+    pub fn tell_python(&mut self, pid: u32, process: &PythonProcess) -> bool {
+        let (key, value) = (pid.to_ne_bytes(), process.to_array());
+        let tell =
+            |probe: &Probe| batch::update_key_by_key(&probe.python_processes, &key, &value).is_ok();
+        self.probes.iter().all(tell)
+    }
+
+    /// Forgets that there was one.
+    pub fn forget_python(&mut self, pid: u32) {
+        for probe in &self.probes {
+            // One that is gone already is what was wanted.
+            let _ = probe.python_processes.delete(&pid.to_ne_bytes());
+        }
     }
 
     /// Bytes of tables.

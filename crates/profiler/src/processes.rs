@@ -209,6 +209,11 @@ impl Processes {
         }
     }
 
+    /// All that are known, with the memory of what they execute now.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Memory)> {
+        self.by_pid.iter().filter_map(|(pid, it)| Some((*pid, &it.programs.last()?.memory)))
+    }
+
     /// How many are known.
     pub fn len(&self) -> usize {
         self.by_pid.len()

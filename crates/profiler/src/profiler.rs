@@ -21,6 +21,7 @@ use crate::kernel::{Kernel, KernelError};
 use crate::memory::{File, Memory, Piece};
 use crate::names::{NameFigures, Names, Progress, Wanted};
 use crate::processes::{Change, Processes, Program, Told};
+use crate::python::{PythonFigures, PythonStack, Pythons};
 use crate::resolve::{Library, LibraryFigures};
 use crate::stacks::{OwnerOfSample, Sampled, Stacks, Waited, What};
 use crate::walk::Stack;
@@ -129,6 +130,8 @@ pub struct Figures {
     pub without_table: Vec<(String, String)>,
     /// What became of looking for names.
     pub names: NameFigures,
+    /// What became of frames of Python.
+    pub python: PythonFigures,
 }
 
 impl Figures {
@@ -157,6 +160,7 @@ struct Waiting {
     is_kernel_truncated: bool,
     kernel: Box<[u64]>,
     user: Box<[u64]>,
+    python: PythonStack,
     stack: Stack,
     was_looked_for: bool,
 }
@@ -197,6 +201,7 @@ pub struct Profiler {
     lists: CodeLists,
     library: Arc<Mutex<Library>>,
     kernel: Kernel,
+    pythons: Pythons,
     measured: Both,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
@@ -234,6 +239,7 @@ impl Profiler {
             lists: CodeLists::default(),
             library: Arc::new(Mutex::new(Library::new(name_budget_bytes))),
             kernel: Kernel::new(),
+            pythons: Pythons::default(),
             measured: Both::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -255,6 +261,10 @@ impl Profiler {
     /// Looks at all processes that run, before anything is listened to.
     pub fn seed(&mut self) {
         self.processes.seed(clock::boottime_ns());
+        let Self { processes, executables, kernel, pythons, .. } = self;
+        for (pid, memory) in processes.all() {
+            pythons.meet_all(pid, memory, executables, kernel);
+        }
     }
 
     /// Takes a sample.
@@ -282,11 +292,13 @@ impl Profiler {
         let owner = measured.stacks.owner(owner);
         let kernel: Vec<u64> = sample.kernel_frames.iter().collect();
         let user: Vec<u64> = sample.user_frames.iter().collect();
+        let python = self.pythons.read(sample);
         let process = (sample.process.pid, sample.process.start_boottime_ns);
         let Some(stack) = Stack::of(sample) else {
             self.count(
                 of,
                 process,
+                &python,
                 &Sampled {
                     owner,
                     end: sample.user_end,
@@ -311,6 +323,7 @@ impl Profiler {
             is_kernel_truncated: sample.is_kernel_truncated,
             kernel: kernel.into(),
             user: user.into(),
+            python,
             stack,
             was_looked_for: false,
         };
@@ -340,10 +353,11 @@ impl Profiler {
                 self.has_built = false;
                 memory::give_back();
             }
-            let Self { processes, lists, kernel, outdated, .. } = self;
+            let Self { processes, lists, kernel, outdated, pythons, .. } = self;
             processes.forget_ended(clock::boottime_ns(), &mut |change| {
                 if let Change::Gone(pid) = change {
                     lists.forget(pid);
+                    pythons.forget(pid, kernel);
                 }
                 heed(change, kernel, outdated);
             });
@@ -372,13 +386,14 @@ impl Profiler {
     /// Takes in what the kernel told since the last time.
     fn catch_up(&mut self) {
         self.known_until_ns = clock::boottime_ns();
-        let Self { sideband, processes, executables, lists, kernel, outdated, .. } = self;
+        let Self { sideband, processes, executables, lists, kernel, pythons, outdated, .. } = self;
         sideband.drain(&mut |event| {
             let piece = match event.happened {
                 Happened::Mapped(mapped) => Some(Piece::of(&mapped)),
                 _ => None,
             };
             open_early(&event.happened, piece.as_ref(), executables, lists);
+            follow_pythons(&event.happened, piece.as_ref(), pythons, executables, kernel);
             processes.take(event, piece, &mut |change| heed(change, kernel, outdated));
         });
     }
@@ -400,6 +415,7 @@ impl Profiler {
             self.settle(&waiting, None);
             return;
         };
+        self.pythons.meet_all(pid, &program.memory, &mut self.executables, &mut self.kernel);
         let numbers = numbers(&mut self.executables, pid, &program.memory);
         let is_ready = numbers.iter().all(|(_, number)| self.executables.is_ready(*number));
         let has_room = self.waiting_bytes + waiting.stack.bytes() <= MAX_WAITING_BYTES;
@@ -440,6 +456,7 @@ impl Profiler {
         self.count(
             waiting.of,
             waiting.process,
+            &waiting.python,
             &Sampled {
                 owner: waiting.owner,
                 end,
@@ -452,7 +469,7 @@ impl Profiler {
         );
     }
 
-    fn count(&mut self, of: Of, process: ProcessKey, sampled: &Sampled<'_>) {
+    fn count(&mut self, of: Of, process: ProcessKey, python: &PythonStack, sampled: &Sampled<'_>) {
         let is_in_no_file = |word: &u64| UserFrame::unpack(*word).executable == 0;
         if sampled.user.iter().any(is_in_no_file) {
             self.lists.sample(process, &mut self.executables.roots);
@@ -465,7 +482,11 @@ impl Profiler {
         if let Some(count) = end.and_then(|end| figures.ends.get_mut(end)) {
             *count += 1;
         }
-        stacks.add(sampled);
+        if python.is_empty() {
+            return stacks.add(sampled);
+        }
+        let merged = self.pythons.merge(sampled.user, sampled.end.is_whole(), python);
+        stacks.add(&Sampled { user: &merged, ..*sampled });
     }
 
     /// Tells the kernel of the process of a sample, if it runs the same program still.
@@ -559,7 +580,8 @@ impl Profiler {
         all.iter().for_each(|(stacks, owners)| stacks.want(what, owners, &mut wanted));
         let Self { executables, lists, library, .. } = self;
         let names = Names::find(wanted, executables, lists, library, &mut profile, progress);
-        all.iter().for_each(|(stacks, owners)| stacks.write(&names, what, owners, &mut profile));
+        let named = (&names, &self.pythons);
+        all.iter().for_each(|(stacks, owners)| stacks.write(named, what, owners, &mut profile));
         (profile, names.figures)
     }
 
@@ -589,6 +611,7 @@ impl Profiler {
                 + self.processes.refused
                 + self.executables.refused
                 + self.lists.refused,
+            python: self.pythons.figures().clone(),
             without_table: without_table
                 .map(|(number, why)| (path(*number), why.clone()))
                 .collect(),
@@ -615,6 +638,27 @@ fn open_early(
         Happened::Forked { pid, .. } | Happened::Executed { pid } => lists.forget(pid),
         Happened::Exited { pid } => lists.end(pid),
         Happened::Lost { .. } => {}
+    }
+}
+
+/// Tells the probe of interpreters as they come and go.
+fn follow_pythons(
+    happened: &Happened<'_>,
+    piece: Option<&Piece>,
+    pythons: &mut Pythons,
+    executables: &mut Executables,
+    kernel: &mut Kernel,
+) {
+    match *happened {
+        Happened::Mapped(mapped) => {
+            if let Some(piece) = piece {
+                pythons.meet(mapped.pid, piece, executables, kernel);
+            }
+        }
+        Happened::Forked { pid, parent } => pythons.fork(pid, parent, kernel),
+        Happened::Executed { pid } => pythons.forget(pid, kernel),
+        // What ended lingers, for samples that come late; what was lost is looked for when it is sampled.
+        Happened::Exited { .. } | Happened::Lost { .. } => {}
     }
 }
 

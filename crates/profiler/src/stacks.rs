@@ -12,6 +12,7 @@ use chandra_profile::profile::{Profile, TRUNCATED};
 
 use crate::code_lists::ProcessKey;
 use crate::names::{Names, Wanted, user_place};
+use crate::python::{self, Pythons};
 use crate::resolve::Space;
 
 /// Stacks that differ, at most; what comes then is counted on one stack that says so.
@@ -63,7 +64,7 @@ pub struct Sampled<'a> {
     pub is_kernel_truncated: bool,
     /// Addresses of the kernel, innermost first.
     pub kernel: &'a [u64],
-    /// Frames of the program, innermost first; see [`UserFrame`].
+    /// Frames of the program, innermost first (see [`UserFrame`]), and those of Python among them.
     pub user: &'a [u64],
     /// What it stands for.
     pub weight_ns: u64,
@@ -241,7 +242,8 @@ impl Stacks {
             let (kernel, user) = parts(key);
             if what != What::Kernel {
                 let process = self.process(key);
-                user.iter().for_each(|it| wanted.add(user_place(*it, process), count.samples));
+                let native = user.iter().filter(|word| !python::is_python(**word));
+                native.for_each(|it| wanted.add(user_place(*it, process), count.samples));
             }
             if what != What::User {
                 kernel_places(kernel).for_each(|it| wanted.add(it, count.samples));
@@ -258,7 +260,7 @@ impl Stacks {
     /// Puts what is of these owners into a profile of samples and nanoseconds, with these names.
     pub fn write(
         &self,
-        names: &Names,
+        (names, pythons): (&Names, &Pythons),
         what: What,
         owners: &[Option<OwnerId>],
         profile: &mut Profile,
@@ -279,7 +281,10 @@ impl Stacks {
                 }
                 let process = self.process(key);
                 for word in user.iter().rev() {
-                    names.push(user_place(*word, process), profile, &mut frames);
+                    match pythons.frame(*word, profile) {
+                        Some(frame) => frames.push(frame),
+                        None => names.push(user_place(*word, process), profile, &mut frames),
+                    }
                 }
             }
             if what != What::User {
@@ -382,7 +387,7 @@ mod tests {
         let types = vec![ValueType::samples(), ValueType::cpu()];
         let mut profile = Profile::new(types, Default::default());
         let owners = stacks.owners(&Filter::default(), &mut profile);
-        stacks.write(&Names::default(), What::All, &owners, &mut profile);
+        stacks.write((&Names::default(), &Pythons::default()), What::All, &owners, &mut profile);
         assert_eq!((profile.totals(), profile.sample_count()), (vec![4, 20], 3));
         let mut folded = Vec::new();
         chandra_profile::folded::write(&profile, Default::default(), 0, &mut folded).unwrap();
@@ -418,7 +423,7 @@ mod tests {
         let types = vec![ValueType::new("waits", "count"), ValueType::off_cpu()];
         let mut profile = Profile::new(types, Default::default());
         let owners = stacks.owners(&Filter::default(), &mut profile);
-        stacks.write(&Names::default(), What::Kernel, &owners, &mut profile);
+        stacks.write((&Names::default(), &Pythons::default()), What::Kernel, &owners, &mut profile);
         assert_eq!(profile.totals(), vec![4, 290]);
         let mut folded = Vec::new();
         chandra_profile::folded::write(&profile, Default::default(), 1, &mut folded).unwrap();

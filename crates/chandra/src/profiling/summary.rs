@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chandra_event::cpu_sample::StackEnd;
+use chandra_event::cpu_sample::{PythonEnd, StackEnd};
 use chandra_loader::abi::Counters;
 use chandra_loader::load::Loaded;
 use chandra_loader::{cost, ledger};
@@ -141,7 +141,38 @@ impl Summary {
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
         }
-        text + &self.names() + &self.cost()
+        text + &self.python() + &self.names() + &self.cost()
+    }
+
+    /// What became of frames of Python, where there are any.
+    fn python(&self) -> String {
+        let python = &self.figures.python;
+        let samples = python.samples();
+        if samples == 0 && python.unknown.is_empty() {
+            return String::new();
+        }
+        let mut text = format!("; {samples} samples of Python");
+        let ends = PythonEnd::ALL.iter().zip(python.ends);
+        let is_told = |end| !matches!(end, PythonEnd::None | PythonEnd::Outermost);
+        let broken = ends.filter(|(end, count)| is_told(**end) && *count > 0);
+        let broken: Vec<_> = broken.map(|(end, count)| format!("{count} {}", end.word())).collect();
+        if !broken.is_empty() {
+            text += &format!(" ({})", broken.join(", "));
+        }
+        let further = [
+            (python.gone, "frames whose code was gone"),
+            (python.forbidden, "frames that CAP_SYS_PTRACE is missing for"),
+            (python.misplaced, "stacks that their frames do not fit"),
+            (python.code_reused, "code objects in the place of others"),
+            (python.refused, "code objects or processes without room"),
+        ];
+        for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
+            text += &format!(", {count} {what}");
+        }
+        for (path, why) in &python.unknown {
+            text += &format!(", nothing of {path}: {why}");
+        }
+        text
     }
 
     /// What has names.

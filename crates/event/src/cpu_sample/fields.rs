@@ -28,6 +28,10 @@ crate::record! {
         "Frames of the user's stack";
         "user_end", "USER_END", 16, Wide, Word(sample.user_end.word()),
         "Why the user's stack ends there; `outermost`, `end_of_chain` and `no_user_stack` are whole ones";
+        "python_frames", "PYTHON_FRAMES", 13, Json, Number(sample.python_frames.len() as u64),
+        "Frames of Python code";
+        "python_end", "PYTHON_END", 12, Json, Word(sample.python_end.word()),
+        "Why they end there; `none` where no interpreter is known in the process";
         "stack_bytes", "STACK_BYTES", 11, Json, Number(sample.stack.len() as u64),
         "Bytes of the stack that came along, for want of knowledge in the kernel";
     }

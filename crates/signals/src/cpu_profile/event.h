@@ -11,8 +11,9 @@ enum cpu_profile_kind {
 };
 
 /*
- * Behind it: `kernel_frames` addresses, innermost first; `user_frames` frames (bits 48 to 63: the executable,
- * 0 for none; the rest: the place in it, or the address); and where the walk could not go on for want of
+ * Behind it: `kernel_frames` addresses, innermost first; `python_frames` frames of Python, as in python_types.h;
+ * `user_frames` frames (bits 48 to 63: the executable, 0 for none; the rest: the place in it, or the address);
+ * and where the walk could not go on for want of
  * knowledge, `register_count` registers with `stack_bytes` of the user's stack.
  */
 struct cpu_sample_record {
@@ -30,6 +31,9 @@ struct cpu_sample_record {
 	__u8 user_end; /* enum unwind_end or enum sample_end */
 	__u8 flags;
 	__u8 thread_comm[COMM_BYTES];
+	__u16 python_frames;
+	__u8 python_end; /* enum python_end */
+	__u8 unused[5];
 };
 
 /* Ticks by what became of them. */

@@ -1,6 +1,6 @@
 //! The `cpu_profile` signal: what runs on each CPU when its clock ticks, with stacks.
 
-use chandra_event::cpu_sample::{CPU_SAMPLE, CpuSample, StackEnd, Words};
+use chandra_event::cpu_sample::{CPU_SAMPLE, CpuSample, PythonEnd, StackEnd, Words};
 use chandra_event::process::Comm;
 use chandra_event::record::{Kind, Record};
 use chandra_loader::abi::Process;
@@ -15,7 +15,7 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/cpu_profile.rs"));
 }
 use wire::{CpuSampleRecord, cpu_profile_kind, sample_end, sample_flag};
-pub use wire::{ProfileMapping, ProfiledProcess, TickCounts};
+pub use wire::{ProfileMapping, ProfiledProcess, PythonProcess, TickCounts, python_frame_kind};
 
 /// Kinds of records of this signal.
 pub const KINDS: &[&Kind] = &[&CPU_SAMPLE];
@@ -49,7 +49,13 @@ macro_rules! sample {
             cpu: $record.cpu,
             flags: $record.flags,
             user_end: $record.user_end,
-            counts: [$record.kernel_frames, $record.user_frames, $record.register_count],
+            counts: [
+                $record.kernel_frames,
+                $record.python_frames,
+                $record.user_frames,
+                $record.register_count,
+            ],
+            python_end: $record.python_end,
             stack_bytes: $record.stack_bytes,
         }
         .read($behind, $context)
@@ -68,8 +74,9 @@ pub(crate) struct Sampled<'a> {
     pub cpu: u32,
     pub flags: u8,
     pub user_end: u8,
-    /// Frames of the kernel, of the user, and registers.
-    pub counts: [u16; 3],
+    pub python_end: u8,
+    /// Frames of the kernel, of Python, of the user, and registers.
+    pub counts: [u16; 4],
     pub stack_bytes: u32,
 }
 
@@ -81,7 +88,7 @@ impl Sampled<'_> {
         context: &Context,
     ) -> Result<CpuSample<'a>, DecodeError> {
         let split = Behind::split(behind, self.counts, self.stack_bytes);
-        let Behind { kernel_frames, user_frames, registers, stack } =
+        let Behind { kernel_frames, python_frames, user_frames, registers, stack } =
             split.ok_or(DecodeError::Short(behind.len()))?;
         let has = |flag: u32| u32::from(self.flags) & flag != 0;
         let clock = context.clock.get();
@@ -98,6 +105,8 @@ impl Sampled<'_> {
             is_kernel_truncated: has(sample_flag::SAMPLE_KERNEL_TRUNCATED),
             user_end: stack_end(self.user_end).ok_or(DecodeError::Value("user_end"))?,
             kernel_frames,
+            python_frames,
+            python_end: python_end(self.python_end).ok_or(DecodeError::Value("python_end"))?,
             user_frames,
             registers,
             stack,
@@ -108,23 +117,25 @@ impl Sampled<'_> {
 /// What is behind a record with stacks.
 struct Behind<'a> {
     pub kernel_frames: Words<'a>,
+    pub python_frames: Words<'a>,
     pub user_frames: Words<'a>,
     pub registers: Words<'a>,
     pub stack: &'a [u8],
 }
 
 impl<'a> Behind<'a> {
-    /// So many frames of the kernel, of the user, and registers; then so many bytes of the stack. `None` where
+    /// So many frames of the kernel, of Python, of the user, and registers; then so many bytes of the stack. `None` where
     /// there are not that many.
-    pub fn split(mut rest: &'a [u8], counts: [u16; 3], stack_bytes: u32) -> Option<Self> {
+    pub fn split(mut rest: &'a [u8], counts: [u16; 4], stack_bytes: u32) -> Option<Self> {
         let mut take = |bytes: usize| {
             let (taken, behind) = rest.split_at_checked(bytes)?;
             rest = behind;
             Some(taken)
         };
-        let [kernel, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
+        let [kernel, python, user, registers] = counts.map(|count| usize::from(count) * size_of::<u64>());
         Some(Self {
             kernel_frames: Words::new(take(kernel)?),
+            python_frames: Words::new(take(python)?),
             user_frames: Words::new(take(user)?),
             registers: Words::new(take(registers)?),
             stack: take(usize::try_from(stack_bytes).ok()?)?,
@@ -152,6 +163,11 @@ fn stack_end(number: u8) -> Option<StackEnd> {
         10 => StackEnd::BrokenTable,
         _ => return None,
     })
+}
+
+/// What `enum python_end` means.
+pub(crate) fn python_end(number: u8) -> Option<PythonEnd> {
+    PythonEnd::ALL.get(usize::from(number)).copied()
 }
 
 /// Nothing is there before a clock ticks.

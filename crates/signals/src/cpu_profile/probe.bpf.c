@@ -18,6 +18,9 @@ EXPORT(enum, sample_flag);
 EXPORT(struct, cpu_sample_record);
 EXPORT(struct, profile_mapping);
 EXPORT(struct, profiled_process);
+EXPORT(struct, python_process);
+EXPORT(enum, python_frame_kind);
+EXPORT(enum, python_end);
 EXPORT(struct, tick_counts);
 
 /* Bytes: 32 x CPUs. */
@@ -95,14 +98,17 @@ int sample(struct tick_context *ctx)
 	bpf_core_read(record->thread_comm, sizeof(record->thread_comm), &task->comm);
 	if (!is_user_mode(ctx))
 		read_kernel_stack(ctx, scratch);
-	scratch->end = begin(scratch, read_registers(ctx, task, scratch));
-	if (scratch->end == UNWIND_END_DEPTH)
-		bpf_tail_call(ctx, &walkers, 0);
-	return finish(ctx, scratch);
+	return walk_stacks(ctx, scratch, task, read_registers(ctx, task, scratch));
 }
 
 SEC("perf_event")
 int walk_on(void *ctx)
 {
 	return walk_part(ctx);
+}
+
+SEC("perf_event")
+int walk_python(void *ctx)
+{
+	return python_part(ctx);
 }

@@ -20,7 +20,7 @@ enum wait_reason {
 	REASON_OTHER,
 };
 
-/* Behind it what is behind a cpu_sample_record: frames of the kernel, of the user, registers, a stack. */
+/* Behind it what is behind a cpu_sample_record: frames of the kernel, of Python, of the user, registers, a stack. */
 struct off_cpu_record {
 	__u64 time_ns; /* when it came back, CLOCK_BOOTTIME */
 	struct process process;
@@ -37,6 +37,9 @@ struct off_cpu_record {
 	__u8 user_end; /* enum unwind_end or enum sample_end */
 	__u8 flags;
 	__u8 thread_comm[COMM_BYTES];
+	__u16 python_frames;
+	__u8 python_end; /* enum python_end */
+	__u8 unused[5];
 	__u32 reason;
 	__u32 is_io_wait; /* the scheduler counts it as waiting for a disk */
 };

@@ -261,10 +261,7 @@ static __always_inline int interrupt(void *ctx)
 	    (__u32)BPF_CORE_READ(task, pid) != scratch->record.thread)
 		return 0;
 	scratch->is_pending = false;
-	scratch->end = begin(scratch, read_saved_registers(task, scratch));
-	if (scratch->end == UNWIND_END_DEPTH)
-		bpf_tail_call(ctx, &walkers, 0);
-	return finish(ctx, scratch);
+	return walk_stacks(ctx, scratch, task, read_saved_registers(task, scratch));
 }
 
 /* x86: arch/x86/kernel/irq_work.c. */
@@ -278,4 +275,10 @@ SEC("raw_tp/irq_work_entry")
 int walk_on(void *ctx)
 {
 	return walk_part(ctx);
+}
+
+SEC("raw_tp/irq_work_entry")
+int walk_python(void *ctx)
+{
+	return python_part(ctx);
 }

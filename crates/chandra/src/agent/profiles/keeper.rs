@@ -55,6 +55,12 @@ pub struct Figures {
     pub table_bytes: usize,
     /// Of all signals: names.
     pub names: LibraryFigures,
+    /// Of all signals: frames of Python.
+    pub python_frames: u64,
+    /// Of those, that have no name.
+    pub python_frames_unnamed: u64,
+    /// Of all signals: samples whose frames of Python are not all there, or not where they belong.
+    pub python_stacks_incomplete: u64,
 }
 
 /// One signal's profiles.
@@ -107,6 +113,9 @@ impl Kept {
             table_cpu_ns: of_all.table_cpu_ns,
             table_bytes: of_all.table_bytes,
             names: profiler.library_figures().unwrap_or(figures.names),
+            python_frames: of_all.python.frames,
+            python_frames_unnamed: of_all.python.gone + of_all.python.forbidden,
+            python_stacks_incomplete: of_all.python.incomplete(),
         };
     }
 

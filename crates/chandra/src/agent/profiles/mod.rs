@@ -180,10 +180,8 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     let help = "Profiles that somebody asked for.";
     family(Kind::Counter, "chandra_profile_requests", "", help, |it| it.asked);
     // All signals have the same of these.
-    let Some((_, Figures { keep_cpu_ns, table_cpu_ns, table_bytes, names, .. })) = profiles.first()
-    else {
-        return;
-    };
+    let Some((_, figures)) = profiles.first() else { return };
+    let Figures { keep_cpu_ns, table_cpu_ns, table_bytes, names, .. } = figures;
     let help = "CPU time of keeping profiles: taking samples, building unwind tables, looking for names; what the \
                 probes take is on /signals.";
     let mut cost = out.family(Kind::Counter, "chandra_profile_cpu_seconds", "seconds", help);
@@ -207,4 +205,17 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     let help = "Memory that kept names take.";
     let mut family = out.family(Kind::Gauge, "chandra_profile_name_bytes", "bytes", help);
     family.sample(&[], *bytes as u64);
+    write_python(figures, out);
+}
+
+fn write_python(figures: &Figures, out: &mut Writer<'_>) {
+    let mut count = |name, help, value| {
+        out.family(Kind::Counter, name, "", help).sample(&[], value);
+    };
+    let help = "Frames of Python code in samples.";
+    count("chandra_profile_python_frames", help, figures.python_frames);
+    let help = "Frames of Python code whose name could not be read.";
+    count("chandra_profile_python_frames_unnamed", help, figures.python_frames_unnamed);
+    let help = "Samples whose frames of Python are not all there, or not where they belong.";
+    count("chandra_profile_python_stacks_incomplete", help, figures.python_stacks_incomplete);
 }

@@ -15,9 +15,9 @@ pub struct Sample {
     sample: CpuSample<'static>,
     /// Of a wait.
     wait: Option<OffCpu<'static>>,
-    /// Frames of the kernel, of the user, registers and stack, one after another.
+    /// Frames of the kernel, of Python, of the user, registers and stack, one after another.
     behind: Box<[u8]>,
-    lengths: [usize; 3],
+    lengths: [usize; 4],
     container: Box<str>,
     pod: Box<str>,
     namespace: Box<str>,
@@ -31,11 +31,13 @@ impl Sample {
             Event::OffCpu(wait) => (&wait.sample, Some(wait)),
             _ => return None,
         };
-        let parts = [sample.kernel_frames, sample.user_frames, sample.registers];
+        let parts =
+            [sample.kernel_frames, sample.python_frames, sample.user_frames, sample.registers];
         let parts = parts.map(|words| words.bytes());
         let none = Words::default();
         let bare = CpuSample {
             kernel_frames: none,
+            python_frames: none,
             user_frames: none,
             registers: none,
             stack: &[],
@@ -45,7 +47,7 @@ impl Sample {
         Some(Self {
             sample: bare,
             wait: wait.map(|wait| OffCpu { sample: bare, ..*wait }),
-            behind: [parts[0], parts[1], parts[2], sample.stack].concat().into(),
+            behind: [parts[0], parts[1], parts[2], parts[3], sample.stack].concat().into(),
             lengths: parts.map(<[u8]>::len),
             container: who.container.map_or("", |it| it.name.unwrap_or(it.id)).into(),
             pod: pod.and_then(|pod| pod.name).unwrap_or_default().into(),
@@ -55,7 +57,7 @@ impl Sample {
 
     /// Hands it on.
     pub fn give(&self, profiler: &mut Profiler, node: &str) {
-        let [kernel, user, registers] = self.lengths;
+        let [kernel, python, user, registers] = self.lengths;
         let mut rest = &*self.behind;
         let mut take = |bytes| {
             let (taken, behind) = rest.split_at_checked(bytes).unwrap_or_default();
@@ -64,6 +66,7 @@ impl Sample {
         };
         let sample = CpuSample {
             kernel_frames: Words::new(take(kernel)),
+            python_frames: Words::new(take(python)),
             user_frames: Words::new(take(user)),
             registers: Words::new(take(registers)),
             stack: rest,
