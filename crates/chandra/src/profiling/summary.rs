@@ -162,6 +162,7 @@ impl Summary {
         let further = [
             (python.gone, "frames whose code was gone"),
             (python.forbidden, "frames that CAP_SYS_PTRACE is missing for"),
+            (python.unanswering, "processes whose memory could not be read in time"),
             (python.misplaced, "stacks that their frames do not fit"),
             (python.code_reused, "code objects in the place of others"),
             (python.refused, "code objects or processes without room"),

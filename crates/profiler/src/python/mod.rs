@@ -21,6 +21,7 @@ mod layout;
 pub mod lines;
 mod loops;
 mod merge;
+mod reader;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,10 +37,11 @@ use chandra_symbols::Source;
 use crate::executables::{Executables, Number};
 use crate::kernel::Kernel;
 use crate::memory::{File, Memory, Piece};
-use code::{Code, Places, Signature};
+use code::{Places, Signature};
 use functions::Functions;
 use image::Image;
 use merge::Part;
+use reader::{Answer, Question, Reader};
 
 /// Processes with an interpreter, as many as the probe knows.
 const MAX_PROCESSES: usize = 4096;
@@ -65,6 +67,8 @@ pub struct PythonFigures {
     pub code_read: u64,
     /// Of those, at the address of another one that was known.
     pub code_reused: u64,
+    /// Processes whose memory could not be read in time.
+    pub unanswering: u64,
     /// Samples whose frames do not fit their stack.
     pub misplaced: u64,
     /// Processes and code objects that there was no room for.
@@ -107,9 +111,11 @@ struct Process {
     bias: u64,
     /// Whose memory it has a copy of.
     parent: Option<u32>,
-    memory: Option<fs::File>,
+    memory: Option<Arc<fs::File>>,
     /// It may not be read.
     is_forbidden: bool,
+    /// Reading it did not come to an end in time.
+    is_unanswering: bool,
     codes: HashMap<u64, Known>,
     bytes: usize,
 }
@@ -120,6 +126,7 @@ pub struct Pythons {
     images: HashMap<Number, Option<Arc<Image>>>,
     processes: HashMap<u32, Process>,
     functions: Functions,
+    reader: Reader,
     open: usize,
     bytes: usize,
     figures: PythonFigures,
@@ -209,8 +216,16 @@ impl Pythons {
             return;
         }
         let codes = HashMap::new();
-        let process =
-            Process { image, bias, parent, memory: None, is_forbidden: false, codes, bytes: 0 };
+        let process = Process {
+            image,
+            bias,
+            parent,
+            memory: None,
+            is_forbidden: false,
+            is_unanswering: false,
+            codes,
+            bytes: 0,
+        };
         self.processes.insert(pid, process);
     }
 
@@ -289,42 +304,52 @@ impl Pythons {
 
     /// Reads a code object, unless that was done a moment ago.
     fn look(&mut self, pid: u32, at: u64, now: Instant) {
-        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Some(process) = self.processes.get_mut(&pid).filter(|it| !it.is_unanswering) else {
+            return;
+        };
         let known = process.codes.get_mut(&at);
         if known.as_ref().is_some_and(|known| now.duration_since(known.looked) < BELIEVED) {
             return;
         }
-        let opened;
         let memory = match &process.memory {
-            Some(memory) => memory,
-            None => {
-                let memory = match fs::File::open(format!("/proc/{pid}/mem")) {
-                    Ok(memory) => memory,
-                    Err(error) => {
-                        process.is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
-                        return;
+            Some(memory) => Arc::clone(memory),
+            None => match fs::File::open(format!("/proc/{pid}/mem")) {
+                Ok(memory) => {
+                    let memory = Arc::new(memory);
+                    if self.open < MAX_OPEN {
+                        self.open += 1;
+                        process.memory = Some(Arc::clone(&memory));
                     }
-                };
-                if self.open < MAX_OPEN {
-                    self.open += 1;
-                    process.memory.insert(memory)
-                } else {
-                    opened = memory;
-                    &opened
+                    memory
                 }
-            }
+                Err(error) => {
+                    process.is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+                    return;
+                }
+            },
         };
-        let layout = &process.image.layout;
-        let code_type = process.image.code_type(process.bias);
-        // What is gone was what it was when it was sampled.
-        let Some(signature) = Signature::read(memory, &layout.code, code_type, at) else { return };
-        if let Some(known) = known {
-            known.looked = now;
-            if known.signature == signature {
+        let (signature, code) = match self.reader.ask(Question {
+            memory,
+            code_type: process.image.code_type(process.bias),
+            image: Arc::clone(&process.image),
+            at,
+            known: known.as_ref().map(|known| known.signature),
+        }) {
+            Some(Answer::Read(signature, code)) => (signature, code),
+            Some(Answer::Same) => {
+                if let Some(known) = known {
+                    known.looked = now;
+                }
                 return;
             }
-        }
-        let Some(code) = Code::read(memory, layout, &signature) else { return };
+            // What is gone was what it was when it was sampled.
+            Some(Answer::Nothing) => return,
+            None => {
+                process.is_unanswering = true;
+                self.figures.unanswering += 1;
+                return;
+            }
+        };
         let bytes = size_of::<(u64, Known)>() + code.places.bytes();
         if self.bytes + bytes > MAX_CODE_BYTES {
             self.figures.refused += 1;
@@ -332,6 +357,7 @@ impl Pythons {
         }
         self.figures.code_read += 1;
         let function = self.functions.number(&code.name, &code.file);
+        self.figures.refused += u64::from(function == functions::TOO_MANY);
         self.bytes += bytes;
         process.bytes += bytes;
         let read = Known { signature, function, places: code.places, looked: now };
