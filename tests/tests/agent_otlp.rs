@@ -292,7 +292,7 @@ fn the_variables_of_opentelemetry_are_heard() {
 }
 
 /// The functions of a stack in a profile, from the leaf.
-fn functions<'a>(dictionary: &'a ProfilesDictionary, stack: i32) -> Vec<&'a str> {
+fn functions(dictionary: &ProfilesDictionary, stack: i32) -> Vec<&str> {
     let locations = dictionary.stack_table[stack as usize].location_indices.iter();
     let lines = locations.flat_map(|index| &dictionary.location_table[*index as usize].lines);
     let functions = lines.map(|line| &dictionary.function_table[line.function_index as usize]);

@@ -53,7 +53,9 @@ fn measure(name: &str, group_by: u32, share: Share, act: fn()) -> u64 {
 fn main() {
     let seldom = Share::OneIn(NonZeroU32::new(256).unwrap());
     let by_pid = group_field::GROUP_PID;
-    let cases: [(&str, &str, u32, Share, fn()); 7] = [
+    /// What it is called, of which signal, grouped by what, how it is told, and what makes facts.
+    type Case = (&'static str, &'static str, u32, Share, fn());
+    let cases: [Case; 7] = [
         ("file_open: told", "file_open", 0, Share::ALL, opens),
         ("file_open: one in 256", "file_open", 0, seldom, opens),
         ("file_open: counted in the ledger", "file_open", 0, Share::Counted, opens),

@@ -129,7 +129,7 @@ impl Code<'_> {
         }
         self.rows(self.relocated.iter().copied(), &mut longest);
         let is_table = longest.words.len() >= INSTRUCTIONS;
-        is_table.then_some(longest.words).unwrap_or_default()
+        if is_table { longest.words } else { Vec::new() }
     }
 
     fn rows(&self, words: impl Iterator<Item = (u64, u64)>, longest: &mut Row) {
