@@ -53,6 +53,8 @@ pub struct Process {
     pub exe: Option<String>,
     /// Its parent, if that can be seen.
     pub parent: Option<Parent>,
+    /// Its threads.
+    pub threads: Vec<u64>,
 }
 
 /// What the kernel calls this host.
@@ -93,6 +95,7 @@ impl Process {
             cgroup_hierarchy,
             exe: exe(pid),
             parent: Parent::of(stat[1].parse().unwrap()),
+            threads: threads(pid),
         }
     }
 
@@ -112,6 +115,11 @@ impl Process {
         let hierarchy = Some(self.cgroup_hierarchy).filter(|hierarchy| *hierarchy != 0);
         record.is_optional(&format!("{object}.cgroup_hierarchy"), hierarchy);
         compare_start(record, object, self.start_ticks);
+        // Not known of what nobody's thread did.
+        let thread = record.take(&format!("{object}.thread_id")).and_then(|it| it.as_u64());
+        if thread.is_some_and(|thread| !self.threads.contains(&thread)) {
+            record.problem(format!("{thread:?} is none of its threads {:?}", self.threads));
+        }
         if object == "process" {
             self.compare_identity(record);
         }
@@ -145,6 +153,11 @@ impl Parent {
         let comm = comm.trim_end_matches('\n').to_owned();
         Some(Self { comm, exe: exe(pid), start_ticks: stat.get(19)?.parse().ok()? })
     }
+}
+
+fn threads(pid: u32) -> Vec<u64> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// What a process runs, without its mark of deletion.

@@ -260,7 +260,9 @@ fn metrics_levels() {
                 let (name, _) = line
                     .strip_prefix("chandra_metrics_series{family=\"chandra_")?
                     .split_once('"')?;
-                name.ends_with("_seconds").then(|| name.to_owned())
+                // Of containers with limits, whoever runs them.
+                let is_of_cpu = name.starts_with("cpu_");
+                (name.ends_with("_seconds") && !is_of_cpu).then(|| name.to_owned())
             };
             text.lines().filter_map(of).collect::<Vec<_>>()
         },

@@ -23,7 +23,7 @@ const GOOD: &str = "\
   priority: WARNING
 - rule: Opened
   desc: It needs what is not captured.
-  condition: evt.type = read and fd.uid = shadow
+  condition: evt.type = read and thread.cgroups = shadow
   output: Opened
   priority: INFO
   skip-if-unknown-filter: true
@@ -114,7 +114,7 @@ fn check_says_what_is_wrong_where_and_what_to_do_and_fails() {
     assert_eq!((code, err.as_str()), (0, ""));
     let expected = "\
         events: execve (1 rule)\n\
-        left out: Opened: no event that is captured answers fd.uid; none of its events is captured: read\n\
+        left out: Opened: no event that is captured answers thread.cgroups: Falco writes a path for each controller; records carry the id of one cgroup; none of its events is captured: read\n\
         1 file: 3 rules, 1 of them off and 1 left out; 0 errors, 0 warnings\n";
     assert_eq!(out, expected);
 
@@ -146,7 +146,7 @@ fn what_cannot_be_answered_is_an_error_or_is_left_out() {
     let file = folder.file("r.yaml", &GOOD.replace("  skip-if-unknown-filter: true\n", ""));
     let (code, out, _) = chandra(&["rules", "check", &file]);
     assert_eq!(code, 1);
-    assert!(out.contains("no event that is captured answers fd.uid"), "{out}");
+    assert!(out.contains("no event that is captured answers thread.cgroups"), "{out}");
     assert!(out.contains("none of its events is captured: read"), "{out}");
     let (code, out, _) = chandra(&["rules", "check", "--leave-out", &file]);
     assert_eq!(code, 0);

@@ -287,8 +287,10 @@ fn hooks_that_are_taken_away_see_nothing_until_they_are_attached_anew() {
     if !come_back(&loaded) {
         return;
     }
+    // To ask for the kernel's version may take an open, too.
+    let before = counted(&loaded);
     open(1000);
-    assert_eq!(counted(&loaded), 1000);
+    assert_eq!(counted(&loaded), before + 1000);
     for _ in 0..3 {
         drop(loaded.take_hooks());
         let before = balanced(&loaded).seen;

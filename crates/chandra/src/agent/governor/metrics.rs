@@ -22,6 +22,9 @@ pub fn write(signals: &[(&str, Standing)], out: &mut Writer<'_>) {
     for (signal, standing) in signals {
         one_in.sample(&[("signal", signal)], u64::from(standing.one_in()));
     }
+    if signals.iter().all(|(_, standing)| standing.steps.is_empty()) {
+        return;
+    }
     let help = "Steps of the governor: how much of a signal was told before, and after.";
     let mut steps = out.family(Kind::Counter, "chandra_governor_steps", "", help);
     for (signal, standing) in signals {
