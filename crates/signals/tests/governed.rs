@@ -216,28 +216,32 @@ fn waits_for_a_processor_that_are_counted_stand_for_all() {
     };
     let ((mut near, mut to_near), (mut far, mut to_far)) =
         (std::io::pipe().unwrap(), std::io::pipe().unwrap());
-    let ends = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ends.load(Ordering::Relaxed) {
-                far.read_exact(&mut [0]).unwrap();
-                to_near.write_all(&[0]).unwrap();
-            }
-        });
-        let before = (came(), histogram(&loaded, 0).count);
-        for turn in 1..=TURNS {
-            ends.store(turn == TURNS, Ordering::Relaxed);
-            to_far.write_all(&[0]).unwrap();
-            near.read_exact(&mut [0]).unwrap();
-            // Both threads are there still when it is looked how often they came.
-            if turn == TURNS - 1 {
-                let (truth, estimate) = (came() - before.0, histogram(&loaded, 0).count - before.1);
-                assert!(truth > TURNS, "{truth} in {TURNS} turns");
-                assert!(is_near(estimate, truth), "{estimate} of {truth}");
-            }
+    let answering = std::thread::spawn(move || {
+        while far.read_exact(&mut [0]).is_ok() {
+            to_near.write_all(&[0]).unwrap();
         }
     });
+    let before = (came(), histogram(&loaded, 0).count);
+    for _ in 0..TURNS {
+        to_far.write_all(&[0]).unwrap();
+        near.read_exact(&mut [0]).unwrap();
+    }
+    // Both threads are there still.
+    let (truth, estimate) = (came() - before.0, histogram(&loaded, 0).count - before.1);
+    assert!(truth > TURNS, "{truth} in {TURNS} turns");
+    assert!(is_near(estimate, truth), "{estimate} of {truth}");
+    drop(to_far);
+    answering.join().unwrap();
     assert!(balanced(&loaded).sampled_out > TURNS / 3);
+}
+
+/// Ends a flood, also where the test stops first.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Whatever is decided while facts come, each is in the books once.
@@ -255,6 +259,7 @@ fn books_balance_while_the_share_changes_in_a_flood() {
             }
             opens
         });
+        let ending = Ending(&ends);
         for round in 0..200_u32 {
             let share = match round % 10 {
                 9 => Share::Counted,
@@ -264,7 +269,7 @@ fn books_balance_while_the_share_changes_in_a_flood() {
             std::thread::sleep(Duration::from_millis(5));
             balanced(&loaded);
         }
-        ends.store(true, Ordering::Relaxed);
+        drop(ending);
         flood.join().unwrap()
     });
     let books = balanced(&loaded);
