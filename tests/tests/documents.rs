@@ -39,7 +39,9 @@ pages! {
     opentelemetry "docs/guides/opentelemetry.md";
     profiling "docs/guides/profiling.md";
     rules "docs/guides/rules.md";
+    top "docs/guides/top.md";
     tracing "docs/guides/tracing.md";
+    budgets "docs/concepts/budgets.md";
 }
 
 /// Pages below this folder, by their paths from the root.
