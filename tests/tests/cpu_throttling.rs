@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chandra_tests::agent::Agent;
 use chandra_tests::cgroup;
-use chandra_tests::containerd::{Container, Containerd, Pod};
+use chandra_tests::containerd::{Containerd, Pod};
 use chandra_tests::http::get_as;
 use chandra_tests::needs_containerd;
 use chandra_tests::patience::wait_for;
@@ -45,10 +45,9 @@ fn a_container_at_its_cpu_limit_is_told_of_as_the_kernel_has_it() {
     let agent = Agent::start(&["--cri-socket", &socket]);
     agent.wait_until_ready();
     let pod = Pod { host_network: true, ..Pod::named("busy") };
-    let sandbox = cri.run_pod(&pod);
     // Busy until it is told to stop, and then at rest, so that what the kernel says stays.
     let script = "while [ ! -e /rest ]; do :; done; exec sleep 1000";
-    let id = cri.run(&sandbox, &pod, &Container::named("app", &["/bin/sh", "-c", script]));
+    let id = cri.run_script(&pod, script);
     let folder = limited(&format!("{}/{id}", cri.cgroup_of(&pod)));
     wait_for("a throttled container", || (stat(&folder, "nr_throttled")? >= 10).then_some(()));
     cri.execute(&id, &["/bin/sh", "-c", ": > /rest"]);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 use chandra_tests::agent::Agent;
-use chandra_tests::containerd::{Container, Containerd, Pod};
+use chandra_tests::containerd::{Containerd, Pod};
 use chandra_tests::failure::fails;
 use chandra_tests::http::get_as;
 use chandra_tests::patience::wait_for;
@@ -27,12 +27,11 @@ fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
     let agent = Agent::start(&[&signals[..], &levels].concat());
     agent.wait_until_ready();
     let pod = Pod { host_network: true, ..Pod::named("counted") };
-    let sandbox = cri.run_pod(&pod);
     // It lives until the agent knows its name, then 500 times sets its mask, by three calls each time, and
     // looks for what is not there.
     let script = "while [ ! -e /go ]; do sleep 0.05; done; i=0; \
         while [ $i -lt 500 ]; do umask 022; [ -e /nowhere ]; i=$((i+1)); done";
-    let id = cri.run(&sandbox, &pod, &Container::named("app", &["/bin/sh", "-c", script]));
+    let id = cri.run_script(&pod, script);
     let of_pod = ["namespace=\"test\"", "pod=\"counted\""];
     let faults = || sum(&agent, "chandra_page_faults_total", &of_pod);
     wait_for("faults of the pod", || (faults() > 0.0).then_some(()));

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use chandra_tests::actor::Actor;
 use chandra_tests::agent::Agent;
-use chandra_tests::containerd::{Container, Containerd, Pod};
+use chandra_tests::containerd::{Containerd, Pod};
 use chandra_tests::http::get_as;
 use chandra_tests::oom::{self, Limited};
 use chandra_tests::patience::wait_for;
@@ -52,11 +52,10 @@ fn kills_are_counted_by_pod_without_being_asked_for() {
     let agent = Agent::start(&["--cri-socket", &socket]);
     agent.wait_until_ready();
     let pod = Pod { host_network: true, ..Pod::named("hungry") };
-    let sandbox = cri.run_pod(&pod);
     // A shell's own variable that doubles until there is no room for it.
     let script =
         "while [ ! -e /go ]; do sleep 0.05; done; x=0123456789abcdef; while :; do x=$x$x; done";
-    let id = cri.run(&sandbox, &pod, &Container::named("app", &["/bin/sh", "-c", script]));
+    let id = cri.run_script(&pod, script);
     oom::limit(&format!("{}/{id}", cri.cgroup_of(&pod)), LIMIT_BYTES);
     cri.execute(&id, &["/bin/sh", "-c", ": > /go"]);
     wait_for("the end of the container", || cri.exit_code(&id));

@@ -121,6 +121,18 @@ fn push_scaled(value: u64, scale: &Scale, limit: u128, out: &mut String) {
     }
 }
 
+/// A count for people: `1234`, `123k`, `12M`.
+pub fn short(number: u64) -> String {
+    let (mut number, mut unit) = (number, "");
+    for larger in ["k", "M", "G", "T"] {
+        if number < 100_000 {
+            break;
+        }
+        (number, unit) = (number / 1_000, larger);
+    }
+    format!("{number}{unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +189,11 @@ mod tests {
         let mut out = String::new();
         Unit::Nanoseconds.push_exact(1_234_567, &mut out);
         assert_eq!(out, "1234567ns");
+    }
+
+    #[test]
+    fn large_numbers_are_short() {
+        let numbers = [0, 99_999, 100_000, 123_456_789, u64::MAX].map(short);
+        assert_eq!(numbers, ["0", "99999", "100k", "123M", "18446744T"]);
     }
 }

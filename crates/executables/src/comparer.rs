@@ -1,6 +1,7 @@
 //! The thread that compares, and how long one waits for it.
 //!
-//! Whoever asks waits for a bounded time ([`Patience`]), and not at all while an answer is overdue. What comes late is remembered for what the process does later, and counted.
+//! Whoever asks waits for a bounded time ([`Patience`]), and not at all while an answer is overdue. What comes late
+//! is remembered for what the process does later, and counted.
 
 use std::collections::HashMap;
 use std::io;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use chandra_event::text::escape;
-use chandra_event::unit::Unit;
+use chandra_event::unit::{Unit, short};
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -97,18 +97,6 @@ impl Value {
             | Self::Microseconds(number) => Some(*number),
         }
     }
-}
-
-/// `1234`, `123k`, `12M`.
-fn short(number: u64) -> String {
-    let (mut number, mut unit) = (number, "");
-    for larger in ["k", "M", "G", "T"] {
-        if number < 100_000 {
-            break;
-        }
-        (number, unit) = (number / 1_000, larger);
-    }
-    format!("{number}{unit}")
 }
 
 #[cfg(test)]

@@ -208,6 +208,12 @@ impl Cri {
         self.on("RuntimeService/StartContainer", id);
     }
 
+    /// Runs a pod whose one container `app` runs a shell's script, and gives the container's id.
+    pub fn run_script(&self, pod: &Pod, script: &str) -> String {
+        let sandbox_id = self.run_pod(pod);
+        self.run(&sandbox_id, pod, &Container::named("app", &["/bin/sh", "-c", script]))
+    }
+
     /// Makes and starts a container, and gives its id.
     pub fn run(&self, sandbox_id: &str, pod: &Pod, container: &Container) -> String {
         let id = self.create(sandbox_id, pod, container);

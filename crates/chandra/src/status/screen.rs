@@ -4,6 +4,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use chandra_event::unit::short;
+
 use super::overview::{Overview, SignalRow};
 use crate::observe::status::go_duration;
 
@@ -93,18 +95,6 @@ fn fit(line: &str) -> String {
     }
 }
 
-/// `1234`, `123k`, `12M`.
-fn short(number: u64) -> String {
-    let (mut number, mut unit) = (number, "");
-    for larger in ["k", "M", "G", "T"] {
-        if number < 100_000 {
-            break;
-        }
-        (number, unit) = (number / 1_000, larger);
-    }
-    format!("{number}{unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -138,11 +128,5 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         assert_eq!(text.lines().last(), Some("and 38 more: chandra status -o json"));
-    }
-
-    #[test]
-    fn large_numbers_are_short() {
-        let numbers = [0, 99_999, 100_000, 123_456_789, u64::MAX].map(short);
-        assert_eq!(numbers, ["0", "99999", "100k", "123M", "18446744T"]);
     }
 }
