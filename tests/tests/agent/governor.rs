@@ -1,0 +1,207 @@
+//! The governor: a signal that costs more than it may is told in part, then counted only, then detached, and tried
+//! again; what identity and rules live from is told whole. That sums stay right meanwhile is proven beside the
+//! probes (`crates/signals/tests/governed.rs`).
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use chandra_tests::agent::{self, Agent};
+use chandra_tests::failure::fails;
+use chandra_tests::flows::Observed;
+use chandra_tests::needs;
+use chandra_tests::patience::wait_for;
+use chandra_tests::record::Record;
+use chandra_tests::scratch::Scratch;
+
+/// A program that opens a file as fast as it can, from when it is let go until its end.
+struct Flood(Child);
+
+impl Flood {
+    fn compiled(scratch: &Scratch) -> PathBuf {
+        let program = scratch.at("open_flood");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/open_flood.c");
+        let mut compiler = Command::new("cc");
+        assert!(
+            compiler.arg("-O2").arg("-o").arg(&program).arg(source).status().unwrap().success()
+        );
+        program
+    }
+
+    /// One that waits still. It goes before others, so that it is a flood on a busy machine, too.
+    fn waiting(program: &Path, file: &Path) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "read go && exec nice -n -10 \"$0\" \"$1\""]).arg(program).arg(file);
+        Self(shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn go(&mut self) {
+        self.0.stdin.take().unwrap().write_all(b"\n").unwrap();
+    }
+
+    fn start(program: &Path, file: &Path) -> Self {
+        let mut flood = Self::waiting(program, file);
+        flood.go();
+        flood
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it. How often it opened the file.
+    fn stop(mut self) -> u64 {
+        let pid = self.pid().to_string();
+        wait_for("a flood that has begun", || catches_terminate(&pid).then_some(()));
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut said = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(self.0.wait().unwrap().success());
+        said.trim().parse().unwrap()
+    }
+}
+
+/// Until it does, SIGTERM kills it without a word.
+fn catches_terminate(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> (15 - 1) & 1 == 1
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn rung(agent: &Agent) -> String {
+    agent.signal("file_open").text("governor.rung").unwrap().to_owned()
+}
+
+fn ledger(agent: &Agent, signal: &str, name: &str) -> u64 {
+    agent.signal(signal).number(&format!("ledger.{name}")).unwrap()
+}
+
+/// Steps of the governor by the metric.
+fn steps(agent: &Agent, from: &str, to: &str) -> u64 {
+    let labels = format!("signal=\"file_open\",from=\"{from}\",to=\"{to}\"");
+    agent.metric(&format!("chandra_governor_steps_total{{{labels}}}"))
+}
+
+#[test]
+fn what_sampling_does_not_help_is_counted_then_detached_and_tried_again() {
+    needs!("root", "cc");
+    let scratch = Scratch::new();
+    let (flooding, file) = (Flood::compiled(&scratch), scratch.at("flooded"));
+    fs::write(&file, "").unwrap();
+    // Next to nothing: even what is left out costs more.
+    let arguments = ["--signals", "process,file_open", "--cpu-budget", "file_open=0.0001%"];
+    let arguments = [&arguments[..], &["--cpu-budget-window", "100ms"]].concat();
+    let observed = Observed::start(&arguments);
+    let agent = &observed.agent;
+    agent.wait_until_ready();
+    let flood = Flood::start(&flooding, &file);
+    let step = |from: &str, to: &str| {
+        wait_for(&format!("the step from {from} to {to}"), || {
+            assert_eq!(ledger(agent, "file_open", "imbalance"), 0);
+            (steps(agent, from, to) > 0).then_some(())
+        });
+    };
+    step("1/256", "counted");
+    step("counted", "detached");
+    // While it stays detached nothing is seen.
+    let taken = || agent.signal("file_open").number("governor.steps").unwrap();
+    wait_for("nothing that is seen between two looks", || {
+        let (steps, seen) = (taken(), ledger(agent, "file_open", "seen"));
+        let is_detached = rung(agent) == "detached";
+        (0..100_000).for_each(|_| std::hint::spin_loop());
+        let (seen_then, steps_then) = (ledger(agent, "file_open", "seen"), taken());
+        (is_detached && steps == steps_then && seen == seen_then).then_some(())
+    });
+    assert_eq!(agent.metric("chandra_signal_sampling_one_in{signal=\"file_open\"}"), 0);
+    step("detached", "counted");
+    let (tried, seen) = (steps(agent, "detached", "counted"), ledger(agent, "file_open", "seen"));
+    wait_for("another trial, in which it sees", || {
+        let tried_again = steps(agent, "detached", "counted") > tried;
+        (tried_again && ledger(agent, "file_open", "seen") > seen).then_some(())
+    });
+    assert!(ledger(agent, "file_open", "aggregated") > 0, "they were counted");
+    flood.stop();
+    let process = agent.signal("process");
+    assert_eq!(process.text("governor.role"), Some("exempt"), "identity lives from it");
+    assert_eq!(process.number("ledger.sampled_out"), Some(0), "{process:?}");
+    let signal = agent.signal("file_open");
+    assert_eq!(signal.text("verdict"), Some("active"), "{signal:?}");
+    // Each step was an event.
+    let lines = observed.printed(&["observe", "agent-events", "-o", "json"]);
+    let told = lines.lines().filter_map(|line| {
+        let event = Record::parse(line);
+        let is_step = event.text("agent_event.unknown.type") == Some("signal_governor");
+        is_step.then(|| Record::parse(event.text("agent_event.unknown.notification").unwrap()))
+    });
+    let told: Vec<_> = told
+        .map(|step| {
+            assert_eq!(step.text("signal"), Some("file_open"), "{step:?}");
+            ["from", "to"].map(|end| step.text(end).unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(told[0][0], "all", "{told:?}");
+    assert!(told.windows(2).all(|pair| pair[0][1] == pair[1][0]), "one after another: {told:?}");
+    assert!(told.contains(&["detached", "counted"].map(str::to_owned)), "{told:?}");
+    let outcome = observed.agent.stop();
+    let says = |words: &str| outcome.messages.iter().any(|line| line.contains(words));
+    assert!(says("its facts are only counted"), "{:#?}", outcome.messages);
+    assert!(says("its hooks are detached"), "{:#?}", outcome.messages);
+}
+
+#[test]
+fn what_rules_live_from_is_told_whole_and_that_it_costs_too_much_is_said() {
+    needs!("root", "cc");
+    let scratch = Scratch::new();
+    let (flooding, file, rules) =
+        (Flood::compiled(&scratch), scratch.at("flooded"), scratch.at("rules.yaml"));
+    fs::write(&file, "").unwrap();
+    let condition = format!("evt.type = openat and fd.name = {}", file.display());
+    let rule = format!(
+        "- rule: Opened\n  desc: d\n  output: o\n  priority: INFO\n  condition: {condition}\n"
+    );
+    fs::write(&rules, rule).unwrap();
+    let rules = ["--rules", rules.to_str().unwrap(), "--cpu-budget-window", "100ms"];
+    let agent = Agent::start(&[&rules[..], &["--cpu-budget", "0.001%"]].concat());
+    agent.wait_until_ready();
+    let flood = Flood::start(&flooding, &file);
+    wait_for("the warning", || {
+        let messages = agent.messages();
+        let mut lines = messages.iter().filter(|line| line.contains("signal file_open costs"));
+        lines
+            .any(|line| line.contains("told whole all the same, because rules need it"))
+            .then_some(())
+    });
+    flood.stop();
+    let signal = agent.signal("file_open");
+    assert_eq!(signal.text("governor.role"), Some("exempt"), "{signal:?}");
+    assert_eq!(signal.text("governor.rung"), Some("all"), "{signal:?}");
+    assert_eq!(signal.number("ledger.sampled_out"), Some(0), "{signal:?}");
+    agent.stop();
+    // Unless somebody says so.
+    let agent = Agent::start(&[&rules[..], &["--cpu-budget", "file_open=0.001%"]].concat());
+    agent.wait_until_ready();
+    let messages = agent.messages();
+    let warning =
+        "warning: rules need signal file_open, and --cpu-budget file_open=… lets it be sampled";
+    assert!(messages.iter().any(|line| line.starts_with(warning)), "{messages:#?}");
+    assert_eq!(agent.signal("file_open").text("governor.role"), Some("governed"));
+    agent.stop();
+}
+
+#[test]
+fn a_budget_that_cannot_be_is_refused_with_what_can() {
+    let refused = |option: &str, value: &str, words: &[&str]| {
+        fails(&mut agent::command(&[option, value]), 2, "filters", words);
+    };
+    refused("--cpu-budget", "0", &["--cpu-budget 0", "file_open=0.5%"]);
+    refused("--cpu-budget", "process=5%", &["process", "told in part", "file_open"]);
+    refused("--cpu-budget-window", "1ms", &["1ms", "100ms"]);
+}

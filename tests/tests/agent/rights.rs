@@ -1,0 +1,148 @@
+//! What an agent may still do once it watches: by what the kernel says of each of its threads.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use chandra_tests::agent::{self, Agent};
+use chandra_tests::launch;
+use chandra_tests::needs;
+use chandra_tests::patience::wait_for;
+use chandra_tests::scratch::Scratch;
+
+/// Bits of capabilities(7).
+const CAP_DAC_OVERRIDE: u8 = 1;
+const CAP_DAC_READ_SEARCH: u8 = 2;
+const CAP_NET_ADMIN: u8 = 12;
+const CAP_SYS_PTRACE: u8 = 19;
+const CAP_SYS_ADMIN: u8 = 21;
+const CAP_SYSLOG: u8 = 34;
+const CAP_PERFMON: u8 = 38;
+const CAP_BPF: u8 = 39;
+
+/// What any agent goes on with, where it was given all.
+const ALWAYS: [u8; 6] =
+    [CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYSLOG, CAP_BPF];
+
+fn set(bits: &[u8]) -> u64 {
+    bits.iter().map(|bit| 1 << bit).sum()
+}
+
+/// The lines of `/proc/PID/task/TID/status`.
+fn status(path: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(path).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+}
+
+fn capabilities(status: &BTreeMap<String, String>, name: &str) -> u64 {
+    u64::from_str_radix(&status[name], 16).unwrap()
+}
+
+/// Every thread of the agent has this permitted at most and cannot get more; those that are named have their own.
+fn assert_holds(agent: &Agent, expected: u64, others: &[(&str, u64)]) {
+    let mut threads = 0;
+    for entry in fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap() {
+        let status = status(&entry.unwrap().path().join("status").display().to_string());
+        let name = &status["Name"];
+        let own = others.iter().find(|(thread, _)| thread == name);
+        let expected = own.map_or(expected, |(_, set)| *set);
+        for (set, expected) in [
+            ("CapPrm", expected),
+            ("CapEff", expected),
+            ("CapBnd", expected),
+            ("CapInh", 0),
+            ("CapAmb", 0),
+        ] {
+            assert_eq!(capabilities(&status, set), expected, "{set} of the thread {name}");
+        }
+        assert_eq!(status["NoNewPrivs"], "1", "of the thread {name}");
+        threads += 1;
+    }
+    assert!(threads > 3, "{threads} threads");
+}
+
+#[test]
+fn an_agent_gives_up_what_it_needed_to_attach() {
+    needs!("root");
+    assert_eq!(capabilities(&status("/proc/self/status"), "CapEff") & set(&ALWAYS), set(&ALWAYS));
+    let agent = Agent::start_printing(&[
+        "--signals",
+        "process,cgroup,tcp,cpu_profile,off_cpu",
+        "--rules",
+        "default",
+    ]);
+    agent.wait_until_ready();
+    // The clock goes on for processors that come, for which there are no events yet.
+    let of_clock = set(&[CAP_PERFMON, CAP_SYS_ADMIN]);
+    let of_reader = set(&[CAP_DAC_READ_SEARCH]);
+    assert_holds(&agent, set(&ALWAYS), &[("sampling", of_clock), ("rules", of_reader)]);
+    // What is left is enough for what comes later.
+    wait_for("the cost of a program", || {
+        let signal = agent.signal("process");
+        let programs = signal.at("programs")?.as_array()?.clone();
+        programs.iter().any(|program| program["run_count"].as_u64() > Some(0)).then_some(())
+    });
+    assert!(
+        !agent.messages().iter().any(|line| line.starts_with("warning: ")),
+        "{:#?}",
+        agent.messages()
+    );
+    agent.stop();
+}
+
+#[test]
+fn one_that_writes_files_may_write_them_anywhere() {
+    needs!("root");
+    let scratch = Scratch::new();
+    let folder = scratch.at("of-another");
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::chown(&folder, Some(1234), Some(1234)).unwrap();
+    let file = folder.join("flows.json");
+    let agent = Agent::start(&[
+        "--signals",
+        "tcp",
+        "--identity",
+        "off",
+        "--export-file-path",
+        file.to_str().unwrap(),
+    ]);
+    let with_files =
+        [CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYSLOG, CAP_BPF];
+    assert_holds(&agent, set(&with_files), &[]);
+    wait_for("flows in the file", || {
+        agent.get("/healthz");
+        fs::metadata(&file).is_ok_and(|file| file.len() > 0).then_some(())
+    });
+    agent.stop();
+}
+
+#[test]
+fn one_that_may_attach_hooks_again_keeps_what_that_takes() {
+    needs!("root");
+    for (budget, keeps) in [("1%", true), ("off", false)] {
+        let arguments = ["--signals", "file_io", "--identity", "off", "--cpu-budget", budget];
+        let agent = Agent::start(&arguments);
+        agent.wait_until_ready();
+        let own = status(&format!("/proc/{}/status", agent.pid()));
+        let kept = capabilities(&own, "CapEff") & set(&[CAP_PERFMON]) != 0;
+        assert_eq!(kept, keeps, "{budget}");
+        agent.stop();
+    }
+}
+
+#[test]
+fn nothing_comes_to_it_that_it_was_not_given() {
+    needs!("root");
+    let given = [CAP_BPF, CAP_PERFMON];
+    let others: Vec<u8> = (0..=40).filter(|bit| !given.contains(bit)).collect();
+    let mut command = agent::command(&["--http", "127.0.0.1:0", "--signals", "process,tcp"]);
+    launch::without_capabilities(&mut command, Vec::leak(others));
+    let agent = Agent::start_command(&mut command);
+    agent.wait_until_ready();
+    let own = status(&format!("/proc/{}/status", agent.pid()));
+    // Without CAP_SETPCAP the bounding set stays; no program that it executes can use it.
+    assert_eq!(capabilities(&own, "CapEff"), set(&[CAP_BPF]));
+    assert_eq!(capabilities(&own, "CapPrm"), set(&[CAP_BPF]));
+    assert_eq!((capabilities(&own, "CapBnd"), own["NoNewPrivs"].as_str()), (set(&given), "1"));
+    agent.stop();
+}

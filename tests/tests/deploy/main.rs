@@ -1,0 +1,14 @@
+//! From zero to a running agent: installation, doctor, documents.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+
+mod doctor;
+mod doctor_causes;
+mod doctor_surroundings;
+mod documents;
+mod image;
+mod install;
+mod installed;
+mod monitoring;
+mod packages;
+mod shells;

@@ -1,0 +1,65 @@
+//! What the kernel counts by cgroup is told by pod, as much as the kernel itself has of the pod's process.
+
+use chandra_tests::agent::Agent;
+use chandra_tests::containerd::{Containerd, Pod};
+use chandra_tests::failure::fails;
+use chandra_tests::http::get_as;
+use chandra_tests::patience::wait_for;
+use chandra_tests::{agent, needs_containerd};
+
+/// The sum of the samples of a family whose labels have all of these texts.
+fn sum(agent: &Agent, family: &str, labels: &[&str]) -> f64 {
+    let text = get_as(agent.address(), "/metrics", "text/plain").1;
+    let samples = text.lines().filter_map(|line| line.strip_prefix(family)?.rsplit_once(' '));
+    let its = samples.filter(|(found, _)| labels.iter().all(|label| found.contains(label)));
+    its.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+}
+
+#[test]
+fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
+    needs_containerd!();
+    let containerd = Containerd::start();
+    let cri = containerd.cri();
+    let socket = containerd.socket().display().to_string();
+    let signals = ["--signals", "process,cgroup,page_fault,system_call_count"];
+    let levels = ["--kernel-metrics-levels", "pod", "--cri-socket", &socket];
+    let agent = Agent::start(&[&signals[..], &levels].concat());
+    agent.wait_until_ready();
+    let pod = Pod { host_network: true, ..Pod::named("counted") };
+    // It lives until the agent knows its name, then 500 times sets its mask, by three calls each time, and
+    // looks for what is not there.
+    let script = "while [ ! -e /go ]; do sleep 0.05; done; i=0; \
+        while [ $i -lt 500 ]; do umask 022; [ -e /nowhere ]; i=$((i+1)); done";
+    let id = cri.run_script(&pod, script);
+    let of_pod = ["namespace=\"test\"", "pod=\"counted\""];
+    let faults = || sum(&agent, "chandra_page_faults_total", &of_pod);
+    wait_for("faults of the pod", || (faults() > 0.0).then_some(()));
+    cri.execute(&id, &["/bin/sh", "-c", ": > /go"]);
+    wait_for("the end of the container", || cri.exit_code(&id));
+    let family = "chandra_system_call_duration_seconds_count";
+    let calls = |call: &str| sum(&agent, family, &[of_pod[0], of_pod[1], call]);
+    let masks = wait_for("each call", || {
+        let masks = calls("call=\"umask\"");
+        (masks >= 1500.0).then_some(masks)
+    });
+    // The runtime sets it, too, where it starts a program in the container.
+    assert!((1500.0..1520.0).contains(&masks), "{masks}");
+    let not_there = [of_pod[0], of_pod[1], "errno=\"ENOENT\""];
+    let errors = sum(&agent, "chandra_system_call_errors_total", &not_there);
+    assert!(errors >= 500.0, "{errors}");
+    let signals = ["page_fault", "system_call_count"];
+    for signal in signals {
+        assert_eq!(agent.signal(signal).number("ledger.imbalance"), Some(0), "{signal}");
+    }
+    agent.stop();
+}
+
+#[test]
+fn a_level_that_cannot_be_is_refused_with_those_that_can() {
+    let refused = |value: &str, words: &[&str]| {
+        let mut command = agent::command(&["--kernel-metrics-levels", value]);
+        fails(&mut command, 2, "filters", words);
+    };
+    refused("page_fault=pods", &["page_fault=pods", "node, namespace, workload or pod"]);
+    refused("block_io=pod", &["block_io=pod", "counts by cgroup", "page_fault"]);
+}
