@@ -41,6 +41,13 @@ elif what == "far":
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     server = tcp(socket.AF_INET, ("127.0.0.1", 0)); server.listen()
     os.dup2(server.fileno(), 2000); server.close()
+elif what == "crowded":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    null = os.open("/dev/null", os.O_RDONLY)
+    for descriptor in range(10, 1100):
+        os.dup2(null, descriptor)
+    server = tcp(socket.AF_INET, ("127.0.0.1", 0)); server.listen()
+    os.dup2(server.fileno(), 2000); server.close()
 elif what == "passed":
     # One end gets the listener from another process, and was never near where it was made.
     near, far = socket.socketpair()
@@ -119,8 +126,9 @@ fn a_server_is_known_by_the_sockets_that_it_has_open_when_a_program_is_executed(
         ("connected", "run", [no, no, no]),
         ("datagrams", "run", [no, no, no]),
         ("unix", "run", [no, no, no]),
-        // Beyond the descriptors that are looked at; it is inherited, too.
-        ("far", "run", [None, None, no]),
+        // Both are inherited, too; the latter is beyond the files that are looked at.
+        ("far", "run", [yes, yes, no]),
+        ("crowded", "run", [None, None, no]),
     ] {
         assert_eq!(listening(&mut trace, &script, what, how), expected, "{what} {how}");
     }
