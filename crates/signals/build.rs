@@ -2,6 +2,7 @@
 //!
 //! A folder under `src/` with a `signal.toml` is a signal; nothing else names it.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write;
 use std::num::NonZeroU32;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chandra_bpf_build::btf::{self, Exports};
-use chandra_bpf_build::{compile, generate};
+use chandra_bpf_build::{compile, generate, relocations};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -192,6 +193,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     let mut registry = String::new();
     let mut entries = String::new();
+    let mut kernel_types = BTreeSet::new();
     for folder in &folders {
         let name = folder
             .file_name()
@@ -201,6 +203,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         let signal: SignalToml =
             toml::from_str(&text).map_err(|error| format!("{name}/signal.toml: {error}"))?;
         let exports = compile_probe(name, folder, &out)?;
+        kernel_types.append(&mut relocations::kernel_types(&std::fs::read(object(name, &out))?)?);
         let module = folder.join("mod.rs");
         writeln!(registry, "#[path = {:?}]\npub mod {name};", module.display().to_string())?;
         write_entry(&mut entries, name, &signal, &exports)
@@ -210,8 +213,15 @@ fn run() -> Result<(), Box<dyn Error>> {
         registry,
         "/// Every signal, by name.\npub static SIGNALS: &[Signal] = &[\n{entries}];"
     )?;
+    let kernel_types: Vec<_> = kernel_types.into_iter().collect();
+    writeln!(registry, "const KERNEL_TYPES: &[&str] = &{kernel_types:?};")?;
     std::fs::write(out.join("registry.rs"), registry)?;
     Ok(())
+}
+
+/// Where a signal's compiled probe goes.
+fn object(name: &str, out: &Path) -> PathBuf {
+    out.join(format!("{name}.bpf.o"))
 }
 
 /// Compiles a probe and writes its types; those of the shared ABI come from the loader.
@@ -221,7 +231,7 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     let unwind_headers = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join(UNWIND_HEADERS);
     println!("cargo::rerun-if-changed={}", headers.display());
     println!("cargo::rerun-if-changed={}", unwind_headers.display());
-    let object = out.join(format!("{name}.bpf.o"));
+    let object = object(name, out);
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH")?;
     let probe = folder.join("probe.bpf.c");
     let includes = [folder.to_owned(), headers, unwind_headers, libbpf_headers];
@@ -273,6 +283,7 @@ fn write_entry(
         out,
         "            object: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bpf.o\")),"
     )?;
+    writeln!(out, "            kernel_types: KERNEL_TYPES,")?;
     writeln!(
         out,
         "            config_offset: {}, sends_records: {}, records_per_second: {}, governed: {},",

@@ -96,8 +96,8 @@ pub enum BtfError {
 
 const PREFIX: &str = "export_";
 
-struct Raw<'a> {
-    name: &'a str,
+pub(crate) struct Raw<'a> {
+    pub(crate) name: &'a str,
     kind: u32,
     length: usize,
     /// Of a struct: its members' offsets hold the width of bit fields too.
@@ -159,7 +159,7 @@ const KIND_DATASEC: u32 = 15;
 
 const MAGIC: u32 = 0xeb9f;
 
-fn raw_types(btf: &[u8]) -> Result<Vec<Raw<'_>>, BtfError> {
+pub(crate) fn raw_types(btf: &[u8]) -> Result<Vec<Raw<'_>>, BtfError> {
     let word = |at| read_u32(btf, at).ok_or(BtfError::Damaged(at));
     if word(0)? & 0xffff != MAGIC {
         return Err(BtfError::Damaged(0));

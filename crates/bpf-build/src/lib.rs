@@ -2,13 +2,15 @@
 //!
 //! A probe's C header is the only definition of its record. [`compile`] makes the BPF object,
 //! [`btf`] reads the types that the object exports (`EXPORT(struct, name)` in C), and [`generate`]
-//! writes their Rust twins with safe readers and writers for exactly the C layout.
+//! writes their Rust twins with safe readers and writers for exactly the C layout. [`relocations`] says which types
+//! of the kernel it reads of.
 #![forbid(unsafe_code)]
 
 pub mod btf;
 pub mod compile;
 mod elf;
 pub mod generate;
+pub mod relocations;
 
 use std::error::Error;
 use std::process::ExitCode;

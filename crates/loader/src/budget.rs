@@ -120,6 +120,7 @@ mod tests {
         SignalSpec {
             name,
             object,
+            kernel_types: &[],
             config_offset: 0,
             sends_records: true,
             records_per_second,

@@ -18,6 +18,7 @@ mod detached;
 mod doorbell;
 pub mod governed;
 pub mod kernel_log;
+mod kernel_types;
 mod ladder;
 pub mod ledger;
 pub mod load;

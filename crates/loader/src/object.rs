@@ -15,6 +15,7 @@ use crate::cgroup_root;
 use crate::doorbell::{self, Doorbells};
 use crate::governed;
 use crate::kernel_log;
+use crate::kernel_types;
 use crate::ladder::Candidate;
 use crate::load::{LoadError, Options, Request};
 use crate::memory;
@@ -39,7 +40,8 @@ pub fn open(
     };
     let mut builder = ObjectBuilder::default();
     builder.name(spec.name).map_err(refused)?;
-    if let Some(path) = &request.options.btf {
+    let picked = || kernel_types::picked(spec.kernel_types);
+    if let Some(path) = request.options.btf.clone().or_else(picked) {
         builder.btf_custom_path(path).map_err(refused)?;
     }
     let mut open = builder.open_memory(spec.object).map_err(refused)?;

@@ -9,6 +9,9 @@ pub struct SignalSpec {
     pub name: &'static str,
     /// The compiled BPF object.
     pub object: &'static [u8],
+    /// The types of the kernel that this object, or another one of the program, is relocated by; none if that is not
+    /// known. The same for all signals, since they are looked up once.
+    pub kernel_types: &'static [&'static str],
     /// Offset of `config` in the object's `.rodata`.
     pub config_offset: usize,
     /// Its probes send records (else they only count).

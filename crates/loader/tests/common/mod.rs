@@ -46,6 +46,7 @@ pub fn spec(name: &'static str, sends_records: bool, hooks: &'static [Hook]) -> 
     SignalSpec {
         name,
         object,
+        kernel_types: &[],
         config_offset,
         sends_records,
         records_per_second: None,
