@@ -24,6 +24,7 @@ files![
     "files/alerts.yaml",
     "files/dashboards/agents.json",
     "files/dashboards/network.json",
+    "files/dashboards/nodes.json",
 ];
 
 /// The text of a file.

@@ -46,8 +46,11 @@ fn queries(path: &str) -> Vec<(String, String)> {
     queries
 }
 
-const DASHBOARDS: [&str; 2] =
-    ["deploy/chart/files/dashboards/agents.json", "deploy/chart/files/dashboards/network.json"];
+const DASHBOARDS: [&str; 3] = [
+    "deploy/chart/files/dashboards/agents.json",
+    "deploy/chart/files/dashboards/network.json",
+    "deploy/chart/files/dashboards/nodes.json",
+];
 
 fn expressions_of_alerts() -> Vec<(String, String)> {
     let text = read("deploy/chart/files/alerts.yaml");
@@ -55,16 +58,22 @@ fn expressions_of_alerts() -> Vec<(String, String)> {
     found.map(|query| ("alert".to_owned(), query.to_owned())).collect()
 }
 
-/// Families with their labels, of the page that is drawn from the code.
-fn families() -> BTreeMap<String, BTreeSet<String>> {
+/// Series with their labels, of the page that is drawn from the code: a family's name, or of a histogram what it
+/// consists of.
+fn series() -> BTreeMap<String, BTreeSet<String>> {
     let page = read("docs/reference/metrics.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.map(|row| {
+    let mut series = BTreeMap::new();
+    for row in rows {
         let cells: Vec<_> = row.split('|').collect();
-        let labels = cells[2].split('`').skip(1).step_by(2).map(str::to_owned);
-        (cells[0].trim().trim_end_matches('`').to_owned(), labels.collect())
-    })
-    .collect()
+        let labels: BTreeSet<_> =
+            cells[2].split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let family = cells[0].trim().trim_end_matches('`');
+        let ends: &[&str] =
+            if cells[1].trim() == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        series.extend(ends.iter().map(|end| (format!("{family}{end}"), labels.clone())));
+    }
+    series
 }
 
 /// Words of a query, with the letter that follows each.
@@ -86,8 +95,8 @@ fn words(query: &str) -> Vec<(String, Option<char>)> {
 
 #[test]
 fn every_query_names_what_an_agent_tells() {
-    let families = families();
-    assert!(families.len() > 30);
+    let series = series();
+    assert!(series.len() > 30);
     let mut asked = 0;
     let queries = DASHBOARDS.iter().flat_map(|path| queries(path)).chain(expressions_of_alerts());
     for (title, query) in queries {
@@ -97,9 +106,8 @@ fn every_query_names_what_an_agent_tells() {
             if !(word.starts_with("chandra_") || word.starts_with("hubble_")) {
                 continue;
             }
-            let family = word.trim_end_matches("_bucket");
-            let known = families.get(family);
-            labels.extend(known.unwrap_or_else(|| panic!("{title}: no family {word}")).clone());
+            let known = series.get(&word);
+            labels.extend(known.unwrap_or_else(|| panic!("{title}: no series {word}")).clone());
             count += 1;
         }
         assert!(
@@ -120,7 +128,7 @@ fn every_query_names_what_an_agent_tells() {
             }
         }
     }
-    assert!(asked > 25, "{asked}");
+    assert!(asked > 45, "{asked}");
 }
 
 #[test]
