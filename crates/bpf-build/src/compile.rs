@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, io};
+
+use crate::strip::strip;
 
 /// Why a probe could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +17,7 @@ pub enum CompileError {
         /// The command that was tried.
         clang: String,
         /// Why it did not start.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// clang ran and refused.
     #[error("clang refused {source_file}:\n{stderr}")]
@@ -24,12 +27,20 @@ pub enum CompileError {
         /// clang's own words.
         stderr: String,
     },
+    /// What clang wrote could not be read, or what is left of it not written.
+    #[error("cannot strip {object}: {source}")]
+    Object {
+        /// The object.
+        object: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
-/// Compiles `source` to the BPF object `object` for the machine's architecture.
+/// Compiles `source` to the BPF object `object` for the architecture, without what only debuggers read.
 ///
 /// # Errors
-/// When clang is missing or refuses; warnings are errors.
+/// When clang is missing or refuses (warnings are errors), or the object cannot be stripped.
 pub fn compile(
     source: &Path,
     includes: &[PathBuf],
@@ -51,11 +62,16 @@ pub fn compile(
     }
     let output = command.arg("-c").arg(source).arg("-o").arg(object).output();
     let output = output.map_err(|source| CompileError::NoClang { clang, source })?;
-    if output.status.success() {
-        return Ok(());
+    if !output.status.success() {
+        return Err(CompileError::Refused {
+            source_file: source.to_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        });
     }
-    Err(CompileError::Refused {
-        source_file: source.to_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    strip_file(object).map_err(|source| CompileError::Object { object: object.to_owned(), source })
+}
+
+fn strip_file(object: &Path) -> io::Result<()> {
+    let stripped = strip(&fs::read(object)?).ok_or(io::ErrorKind::InvalidData)?;
+    fs::write(object, stripped)
 }

@@ -1,4 +1,4 @@
-//! Just enough ELF to find a section and a symbol of an object that clang just wrote (64-bit, little
+//! Just enough ELF to find the sections and a symbol of an object that clang just wrote (64-bit, little
 //! endian).
 
 /// The bytes of section `name`.
@@ -23,16 +23,18 @@ pub fn symbol(elf: &[u8], section: &str, name: &str) -> Option<usize> {
 }
 
 /// The section headers.
-struct Sections<'a> {
+pub struct Sections<'a> {
     elf: &'a [u8],
     start: usize,
     header_bytes: usize,
-    count: usize,
+    /// How many there are.
+    pub count: usize,
     names: &'a [u8],
 }
 
 impl<'a> Sections<'a> {
-    fn of(elf: &'a [u8]) -> Option<Self> {
+    /// Those of an object; `None` where it is damaged.
+    pub fn of(elf: &'a [u8]) -> Option<Self> {
         let mut sections = Self {
             elf,
             start: usize::try_from(read_u64(elf, 0x28)?).ok()?,
@@ -44,21 +46,32 @@ impl<'a> Sections<'a> {
         Some(sections)
     }
 
-    fn header(&self, index: usize) -> Option<&'a [u8]> {
-        self.elf.get(self.start.checked_add(index.checked_mul(self.header_bytes)?)?..)
+    /// The bytes of a header.
+    pub fn header(&self, index: usize) -> Option<&'a [u8]> {
+        let start = self.start.checked_add(index.checked_mul(self.header_bytes)?)?;
+        self.elf.get(start..start.checked_add(self.header_bytes)?)
     }
 
     /// The section's index and header.
     fn find(&self, name: &str) -> Option<(usize, &'a [u8])> {
         (0..self.count).find_map(|index| {
             let header = self.header(index)?;
-            let own = text(self.names, read_u32(header, 0)?)?;
-            (own == name.as_bytes()).then_some((index, header))
+            (self.name(header)? == name.as_bytes()).then_some((index, header))
         })
+    }
+
+    /// The name in a header.
+    pub fn name(&self, header: &[u8]) -> Option<&'a [u8]> {
+        text(self.names, read_u32(header, 0)?)
     }
 }
 
-fn contents<'a>(elf: &'a [u8], section_header: &[u8]) -> Option<&'a [u8]> {
+/// What a header is about. One that holds no bytes (`.bss`) has none.
+pub fn contents<'a>(elf: &'a [u8], section_header: &[u8]) -> Option<&'a [u8]> {
+    const HOLDS_NO_BYTES: u32 = 8;
+    if read_u32(section_header, 4)? == HOLDS_NO_BYTES {
+        return Some(&[]);
+    }
     let offset = usize::try_from(read_u64(section_header, 0x18)?).ok()?;
     let size = usize::try_from(read_u64(section_header, 0x20)?).ok()?;
     elf.get(offset..offset.checked_add(size)?)

@@ -1,7 +1,7 @@
 //! Build-time half of the signals, called from `build.rs`.
 //!
-//! A probe's C header is the only definition of its record. [`compile`] makes the BPF object,
-//! [`btf`] reads the types that the object exports (`EXPORT(struct, name)` in C), and [`generate`]
+//! A probe's C header is the only definition of its record. [`compile`] makes the BPF object ([`strip`]: without what
+//! nobody will read), [`btf`] reads the types that the object exports (`EXPORT(struct, name)` in C), and [`generate`]
 //! writes their Rust twins with safe readers and writers for exactly the C layout. [`relocations`] says which types
 //! of the kernel it reads of.
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@ pub mod compile;
 mod elf;
 pub mod generate;
 pub mod relocations;
+pub mod strip;
 
 use std::error::Error;
 use std::process::ExitCode;

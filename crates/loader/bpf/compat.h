@@ -5,6 +5,18 @@
 
 #include "probe.h"
 
+#if defined(__TARGET_ARCH_arm64)
+
+/* arch/arm64/include/asm/mmu.h: of the memory of a program that was executed as one of 32 bits. */
+#define MMCF_AARCH32 0x1
+
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, mm, context.flags) & MMCF_AARCH32;
+}
+
+#else
+
 /* arch/x86/include/asm/thread_info.h */
 #define TS_COMPAT 0x2
 
@@ -13,5 +25,7 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return bpf_core_field_exists(task->thread_info.status) &&
 	       BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
 }
+
+#endif
 
 #endif

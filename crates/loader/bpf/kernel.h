@@ -262,7 +262,12 @@ struct fs_struct {
 	struct path pwd;
 };
 
+/* On arm64; x86 has other flags there. */
+typedef struct {
+	unsigned long flags;
+} mm_context_t;
 struct mm_struct {
+	mm_context_t context;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;
