@@ -256,7 +256,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
-    use libbpf_rs::btf::{Btf, types};
+    use libbpf_rs::btf::{Btf, HasSize, types};
 
     use super::*;
 
