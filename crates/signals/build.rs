@@ -166,6 +166,7 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("call", "GROUP_CODE"),
     ("message", "GROUP_CODE"),
     ("fault", "GROUP_CODE"),
+    ("role", "GROUP_CODE"),
     ("signal", "GROUP_CODE"),
     ("name", "GROUP_COMM"),
     ("errno", "GROUP_ERROR"),

@@ -58,5 +58,6 @@ pub mod screen;
 pub mod socket;
 pub mod storm;
 pub mod trace;
+pub mod turns;
 pub mod wall_clock;
 pub mod ways;

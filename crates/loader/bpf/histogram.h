@@ -23,10 +23,19 @@ struct {
 	__type(value, struct histogram);
 } ungrouped SEC(".maps");
 
+/*
+ * One that has many groups, of few values each, has a table that all processors share (BPF_MAP_TYPE_HASH),
+ * which takes as much whatever their number.
+ */
+#ifndef HISTOGRAM_TABLE
+#define HISTOGRAM_TABLE  BPF_MAP_TYPE_PERCPU_HASH
+#define HISTOGRAM_GROUPS 1024
+#endif
+
 /* By the key. Bytes: max_entries x (104 + 528 x CPUs); the loader makes it 1 entry when unused. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 1024);
+	__uint(type, HISTOGRAM_TABLE);
+	__uint(max_entries, HISTOGRAM_GROUPS);
 	__type(key, struct group_key);
 	__type(value, struct histogram);
 } histograms SEC(".maps");

@@ -55,6 +55,34 @@ fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
 }
 
 #[test]
+fn requests_of_a_pod_are_told_by_its_name() {
+    needs_containerd!();
+    let containerd = Containerd::start();
+    let cri = containerd.cri();
+    let socket = containerd.socket().display().to_string();
+    let signals = ["--signals", "process,cgroup,tcp_request"];
+    let levels = ["--kernel-metrics-levels", "tcp_request=pod", "--cri-socket", &socket];
+    let agent = Agent::start(&[&signals[..], &levels].concat());
+    agent.wait_until_ready();
+    let pod = Pod { host_network: true, ..Pod::named("asked") };
+    // A request for each file, each over a connection of its own.
+    let script = "mkdir /www; echo here > /www/file; httpd -p 127.0.0.1:18099 -h /www; i=0; \
+        while [ $i -lt 20 ]; do wget -q -O /dev/null http://127.0.0.1:18099/file || exit 1; i=$((i+1)); done";
+    let id = cri.run_script(&pod, script);
+    assert_eq!(wait_for("the end of the container", || cri.exit_code(&id)), 0);
+    for role in ["role=\"client\"", "role=\"server\""] {
+        let family = "chandra_tcp_request_duration_seconds_count";
+        let labels = ["namespace=\"test\"", "pod=\"asked\"", role];
+        let told = wait_for("requests of the pod", || {
+            Some(sum(&agent, family, &labels)).filter(|told| *told >= 20.0)
+        });
+        assert_eq!(told, 20.0, "{role}");
+    }
+    assert_eq!(agent.signal("tcp_request").number("ledger.imbalance"), Some(0));
+    agent.stop();
+}
+
+#[test]
 fn a_level_that_cannot_be_is_refused_with_those_that_can() {
     let refused = |value: &str, words: &[&str]| {
         let mut command = agent::command(&["--kernel-metrics-levels", value]);

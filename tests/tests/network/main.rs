@@ -11,6 +11,7 @@ mod drop_packets;
 mod drop_reasons;
 mod icmp_echoes;
 mod icmp_errors;
+mod requests;
 mod tcp_cases;
 mod tcp_connections;
 mod tcp_failures;

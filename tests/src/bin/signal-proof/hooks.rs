@@ -19,6 +19,8 @@ const ALL: &[(&str, &str)] = &[
     ("tcp", "reset_received"),
     ("tcp", "open"),
     ("tcp", "update"),
+    ("tcp_request", "tcp_send"),
+    ("tcp_request", "tcp_read"),
     ("drop", "kfree_skb"),
     ("drop", "owners"),
     ("dns", "egress"),

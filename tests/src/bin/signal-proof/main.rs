@@ -40,6 +40,7 @@ mod system_call;
 mod system_call_count;
 mod tcp;
 mod tcp_losses;
+mod tcp_request;
 mod udp;
 
 use hooks::Hooks;
@@ -80,6 +81,7 @@ const PROOFS: &[Proof] = &[
     ("udp, over budget", udp::over_budget),
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
+    ("request-latency", tcp_request::latency),
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
     ("cpu", cpu_profile::samples),
