@@ -23,7 +23,7 @@ struct SignalToml {
     /// What can be counted by in the kernel; see GROUP_FIELDS.
     group_by: Vec<String>,
     filters: Vec<String>,
-    /// Kinds that the agent watches.
+    /// Kinds that an agent watches for their own sake, and prints; flows and rules may need others.
     #[serde(default)]
     agent_kinds: Vec<String>,
     /// Records that an agent takes of a cgroup, where nobody says otherwise; its probe keeps budgets.
@@ -31,6 +31,8 @@ struct SignalToml {
     /// Its probe can be told, while it runs, to tell less where it costs too much.
     #[serde(default)]
     governed: bool,
+    /// Or why it is told whole whatever it costs; identity says that by itself.
+    told_whole_because: Option<String>,
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
@@ -279,6 +281,13 @@ fn write_entry(
             return Err(format!("no hook {hook}").into());
         }
     }
+    let whole = signal.told_whole_because.as_deref();
+    let says = [signal.governed, whole.is_some(), !signal.identity.is_empty()];
+    if says.iter().filter(|said| **said).count() != 1 {
+        let why =
+            "one of governed, told_whole_because and identity says whether it is told in part";
+        return Err(why.into());
+    }
     writeln!(out, "    Signal {{\n        spec: SignalSpec {{ name: {name:?},")?;
     writeln!(
         out,
@@ -308,7 +317,7 @@ fn write_entry(
     writeln!(out, "            ],\n        }},")?;
     writeln!(
         out,
-        "        summary: {:?}, default: {}, class: {:?},",
+        "        summary: {:?}, default: {}, class: {:?}, told_whole_because: {whole:?},",
         signal.summary, signal.default, signal.class
     )?;
     writeln!(

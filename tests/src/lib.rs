@@ -31,6 +31,7 @@ pub mod drops;
 pub mod endpoint;
 pub mod failure;
 pub mod faults;
+pub mod flood;
 pub mod flows;
 pub mod go_profile;
 pub mod handshake;

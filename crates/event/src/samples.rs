@@ -373,6 +373,7 @@ pub fn signal_sent() -> SignalSent {
     SignalSent {
         time: NOW,
         process: Some(process(99, 1, *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0")),
+        sampled_one_in: 1,
         signal: 15,
         code: Some(0),
         is_by_kernel: false,

@@ -51,6 +51,8 @@ pub struct SignalSent {
     pub time: Timestamp,
     /// Who sent it; none where it was nobody's doing: a timer's, a terminal's.
     pub process: Option<Process>,
+    /// Of so many signals this one was told, drawn at random: it stands for all of them. 1: all are told.
+    pub sampled_one_in: u32,
     /// Its number, from 1.
     pub signal: u8,
     /// `si_code` of sigaction(2), where the sender gave one.

@@ -27,6 +27,8 @@ pub struct Signal {
     pub default: bool,
     /// Which ring class its records belong to.
     pub class: &'static str,
+    /// Why it is told whole whatever it costs; none where it can be told in part, and where `identity` says so.
+    pub told_whole_because: Option<&'static str>,
     /// Capabilities its hooks need.
     pub capabilities: &'static [&'static str],
     /// Filters that its probe applies: `pid`, `comm`, `uid`, `cgroup`, `port`.
@@ -53,7 +55,8 @@ pub struct Signal {
     pub tracepoints: Option<Tracepoints>,
     /// Fills its maps by the filter, before it is listened to; most signals have none to fill.
     pub prepare: Option<Prepare>,
-    /// Bits of the kinds that the agent watches.
+    /// Bits of the kinds that an agent watches and prints. What flows are made of, and what rules ask about, it watches
+    /// beside.
     pub agent_kinds: u32,
     /// Goes through what its probe remembers, now and then.
     pub sweep: Option<Sweep>,

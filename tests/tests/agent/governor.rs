@@ -1,80 +1,16 @@
 //! The governor: a signal that costs more than it may is told in part, then counted only, then detached, and tried
-//! again; what identity and rules live from is told whole. That sums stay right meanwhile is proven beside the
-//! probes (`crates/signals/tests/governed.rs`).
+//! again; what identity and rules live from is told whole. That sums stay right meanwhile is shown in `governor_sums`.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use chandra_tests::agent::{self, Agent};
 use chandra_tests::failure::fails;
+use chandra_tests::flood::Flood;
 use chandra_tests::flows::Observed;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::Scratch;
-
-/// A program that opens a file as fast as it can, from when it is let go until its end.
-struct Flood(Child);
-
-impl Flood {
-    fn compiled(scratch: &Scratch) -> PathBuf {
-        let program = scratch.at("open_flood");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/open_flood.c");
-        let mut compiler = Command::new("cc");
-        assert!(
-            compiler.arg("-O2").arg("-o").arg(&program).arg(source).status().unwrap().success()
-        );
-        program
-    }
-
-    /// One that waits still. It goes before others, so that it is a flood on a busy machine, too.
-    fn waiting(program: &Path, file: &Path) -> Self {
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "read go && exec nice -n -10 \"$0\" \"$1\""]).arg(program).arg(file);
-        Self(shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn go(&mut self) {
-        self.0.stdin.take().unwrap().write_all(b"\n").unwrap();
-    }
-
-    fn start(program: &Path, file: &Path) -> Self {
-        let mut flood = Self::waiting(program, file);
-        flood.go();
-        flood
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Ends it. How often it opened the file.
-    fn stop(mut self) -> u64 {
-        let pid = self.pid().to_string();
-        wait_for("a flood that has begun", || catches_terminate(&pid).then_some(()));
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let mut said = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(self.0.wait().unwrap().success());
-        said.trim().parse().unwrap()
-    }
-}
-
-/// Until it does, SIGTERM kills it without a word.
-fn catches_terminate(pid: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-    u64::from_str_radix(caught.trim(), 16).unwrap() >> (15 - 1) & 1 == 1
-}
-
-impl Drop for Flood {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn rung(agent: &Agent) -> String {
     agent.signal("file_open").text("governor.rung").unwrap().to_owned()
@@ -94,7 +30,7 @@ fn steps(agent: &Agent, from: &str, to: &str) -> u64 {
 fn what_sampling_does_not_help_is_counted_then_detached_and_tried_again() {
     needs!("root", "cc");
     let scratch = Scratch::new();
-    let (flooding, file) = (Flood::compiled(&scratch), scratch.at("flooded"));
+    let (flooding, file) = (Flood::compiled(&scratch, "open_flood"), scratch.at("flooded"));
     fs::write(&file, "").unwrap();
     // Next to nothing: even what is left out costs more.
     let arguments = ["--signals", "process,file_open", "--cpu-budget", "file_open=0.0001%"];
@@ -102,7 +38,7 @@ fn what_sampling_does_not_help_is_counted_then_detached_and_tried_again() {
     let observed = Observed::start(&arguments);
     let agent = &observed.agent;
     agent.wait_until_ready();
-    let flood = Flood::start(&flooding, &file);
+    let flood = Flood::start(&flooding, &[file.to_str().unwrap()]);
     let step = |from: &str, to: &str| {
         wait_for(&format!("the step from {from} to {to}"), || {
             assert_eq!(ledger(agent, "file_open", "imbalance"), 0);
@@ -161,7 +97,7 @@ fn what_rules_live_from_is_told_whole_and_that_it_costs_too_much_is_said() {
     needs!("root", "cc");
     let scratch = Scratch::new();
     let (flooding, file, rules) =
-        (Flood::compiled(&scratch), scratch.at("flooded"), scratch.at("rules.yaml"));
+        (Flood::compiled(&scratch, "open_flood"), scratch.at("flooded"), scratch.at("rules.yaml"));
     fs::write(&file, "").unwrap();
     let condition = format!("evt.type = openat and fd.name = {}", file.display());
     let rule = format!(
@@ -171,7 +107,7 @@ fn what_rules_live_from_is_told_whole_and_that_it_costs_too_much_is_said() {
     let rules = ["--rules", rules.to_str().unwrap(), "--cpu-budget-window", "100ms"];
     let agent = Agent::start(&[&rules[..], &["--cpu-budget", "0.001%"]].concat());
     agent.wait_until_ready();
-    let flood = Flood::start(&flooding, &file);
+    let flood = Flood::start(&flooding, &[file.to_str().unwrap()]);
     wait_for("the warning", || {
         let messages = agent.messages();
         let mut lines = messages.iter().filter(|line| line.contains("signal file_open costs"));

@@ -12,6 +12,7 @@ mod events;
 mod export;
 mod failures;
 mod governor;
+mod governor_sums;
 mod limits;
 mod losses;
 mod metrics;

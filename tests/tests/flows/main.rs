@@ -11,4 +11,5 @@ mod observe_servers;
 mod observe_tls;
 mod of_requests;
 mod served;
+mod tcp_goes_on;
 mod udp;

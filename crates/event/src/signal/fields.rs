@@ -36,6 +36,8 @@ crate::record! {
         "The kernel sent it: for a fault, a timer, a terminal, the end of a child";
         "code", "SIGNAL_CODE", 11, Wide, Signed(sent.code.map(i64::from)),
         "`si_code` of sigaction(2), where the sender gave one: 0 is kill(2), -1 sigqueue(3), -6 tgkill(2)";
+        "sampled_one_in", "SAMPLED", 7, Json, Number(Some(sent.sampled_one_in).filter(|one_in| *one_in != 1)),
+        "Of so many one was told, drawn at random, so that it stands for all of them; absent where all are told";
     }
 }
 

@@ -34,9 +34,9 @@ struct {
 	__type(value, struct handed_over);
 } issued SEC(".maps");
 
-static __always_inline enum block_io_operation operation_of(struct request *request)
+static __always_inline enum block_io_operation operation_of(__u32 flags)
 {
-	switch (BPF_CORE_READ(request, cmd_flags) & REQ_OP_MASK) {
+	switch (flags & REQ_OP_MASK) {
 	case REQ_OP_READ:
 		return OPERATION_READ;
 	case REQ_OP_WRITE:
@@ -48,19 +48,6 @@ static __always_inline enum block_io_operation operation_of(struct request *requ
 	default:
 		return OPERATION_OTHER;
 	}
-}
-
-/* 0 for what has no disk: a command to a drive without one. */
-static __always_inline __u32 device_of(struct request *request)
-{
-	struct request___with_disk *older = (void *)request;
-	struct gendisk *disk;
-
-	if (bpf_core_field_exists(older->rq_disk))
-		disk = BPF_CORE_READ(older, rq_disk);
-	else
-		disk = BPF_CORE_READ(request, q, disk);
-	return BPF_CORE_READ(disk, major) << MINOR_BITS | BPF_CORE_READ(disk, first_minor);
 }
 
 static __always_inline int issue(struct request *request)
@@ -102,32 +89,36 @@ static __always_inline void count_bytes(const struct group_key *key, __u64 bytes
 		__sync_fetch_and_add(sum, bytes);
 }
 
-static __always_inline int complete(struct request *request, __u32 bytes)
+/* A request with data and a flush ends a second time, when it has nothing left. */
+static __always_inline bool is_under_way(struct request *request, struct handed_over *handed_over)
+{
+	__u64 pointer = (__u64)request;
+	struct handed_over *found = bpf_map_lookup_elem(&issued, &pointer);
+
+	if (!found)
+		return false;
+	*handed_over = *found;
+	if (!began_unwatched(handed_over->start_ns))
+		return true;
+	bpf_map_delete_elem(&issued, &pointer);
+	return false;
+}
+
+/* `left` bytes were to be done before this. */
+static __always_inline int complete(struct request *request, const struct handed_over *handed_over,
+				    const struct group_key *key, __u32 bytes, __u32 left)
 {
 	__u64 pointer = (__u64)request, elapsed;
-	struct handed_over *found = bpf_map_lookup_elem(&issued, &pointer), handed_over;
-	struct group_key key = {};
 
-	/* A request with data and a flush ends a second time, when it has nothing left. */
-	if (!found)
-		return 0;
-	handed_over = *found;
-	if (began_unwatched(handed_over.start_ns)) {
-		bpf_map_delete_elem(&issued, &pointer);
-		return 0;
-	}
-	key.code = operation_of(request);
-	if (config.group_by & GROUP_DEVICE)
-		key.device = device_of(request);
 	if (nobody_passes())
-		count_bytes(&key, bytes * handed_over.times);
-	if (bytes < BPF_CORE_READ(request, __data_len))
+		count_bytes(key, bytes * handed_over->times);
+	if (bytes < left)
 		return 0;
-	elapsed = bpf_ktime_get_ns() - handed_over.start_ns;
+	elapsed = bpf_ktime_get_ns() - handed_over->start_ns;
 	bpf_map_delete_elem(&issued, &pointer);
 	COUNT(seen);
 	if (nobody_passes())
-		count_value_times(&key, elapsed, handed_over.times);
+		count_value_times(key, elapsed, handed_over->times);
 	else
 		COUNT(filtered);
 	return 0;
@@ -138,22 +129,46 @@ static __always_inline int complete(struct request *request, __u32 bytes)
  * refuses a program that reads a second one, by tp_btf at load and by raw_tp at attachment; so that
  * way is tried first.
  */
-#define HOOKS(section, way)                                               \
-	SEC(section "/block_rq_issue")                                    \
-	int issue_queue_##way(__u64 *ctx)                                 \
-	{                                                                 \
-		return issue((struct request *)ctx[1]);                   \
-	}                                                                 \
-	SEC(section "/block_rq_issue")                                    \
-	int issue_##way(__u64 *ctx)                                       \
-	{                                                                 \
-		return issue((struct request *)ctx[0]);                   \
-	}                                                                 \
-	SEC(section "/block_rq_complete")                                 \
-	int complete_##way(__u64 *ctx)                                    \
-	{                                                                 \
-		return complete((struct request *)ctx[0], (__u32)ctx[2]); \
+#define HOOKS(section, way, read)                                                                  \
+	/* NULL for what has no disk: a command to a drive without one. Then its numbers are 0. */ \
+	static __always_inline struct gendisk *disk_##way(struct request *request)                 \
+	{                                                                                          \
+		struct request___with_disk *older = (void *)request;                               \
+		struct request_queue *queue;                                                       \
+                                                                                                   \
+		if (bpf_core_field_exists(older->rq_disk))                                         \
+			return read(older, rq_disk);                                               \
+		queue = read(request, q);                                                          \
+		return read(queue, disk);                                                          \
+	}                                                                                          \
+	SEC(section "/block_rq_issue")                                                             \
+	int issue_queue_##way(__u64 *ctx)                                                          \
+	{                                                                                          \
+		return issue((struct request *)ctx[1]);                                            \
+	}                                                                                          \
+	SEC(section "/block_rq_issue")                                                             \
+	int issue_##way(__u64 *ctx)                                                                \
+	{                                                                                          \
+		return issue((struct request *)ctx[0]);                                            \
+	}                                                                                          \
+	SEC(section "/block_rq_complete")                                                          \
+	int complete_##way(__u64 *ctx)                                                             \
+	{                                                                                          \
+		struct request *request = (void *)ctx[0];                                          \
+		struct handed_over handed_over;                                                    \
+		struct group_key key = {};                                                         \
+                                                                                                   \
+		if (!is_under_way(request, &handed_over))                                          \
+			return 0;                                                                  \
+		key.code = operation_of(read(request, cmd_flags));                                 \
+		if (config.group_by & GROUP_DEVICE) {                                              \
+			struct gendisk *disk = disk_##way(request);                                \
+                                                                                                   \
+			key.device = read(disk, major) << MINOR_BITS | read(disk, first_minor);    \
+		}                                                                                  \
+		return complete(request, &handed_over, &key, (__u32)ctx[2],                        \
+				read(request, __data_len));                                        \
 	}
 
-HOOKS("tp_btf", btf)
-HOOKS("raw_tp", raw)
+HOOKS("tp_btf", btf, READ_TYPED)
+HOOKS("raw_tp", raw, READ_COPIED)

@@ -7,6 +7,7 @@
  * when one began is noted for each CPU and operation. Interrupts are nobody's: they come while anybody runs.
  */
 #include "event.h"
+#include "governed.h"
 #include "histogram.h"
 
 EXPORT(enum, interrupt_operation);
@@ -19,8 +20,9 @@ static const __u8 soft_names[SOFT_VECTORS][COMM_BYTES] = {
 };
 
 struct handler {
-	__u64 started_ns; /* 0: none runs */
-	__u64 number;
+	__u64 started_ns; /* 0: none runs, or it is left out */
+	__u32 number;
+	__u32 times; /* so many it stands for */
 };
 
 /* By operation. Bytes: 32 x CPUs. */
@@ -40,6 +42,12 @@ static __always_inline int began(__u32 operation, __u32 number)
 	handler = bpf_map_lookup_elem(&running, &operation);
 	if (!handler)
 		return 0;
+	handler->times = stands_for();
+	if (!handler->times) {
+		COUNT(seen);
+		handler->started_ns = 0;
+		return 0;
+	}
 	handler->number = number;
 	handler->started_ns = bpf_ktime_get_ns();
 	return 0;
@@ -48,12 +56,15 @@ static __always_inline int began(__u32 operation, __u32 number)
 static __always_inline int ended(__u32 operation, __u32 number, struct group_key *key)
 {
 	struct handler *handler = bpf_map_lookup_elem(&running, &operation);
-	__u64 elapsed;
+	__u64 started, elapsed;
 
 	if (!handler || !handler->started_ns || handler->number != number)
 		return 0;
-	elapsed = bpf_ktime_get_ns() - handler->started_ns;
+	started = handler->started_ns;
 	handler->started_ns = 0;
+	if (began_unwatched(started))
+		return 0;
+	elapsed = bpf_ktime_get_ns() - started;
 	COUNT(seen);
 	if (!nobody_passes()) {
 		COUNT(filtered);
@@ -64,7 +75,7 @@ static __always_inline int ended(__u32 operation, __u32 number, struct group_key
 		key->number = number;
 	if (!(config.group_by & GROUP_COMM))
 		__builtin_memset(key->comm, 0, sizeof(key->comm));
-	count_value(key, elapsed);
+	count_value_times(key, elapsed, handler->times);
 	return 0;
 }
 

@@ -8,23 +8,28 @@
  */
 #include "current.h"
 #include "event.h"
+#include "governed.h"
 
 EXPORT(enum, page_fault_operation);
 
 static __always_inline int on_fault(enum page_fault_operation operation)
 {
 	struct group_key key = {};
+	__u32 times;
 
 	if (!listens())
 		return 0;
 	COUNT(seen);
+	times = stands_for();
+	if (!times)
+		return 0;
 	if (!current_passes(&key)) {
 		COUNT(filtered);
 		return 0;
 	}
 	if (config.group_by & GROUP_CODE)
 		key.code = operation;
-	count_group(&key);
+	count_group_times(&key, times);
 	return 0;
 }
 

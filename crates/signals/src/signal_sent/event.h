@@ -28,9 +28,9 @@ struct signal_sent_record {
 	__s32 code; /* si_code of sigaction(2) */
 	__u8 target_comm[COMM_BYTES];
 	__u8 signal;
-	__u8 result; /* include/trace/events/signal.h: TRACE_SIGNAL_* */
-	__u8 flags;  /* enum signal_sent_flag */
-	__u8 padding;
+	__u8 result;      /* include/trace/events/signal.h: TRACE_SIGNAL_* */
+	__u8 flags;       /* enum signal_sent_flag */
+	__u8 one_in_log2; /* of so many signals it is one that is told, for all of them */
 };
 
 #endif

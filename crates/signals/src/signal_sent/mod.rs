@@ -6,6 +6,7 @@ use chandra_event::record::{Kind, Record};
 use chandra_event::signal::{Outcome, SIGNAL_SENT, SignalSent, Target};
 use chandra_loader::load::Loaded;
 
+use crate::one_in::one_in;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 
@@ -35,6 +36,7 @@ pub fn decode(
     sink(&SignalSent {
         time: clock.event_time(record.time_ns),
         process: has(signal_sent_flag::SENT_BY_KNOWN).then(|| process(&record.process, &clock)),
+        sampled_one_in: one_in(record.one_in_log2).ok_or(DecodeError::Value("one_in"))?,
         signal: record.signal,
         code: has(signal_sent_flag::SENT_CODE).then_some(record.code),
         is_by_kernel: has(signal_sent_flag::SENT_BY_KERNEL),

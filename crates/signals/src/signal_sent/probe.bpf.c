@@ -7,6 +7,7 @@
  */
 #include "budget.h"
 #include "event.h"
+#include "governed.h"
 
 EXPORT(enum, signal_sent_kind);
 EXPORT(enum, signal_sent_flag);
@@ -50,10 +51,14 @@ static __always_inline int sent(__u64 *ctx)
 	struct task_struct *sender = (void *)bpf_get_current_task(), *target = (void *)ctx[2];
 	struct kernel_siginfo *information = (void *)ctx[1];
 	int number = (int)ctx[0];
+	__u32 times;
 
 	if (!wanted(KIND_SIGNAL_SENT))
 		return 0;
 	COUNT(seen);
+	times = stands_for();
+	if (!times)
+		return 0;
 	if ((__u64)information > SEND_SIG_PRIV)
 		record.code = BPF_CORE_READ(information, si_code);
 	record.flags = flags_of(number, (__u64)information, record.code, sender == target);
@@ -64,7 +69,7 @@ static __always_inline int sent(__u64 *ctx)
 		COUNT(filtered);
 		return 0;
 	}
-	if (counted_by_group(KIND_SIGNAL_SENT, number, &record.process))
+	if (counted_by_group_times(KIND_SIGNAL_SENT, number, &record.process, times))
 		return 0;
 	record.time_ns = bpf_ktime_get_boot_ns();
 	if (!is_within_budget(&record.process, record.time_ns))
@@ -72,6 +77,7 @@ static __always_inline int sent(__u64 *ctx)
 	read_target(&record, target);
 	record.signal = number;
 	record.result = ctx[4];
+	record.one_in_log2 = log2_bucket(times);
 	if (ctx[3])
 		record.flags |= SENT_TO_PROCESS;
 	submit(ctx, &record, sizeof(record), record.time_ns);

@@ -30,6 +30,11 @@ fn a_sender_is_told_where_there_is_one_and_an_outcome_that_cannot_be_is_an_error
     record.flags = u8::try_from(signal_sent_flag::SENT_BY_KERNEL).unwrap();
     let sent = decoded(&record).unwrap();
     assert_eq!((sent.process, sent.code, sent.is_by_kernel), (None, None, true));
+    record.one_in_log2 = 3;
+    assert_eq!((sent.sampled_one_in, decoded(&record).unwrap().sampled_one_in), (1, 8));
+    record.one_in_log2 = 32;
+    assert_eq!(decoded(&record), Err(DecodeError::Value("one_in")));
+    record.one_in_log2 = 0;
     record.result = 5;
     assert_eq!(decoded(&record), Err(DecodeError::Value("result")));
 }

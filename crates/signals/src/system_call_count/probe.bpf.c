@@ -4,51 +4,47 @@
  * the kernel.
  *
  * All calls of the machine come by here, so what is counted by call alone lies in an array of each CPU, and
- * nothing is searched for unless a call fails. When a call began is noted in an array, by the thread's
- * number, in one word with which call it is.
+ * nothing is searched for unless a call fails. Which call a thread is in, and since when, is noted in an
+ * array, by the thread's number.
  */
 #define HISTOGRAM_CODES 512
 #include "compat.h"
 #include "current.h"
 #include "event.h"
+#include "governed.h"
 #include "histogram.h"
 
 EXPORT(enum, system_call_count_code);
 
-/* include/linux/threads.h: PID_MAX_LIMIT. */
-#define PID_BITS  22
-#define SLOT_BITS 16
-#define SLOTS     (1 << SLOT_BITS)
+#define SLOTS (1 << 16)
 /* include/linux/err.h */
 #define MAX_ERRNO 4095
 
 /*
- * What is left of a thread's number beyond its slot stands lowest, then the call, then the time, of which 49
- * bits are six days. 0: no call there. Of two threads of one slot that are in a call at once the one that
- * began first is lost, and counted as such.
+ * The call that a thread is in. Of two threads of one slot that are in a call at once the one that began first is
+ * lost, and counted as such.
  */
-#define REST_BITS  (PID_BITS - SLOT_BITS)
-#define REST_MASK  ((1ULL << REST_BITS) - 1)
-#define TIME_SHIFT (REST_BITS + CALL_BITS)
+struct call {
+	__u64 start_ns;
+	__u32 thread; /* 0: no call there, or it is left out */
+	__u16 number;
+	__u8 one_in_log2; /* of so many it is one that is told, for all of them */
+	__u8 padding;
+};
 
-/* Bytes: 8 x max_entries. */
+/* Bytes: 16 x max_entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SLOTS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct call);
 } calls SEC(".maps");
 
-static __always_inline __u64 *slot_of(__u32 thread)
+static __always_inline struct call *slot_of(__u32 thread)
 {
 	__u32 slot = thread & (SLOTS - 1);
 
 	return bpf_map_lookup_elem(&calls, &slot);
-}
-
-static __always_inline bool is_of(__u64 call, __u32 thread)
-{
-	return call && (call & REST_MASK) == thread >> SLOT_BITS;
 }
 
 /* asm/unistd.h: nobody waits for their end. */
@@ -67,26 +63,37 @@ static __always_inline bool returns(__u64 number)
 
 static __always_inline int entered(__u64 number)
 {
-	__u32 thread = bpf_get_current_pid_tgid();
-	__u64 *slot;
+	__u32 thread = bpf_get_current_pid_tgid(), times;
+	struct call *call;
 
 	if (!listens() || !returns(number))
 		return 0;
-	slot = slot_of(thread);
-	if (!slot)
+	call = slot_of(thread);
+	if (!call)
 		return 0;
-	if (*slot && !is_of(*slot, thread)) {
+	times = stands_for();
+	if (!times) {
+		COUNT(seen);
+		/* One whose end nobody saw. */
+		if (call->thread == thread)
+			call->thread = 0;
+		return 0;
+	}
+	if (call->thread && call->thread != thread) {
 		COUNT(seen);
 		COUNT(lost);
 	}
 	if (number > CALL_OTHER || is_compat((void *)bpf_get_current_task()))
 		number = CALL_OTHER;
-	*slot = bpf_ktime_get_ns() << TIME_SHIFT | number << REST_BITS | thread >> SLOT_BITS;
+	call->number = number;
+	call->one_in_log2 = log2_bucket(times);
+	call->start_ns = bpf_ktime_get_ns();
+	call->thread = thread;
 	return 0;
 }
 
 /* Beside the call itself, which is in the ledger. */
-static __always_inline void count_error(struct group_key *key, __u16 error)
+static __always_inline void count_error(struct group_key *key, __u16 error, __u32 times)
 {
 	__u64 nothing = 0, *errors;
 
@@ -97,32 +104,34 @@ static __always_inline void count_error(struct group_key *key, __u16 error)
 		errors = bpf_map_lookup_elem(&groups, key);
 	}
 	if (errors)
-		__sync_fetch_and_add(errors, 1);
+		__sync_fetch_and_add(errors, times);
 }
 
 static __always_inline int left(long result)
 {
-	__u32 thread = bpf_get_current_pid_tgid();
-	__u64 *slot = slot_of(thread), call;
+	__u32 thread = bpf_get_current_pid_tgid(), times;
+	struct call *call = slot_of(thread);
 	struct group_key key = {};
+	__u64 start;
 
 	/* One that began before anybody listened, or the end of fork(2) in the child. */
-	if (!slot || !is_of(*slot, thread))
+	if (!call || call->thread != thread)
 		return 0;
-	call = *slot;
-	*slot = 0;
+	start = call->start_ns;
+	times = 1 << call->one_in_log2;
 	if (config.group_by & GROUP_CODE)
-		key.code = call >> REST_BITS & CALL_OTHER;
+		key.code = call->number;
+	call->thread = 0;
+	if (began_unwatched(start))
+		return 0;
 	COUNT(seen);
 	if (!current_passes(&key)) {
 		COUNT(filtered);
 		return 0;
 	}
-	/* The difference is right also where the time has begun anew. */
-	count_value(&key, ((bpf_ktime_get_ns() << TIME_SHIFT) - (call & ~0ULL << TIME_SHIFT)) >>
-				  TIME_SHIFT);
+	count_value_times(&key, bpf_ktime_get_ns() - start, times);
 	if (result < 0 && result >= -MAX_ERRNO)
-		count_error(&key, -result);
+		count_error(&key, -result, times);
 	return 0;
 }
 

@@ -6,6 +6,8 @@
 //! numbers here are such that one percent is four times that and more.
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
+mod counts;
+
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -67,8 +69,13 @@ fn balanced(loaded: &Loaded) -> Counters {
 
 /// What is counted of this process in groups.
 fn counted(loaded: &Loaded) -> u64 {
+    counted_where(loaded, |key| key.pid == own_pid())
+}
+
+/// What is counted in these groups.
+fn counted_where(loaded: &Loaded, wanted: impl Fn(&GroupKey) -> bool) -> u64 {
     let entries = batch::lookup(&loaded.map("groups").unwrap()).unwrap();
-    let own = entries.iter().filter(|(key, _)| GroupKey::read(key).unwrap().pid == own_pid());
+    let own = entries.iter().filter(|(key, _)| wanted(&GroupKey::read(key).unwrap()));
     own.flat_map(|(_, counts)| counts.chunks_exact(8))
         .map(|count| u64::from_ne_bytes(count.try_into().unwrap()))
         .sum()
@@ -76,10 +83,14 @@ fn counted(loaded: &Loaded) -> u64 {
 
 /// The histogram of this process, and of this operation.
 fn histogram(loaded: &Loaded, operation: u32) -> Histogram {
+    histogram_where(loaded, |key| (key.pid, key.code) == (own_pid(), operation))
+}
+
+/// Those of these groups, together.
+fn histogram_where(loaded: &Loaded, wanted: impl Fn(&GroupKey) -> bool) -> Histogram {
     let mut sum = Histogram::ZERO;
     for (key, values) in batch::lookup(&loaded.map("histograms").unwrap()).unwrap().iter() {
-        let key = GroupKey::read(key).unwrap();
-        if (key.pid, key.code) != (own_pid(), operation) {
+        if !wanted(&GroupKey::read(key).unwrap()) {
             continue;
         }
         for one in values.chunks_exact(Histogram::BYTES).filter_map(Histogram::read) {
@@ -349,8 +360,9 @@ fn a_read_that_began_before_its_hooks_were_taken_away_is_not_told() {
 #[test]
 fn a_signal_says_that_it_is_governed_or_refuses() {
     needs!("root");
-    for signal in SIGNALS.iter().filter(|signal| ["cgroup", "block_io"].contains(&signal.spec.name))
-    {
+    for signal in SIGNALS.iter().filter(|signal| {
+        ["cgroup", "oom_kill", "block_io", "page_fault"].contains(&signal.spec.name)
+    }) {
         let loaded = watching(signal.spec.name, 0);
         assert_eq!(loaded.tell_share(one_in(2)).is_ok(), signal.spec.governed, "{}", loaded.name);
         if signal.spec.governed {

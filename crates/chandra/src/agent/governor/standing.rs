@@ -41,10 +41,8 @@ impl Role {
             Some("identity lives from it")
         } else if rules_need_it {
             Some("rules need it")
-        } else if !signal.spec.governed {
-            Some("its records need each other")
         } else {
-            None
+            signal.told_whole_because
         }
     }
 }
