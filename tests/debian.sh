@@ -1,11 +1,12 @@
 # Packages of any of Debian's suites, fetched without root and without touching the system's own apt. To be sourced.
 #
+# DEBIAN_ARCH     the architecture of the packages (default: amd64)
 # DEBIAN_MIRROR   the mirror to use (default: the one that this system's apt uses)
 # DEBIAN_ARCHIVE  where suites go that have left the mirror
 #
 # Who uses it makes a folder and names it in $work.
 
-ARCH=amd64
+ARCH=${DEBIAN_ARCH:-amd64}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { printf '%s\n' "$*" >&2; }
