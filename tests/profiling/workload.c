@@ -1,7 +1,9 @@
 /*
  * Work whose shares are known: what a profile of it says can be compared with that.
  *
- * usage: workload shares SECONDS DEPTH   60, 30 and 10 of 100 parts below leaf_a, leaf_b and leaf_c, DEPTH calls deep
+ * usage: workload shares SECONDS DEPTH [WARM_UP]
+ *                                        60, 30 and 10 of 100 parts below leaf_a, leaf_b and leaf_c, DEPTH calls deep,
+ *                                        after WARM_UP seconds in warm_up, which is not deep
  *        workload kinds SECONDS          below frames of many kinds, the same work in each
  *        workload aligned SECONDS        in step with a clock of 10 ms; prints the true parts of in_step and out_of_step
  *
@@ -144,6 +146,13 @@ APART void out_of_step(double until)
 		sink++;
 }
 
+/* Whoever profiles meets the program here, where no stack is deeper than what a sample brings along. */
+APART void warm_up(double seconds)
+{
+	while (seconds_of(CLOCK_THREAD_CPUTIME_ID) < seconds)
+		sink++;
+}
+
 static void aligned(double seconds)
 {
 	double times[2] = { 0, 0 }, before = seconds_of(CLOCK_THREAD_CPUTIME_ID), now;
@@ -186,6 +195,10 @@ int main(int count, char **arguments)
 {
 	double seconds = count > 2 ? atof(arguments[2]) : 1;
 
+	if (count > 4) {
+		warm_up(atof(arguments[4]));
+		seconds += seconds_of(CLOCK_THREAD_CPUTIME_ID);
+	}
 	if (count > 1 && !strcmp(arguments[1], "kinds"))
 		kinds(seconds);
 	else if (count > 1 && !strcmp(arguments[1], "aligned"))

@@ -182,6 +182,15 @@ impl Agent {
         Record(found.unwrap_or_else(|| panic!("no signal {name} in {all:?}")).clone())
     }
 
+    /// Waits until the books of a signal balance: what is between two of its counters just now is not missing.
+    ///
+    /// # Panics
+    /// When they never do.
+    pub fn wait_until_balanced(&self, signal: &str) {
+        let balances = || self.signal(signal).number("ledger.imbalance") == Some(0);
+        wait_for(&format!("books of {signal} that balance"), || balances().then_some(()));
+    }
+
     /// The value of a sample in what it tells Prometheus, which is 0 where it is not told.
     ///
     /// # Panics

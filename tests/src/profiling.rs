@@ -176,6 +176,23 @@ fn stack(line: &str) -> Stack {
 }
 
 impl Profiled {
+    /// What it has of processes of this name.
+    #[must_use]
+    pub fn of_processes(&self, name: &str) -> Self {
+        let begin = format!("{name} (");
+        let of_them = |(frames, _): &&Stack| frames[0].starts_with(&begin);
+        let stacks = self.stacks.iter().filter(of_them).cloned().collect();
+        Self { stacks, summary: self.summary.clone() }
+    }
+
+    /// What it has, without stacks that this function is in.
+    #[must_use]
+    pub fn but_those_in(&self, function: &str) -> Self {
+        let of_others = |(frames, _): &&Stack| !frames.iter().any(|frame| frame == function);
+        let stacks = self.stacks.iter().filter(of_others).cloned().collect();
+        Self { stacks, summary: self.summary.clone() }
+    }
+
     /// Samples in all.
     pub fn samples(&self) -> u64 {
         self.samples_of(|_| true)

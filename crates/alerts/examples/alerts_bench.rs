@@ -5,7 +5,7 @@
 //! Lines that begin with `alerts_` are for programs: name, value, unit.
 #![allow(clippy::unwrap_used, reason = "a bench stops where something is not as expected")]
 
-#[path = "../tests/shapes/mod.rs"]
+#[path = "../tests/suite/shapes/mod.rs"]
 mod shapes;
 
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! What leaves the agent as an alert, and the spool that it lies in meanwhile.
 
-#[path = "../../alerts/tests/shapes/mod.rs"]
+#[path = "../../alerts/tests/suite/shapes/mod.rs"]
 mod shapes;
 
 use std::fs;

@@ -74,7 +74,9 @@ fn an_agent_tells_of_what_it_is_asked_for() {
     let text = told(&plain);
     assert!(families.iter().all(|family| !text.contains(family)), "{text}");
     plain.stop();
-    let agent = Agent::start(&["--signals", "process,system_call_count,page_fault,interrupt"]);
+    let signals = "process,system_call_count,page_fault,interrupt";
+    // However much others do: one in N would be right on the average only.
+    let agent = Agent::start(&["--signals", signals, "--cpu-budget", "off"]);
     let mut actor = actor();
     let value = |text: &str, sample: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -84,7 +86,9 @@ fn an_agent_tells_of_what_it_is_asked_for() {
     actor.ask(&format!("ask-parent {CALLS}"));
     actor.ask(&format!("close-nothing {CALLS}"));
     actor.ask("fill 4000000");
-    let (text, faults) = (told(&agent), Faults::of(actor.pid()).since(faults));
+    // What is told is read after what is compared with it, and so has all of that.
+    let faults = Faults::of(actor.pid()).since(faults);
+    let text = told(&agent);
     // Others make calls and have faults, too.
     for (sample, least) in [
         ("chandra_system_call_duration_seconds_count{call=\"getppid\"}", CALLS),
@@ -97,7 +101,7 @@ fn an_agent_tells_of_what_it_is_asked_for() {
     let timer = "chandra_interrupt_seconds_count{operation=\"soft\",irq=\"1\",name=\"TIMER\"}";
     assert!(value(&text, timer) > 0.0, "{text}");
     for signal in ["system_call_count", "page_fault", "interrupt"] {
-        assert_eq!(agent.signal(signal).number("ledger.imbalance"), Some(0), "{signal}");
+        agent.wait_until_balanced(signal);
     }
     agent.stop();
 }

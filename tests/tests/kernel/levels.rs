@@ -49,7 +49,7 @@ fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
     assert!(errors >= 500.0, "{errors}");
     let signals = ["page_fault", "system_call_count"];
     for signal in signals {
-        assert_eq!(agent.signal(signal).number("ledger.imbalance"), Some(0), "{signal}");
+        agent.wait_until_balanced(signal);
     }
     agent.stop();
 }

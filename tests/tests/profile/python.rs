@@ -2,7 +2,7 @@
 //! and measured by its thread's own CPU clock; what chance may do to a share is allowed for, and no more.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use chandra_tests::profiling::{Profiled, Profiling, is_share, succeed};
 use chandra_tests::pythons::Python;
@@ -15,8 +15,15 @@ type Truth = BTreeMap<String, u64>;
 /// The loop of the interpreter.
 const LOOP: &str = "_PyEval_EvalFrameDefault";
 
-fn run(python: &Python, name: &str, arguments: &[&str]) -> Truth {
-    let said = succeed(python.script("workload.py").arg(name).args(arguments));
+/// What is wrong, if anything is.
+type Verdict = Result<(), String>;
+
+/// The words of a command line.
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn truth_of(said: &str) -> Truth {
     let line = |line: &str| {
         let (leaf, number) = line.split_once(' ').unwrap();
         (leaf.to_owned(), number.parse().unwrap())
@@ -24,31 +31,70 @@ fn run(python: &Python, name: &str, arguments: &[&str]) -> Truth {
     said.lines().map(line).collect()
 }
 
-fn profile(python: &Python, options: &[&str], arguments: &[&str]) -> (Profiled, Truth) {
-    let name = format!("py{}", unique());
-    let base = ["--comm", &name, "--identity", "off"];
+/// What came of one interpreter's script.
+struct Outcome {
+    /// The name that it gave its process.
+    name: String,
+    profiled: Profiled,
+    truth: Truth,
+}
+
+/// Runs the script by all of these interpreters at once, in one profile.
+fn profile(
+    pythons: &[Python],
+    options: &[&str],
+    arguments: impl Fn(&Python) -> Vec<String>,
+) -> Vec<Outcome> {
+    let names: Vec<String> = pythons.iter().map(|_| format!("py{}", unique())).collect();
+    let base = ["--comm", &names.join(","), "--identity", "off"];
     let profiling = Profiling::start(&[&base[..], options].concat());
-    let truth = run(python, &name, arguments);
-    (profiling.stop(), truth)
+    let start = |(python, name): (&Python, &String)| {
+        let mut script = python.script("workload.py");
+        script.arg(name).args(arguments(python)).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let scripts: Vec<Child> = pythons.iter().zip(&names).map(start).collect();
+    let end = |script: Child| {
+        let output = script.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        truth_of(&String::from_utf8(output.stdout).unwrap())
+    };
+    let truths: Vec<Truth> = scripts.into_iter().map(end).collect();
+    let all = profiling.stop();
+    let outcome = |(name, truth): (String, Truth)| {
+        let profiled = all.of_processes(&name);
+        Outcome { name, profiled, truth }
+    };
+    names.into_iter().zip(truths).map(outcome).collect()
 }
 
-fn profile_cpu(python: &Python, arguments: &[&str]) -> (Profiled, Truth) {
-    profile(python, &["-F", "499"], arguments)
-}
-
-/// For each interpreter. Chance is beyond three deviations once in 370 times: then it is asked once more.
-fn for_each(pythons: &[Python], mut attempt: impl FnMut(&Python) -> Result<(), String>) {
-    for python in pythons {
-        if let Err(first) = attempt(python)
-            && let Err(second) = attempt(python)
-        {
-            panic!("Python 3.{}: {first}; and once more: {second}", python.minor);
-        }
+/// Checks what each interpreter's script made of a profile. Chance is beyond three deviations once in 370 times: those
+/// that fail are asked once more.
+fn for_each(
+    options: &[&str],
+    pythons: &[Python],
+    arguments: impl Fn(&Python) -> Vec<String>,
+    check: impl Fn(&Python, &Profiled, &Truth) -> Verdict,
+) {
+    let attempt = |pythons: &[Python]| -> Vec<(Python, String)> {
+        let outcomes = profile(pythons, options, &arguments);
+        let verdicts = pythons.iter().zip(outcomes).filter_map(|(python, outcome)| {
+            Some((python.clone(), check(python, &outcome.profiled, &outcome.truth).err()?))
+        });
+        verdicts.collect()
+    };
+    let first = attempt(pythons);
+    if !first.is_empty() {
+        let again: Vec<_> = first.iter().map(|(python, _)| python.clone()).collect();
+        let second = attempt(&again);
+        assert!(second.is_empty(), "{second:#?}; and before: {first:#?}");
     }
 }
 
+/// What most are sampled with.
+const OFTEN: [&str; 2] = ["-F", "499"];
+
 /// Nearly all samples have all frames, and all frames their place.
-fn is_whole(profiled: &Profiled, root: &str) -> Result<(), String> {
+fn is_whole(profiled: &Profiled, root: &str) -> Verdict {
     let (all, rooted) = (profiled.samples(), profiled.samples_below(&[root]));
     let summary = &profiled.summary;
     if rooted * 100 < all * 99 {
@@ -62,11 +108,7 @@ fn is_whole(profiled: &Profiled, root: &str) -> Result<(), String> {
 }
 
 /// What is below these functions has the share of the leaf's time, of all time of these leaves.
-fn has_shares(
-    profiled: &Profiled,
-    truth: &Truth,
-    ways: &[(&str, Vec<&str>)],
-) -> Result<(), String> {
+fn has_shares(profiled: &Profiled, truth: &Truth, ways: &[(&str, Vec<&str>)]) -> Verdict {
     let counts: Vec<u64> = ways.iter().map(|(_, way)| profiled.samples_below(way)).collect();
     let all: u64 = counts.iter().sum();
     let all_ns: u64 = ways.iter().map(|(leaf, _)| truth[*leaf]).sum();
@@ -96,20 +138,20 @@ fn leaves<'a>(python: &Python, root: &[&'a str]) -> Vec<(&'a str, Vec<&'a str>)>
 #[test]
 fn functions_have_the_shares_that_the_script_measured() {
     needs!("root");
-    for_each(&needs_pythons!(), |python| {
-        let (profiled, truth) = profile_cpu(python, &["shares", "2.5", "3"]);
-        is_whole(&profiled, "<module>")?;
+    let arguments = |_: &Python| words("shares 2.5 3");
+    for_each(&OFTEN, &needs_pythons!(), arguments, |python, profiled, truth| {
+        is_whole(profiled, "<module>")?;
         let root = ["Py_BytesMain", LOOP, "<module>", "main", "work", "shares"];
-        has_shares(&profiled, &truth, &leaves(python, &root))
+        has_shares(profiled, truth, &leaves(python, &root))
     });
 }
 
 #[test]
 fn frames_are_between_those_of_the_native_code_that_they_call_and_are_called_from() {
     needs!("root");
-    for_each(&needs_pythons!(), |python| {
-        let (profiled, truth) = profile_cpu(python, &["kinds", "2.5"]);
-        is_whole(&profiled, "<module>")?;
+    let arguments = |_: &Python| words("kinds 2.5");
+    for_each(&OFTEN, &needs_pythons!(), arguments, |python, profiled, truth| {
+        is_whole(profiled, "<module>")?;
         let ways = [
             ("generator", vec!["<module>", "main", "work", "kinds", "in_generator", "generate"]),
             ("comprehension", vec!["<module>", "main", "work", "kinds", "in_comprehension"]),
@@ -128,7 +170,7 @@ fn frames_are_between_those_of_the_native_code_that_they_call_and_are_called_fro
                 ],
             ),
         ];
-        has_shares(&profiled, &truth, &ways)?;
+        has_shares(profiled, truth, &ways)?;
         // The built-in function that was called is between the two.
         let between = profiled.samples_of(|frames| {
             let at = |name: &str| frames.iter().position(|frame| frame == name);
@@ -142,11 +184,12 @@ fn frames_are_between_those_of_the_native_code_that_they_call_and_are_called_fro
 #[test]
 fn deep_recursion_is_all_there() {
     needs!("root");
-    for_each(&needs_pythons!(), |python| {
-        // To 3.10 each call is some of C, too: a profile's stacks end at 1,024 frames.
-        let depth = if python.minor < 11 { 100 } else { 400 };
-        let (profiled, _) = profile_cpu(python, &["shares", "1.5", &depth.to_string()]);
-        is_whole(&profiled, "<module>")?;
+    // To 3.10 each call is some of C, too: a profile's stacks end at 1,024 frames.
+    let depth_of = |python: &Python| if python.minor < 11 { 100 } else { 400 };
+    let arguments = |python: &Python| words(&format!("shares 1.5 {}", depth_of(python)));
+    for_each(&OFTEN, &needs_pythons!(), arguments, |python, profiled, _| {
+        let depth = depth_of(python);
+        is_whole(profiled, "<module>")?;
         let levels = |frames: &[String]| frames.iter().filter(|it| *it == "recurse").count();
         let burning = profiled.samples_below(&["burn"]);
         let all_there = profiled.samples_of(|frames| {
@@ -160,11 +203,11 @@ fn deep_recursion_is_all_there() {
 #[test]
 fn threads_have_their_own_frames() {
     needs!("root");
-    for_each(&needs_pythons!(), |python| {
-        let (profiled, truth) = profile_cpu(python, &["threads", "2.5", "3"]);
+    let arguments = |_: &Python| words("threads 2.5 3");
+    for_each(&OFTEN, &needs_pythons!(), arguments, |python, profiled, truth| {
         let bootstrap = python.qualified("Thread._bootstrap");
         let run = python.qualified("Thread.run");
-        has_shares(&profiled, &truth, &leaves(python, &[bootstrap, run, "work", "shares"]))?;
+        has_shares(profiled, truth, &leaves(python, &[bootstrap, run, "work", "shares"]))?;
         let (burning, rooted) =
             (profiled.samples_below(&["burn"]), profiled.samples_below(&[bootstrap, "burn"]));
         let mixed = profiled.samples_below(&["<module>", "burn"]);
@@ -176,8 +219,8 @@ fn threads_have_their_own_frames() {
 #[test]
 fn coroutines_are_below_what_awaits_them() {
     needs!("root");
-    for_each(&needs_pythons!(), |python| {
-        let (profiled, _) = profile_cpu(python, &["coroutines", "1.5"]);
+    let arguments = |_: &Python| words("coroutines 1.5");
+    for_each(&OFTEN, &needs_pythons!(), arguments, |_, profiled, _| {
         let burning = profiled.samples_below(&["burn"]);
         let way = ["<module>", "main", "rounds_of_coroutines", "awaiting", "awaited", "burn"];
         let below = profiled.samples_below(&way);
@@ -189,8 +232,8 @@ fn coroutines_are_below_what_awaits_them() {
 #[test]
 fn waits_are_where_the_script_waited() {
     needs!("root");
-    for_each(&needs_pythons!(), |python| {
-        let (profiled, truth) = profile(python, &["--off-cpu"], &["waits", "1.5"]);
+    let arguments = |_: &Python| words("waits 1.5");
+    for_each(&["--off-cpu"], &needs_pythons!(), arguments, |_, profiled, truth| {
         let asleep_ns = profiled.samples_of(|frames| {
             let mut rest = frames.iter();
             let way = ["<module>", "main", "waits", "asleep"];
@@ -206,16 +249,18 @@ fn waits_are_where_the_script_waited() {
 #[test]
 fn lines_are_those_that_ran() {
     needs!("root", "go");
-    for_each(&needs_pythons!(), |python| {
-        let scratch = Scratch::new();
-        let file = scratch.at("cpu.pb.gz");
-        let (_, truth) =
-            profile(python, &["-F", "499", "-o", file.to_str().unwrap()], &["shares", "1.2"]);
+    let pythons = needs_pythons!();
+    let scratch = Scratch::new();
+    let file = scratch.at("cpu.pb.gz");
+    let options = [&OFTEN[..], &["-o", file.to_str().unwrap()]].concat();
+    let outcomes = profile(&pythons, &options, |_| words("shares 1.2"));
+    for (python, outcome) in pythons.iter().zip(outcomes) {
         let mut command = Command::new("go");
         command.env("GOCACHE", scratch.at("cache")).env("PPROF_TMPDIR", scratch.path());
         let top = ["tool", "pprof", "-top", "-lines", "-nodecount=0", "-nodefraction=0"];
-        let told = succeed(command.args(top).args(["-sample_index=samples"]).arg(&file));
-        let burn_line = truth["burn_line"];
+        let own = format!("-tagfocus=process=^{}$", outcome.name);
+        let told = succeed(command.args(top).args(["-sample_index=samples", &own]).arg(&file));
+        let burn_line = outcome.truth["burn_line"];
         // "flat flat% sum% cum cum% burn /path/workload.py:17"
         let mut lines: BTreeMap<u64, u64> = BTreeMap::new();
         for line in told.lines() {
@@ -230,6 +275,6 @@ fn lines_are_those_that_ran() {
         let all: u64 = lines.values().sum();
         let hot: u64 = [burn_line - 1, burn_line].iter().filter_map(|line| lines.get(line)).sum();
         let is_right = all > 200 && hot * 100 >= all * 97 && lines.contains_key(&burn_line);
-        is_right.then_some(()).ok_or(format!("{lines:?}, not at {burn_line}:\n{told}"))
-    });
+        assert!(is_right, "3.{}: {lines:?}, not at {burn_line}:\n{told}", python.minor);
+    }
 }

@@ -1,0 +1,9 @@
+//! What a collector receives, read by OpenTelemetry's own messages.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test states what it expects by stopping")]
+
+mod common;
+mod logs;
+mod profiles;
+mod transport;
+mod values;
