@@ -72,6 +72,8 @@ impl Pod {
 pub struct Container {
     /// Its name in the pod.
     pub name: String,
+    /// Its image; if none is said, BusyBox alone.
+    pub image: Option<String>,
     /// How often it was made before in this pod.
     pub attempt: u32,
     /// What it runs instead of sleeping.
@@ -186,7 +188,9 @@ impl Cri {
                 name: container.name.clone(),
                 attempt: container.attempt,
             }),
-            image: Some(ImageSpec { image: super::IMAGE.to_owned() }),
+            image: Some(ImageSpec {
+                image: container.image.clone().unwrap_or_else(|| super::IMAGE.to_owned()),
+            }),
             command: container.command.clone(),
             envs: entries(&container.variables),
             mounts: container.mounts.iter().map(mount).collect(),

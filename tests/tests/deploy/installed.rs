@@ -17,9 +17,9 @@ use chandra_tests::scratch::Scratch;
 use chandra_tests::trace::chandra;
 use serde_json::Value;
 
-/// The container in the manifest, as far as a runtime is told of it.
-fn installed(scratch: &Scratch) -> Container {
-    let Said { out, .. } = said(Command::new(chandra()).arg("install"));
+/// The container in the manifest that this program prints, as far as a runtime is told of it.
+pub fn installed(program: &Path, scratch: &Scratch) -> Container {
+    let Said { out, .. } = said(Command::new(program).arg("install"));
     let manifest = out.split("---\n").find(|document| document.contains("kind: DaemonSet\n"));
     let manifest = values::parse(manifest.unwrap()).unwrap();
     let pod = &manifest["spec"]["template"]["spec"];
@@ -62,32 +62,41 @@ fn installed(scratch: &Scratch) -> Container {
         };
         mounts.push((host, text(&mount["mountPath"]), mount["readOnly"] == true));
     }
-    // The program, and what it is linked with where it was built for tests.
-    mounts.push((chandra().display().to_string(), "/usr/bin/chandra".to_owned(), true));
-    for folder in ["/lib/x86_64-linux-gnu", "/lib64"] {
-        mounts.push((folder.to_owned(), folder.to_owned(), true));
-    }
     let command = ["/usr/bin/chandra".to_owned()].into_iter().chain(texts(&spec["args"])).collect();
-    let confined = Some(confined);
     Container {
         name: "agent".to_owned(),
+        image: Some(text(&spec["image"])),
         command,
         variables,
         mounts,
-        confined,
+        confined: Some(confined),
         ..Container::default()
     }
+}
+
+/// The same in place of the image: the program, and what it is linked with where it was built for tests.
+fn mounted(mut container: Container) -> Container {
+    container.image = None;
+    container.mounts.push((chandra().display().to_string(), "/usr/bin/chandra".to_owned(), true));
+    for folder in ["/lib/x86_64-linux-gnu", "/lib64"] {
+        container.mounts.push((folder.to_owned(), folder.to_owned(), true));
+    }
+    container
 }
 
 #[test]
 fn every_signal_works_with_what_the_manifest_grants() {
     needs_containerd!();
-    let containerd = Containerd::start();
-    let scratch = Scratch::new();
+    let (containerd, scratch) = (Containerd::start(), Scratch::new());
+    works(&containerd, &mounted(installed(&chandra(), &scratch)));
+}
+
+/// Runs an agent as a pod, and shows that what it is to see is seen.
+pub fn works(containerd: &Containerd, container: &Container) {
     let pod = Pod { host_pid: true, ..Pod::named("chandra") };
     let cri = containerd.cri();
     let sandbox = cri.run_pod(&pod);
-    let id = cri.run(&sandbox, &pod, &installed(&scratch));
+    let id = cri.run(&sandbox, &pod, container);
     let told = wait_for("a ready agent", || {
         assert_eq!(cri.exit_code(&id), None, "the agent ended");
         let asked = cri.try_execute(&id, &["/usr/bin/chandra", "status", "-o", "json"]).ok()?;

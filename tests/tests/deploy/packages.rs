@@ -102,7 +102,7 @@ fn the_unit_is_one() {
 
 #[test]
 fn what_is_given_to_others_is_whole_and_the_same_each_time() {
-    needs!("tar", "sha256sum", "dpkg-deb", "readelf");
+    needs!("tar", "sha256sum", "dpkg-deb", "readelf", "python3", "cargo");
     let scratch = Scratch::new();
     let [first, second] = ["first", "second"].map(|name| scratch.at(name));
     for folder in [&first, &second] {
