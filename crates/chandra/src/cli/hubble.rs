@@ -15,7 +15,7 @@ const DEFAULT_SOCKET: &str = "/run/chandra/hubble.sock";
 const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4244);
 /// What flows may take in memory when nothing else is said.
-const DEFAULT_BUFFER_BYTES: usize = 64 << 20;
+const DEFAULT_BUFFER_BYTES: usize = 32 << 20;
 const LEAST_BUFFER_BYTES: usize = 64 << 10;
 const MOST_BUFFER_BYTES: usize = 16 << 30;
 /// What turns a listener off.
@@ -48,7 +48,7 @@ pub struct HubbleArguments {
     /// Serve other machines without encryption, where the address is not this machine's alone
     #[arg(long, env = "CHANDRA_INSECURE", num_args = 0..=1, default_missing_value = "true", action = ArgAction::Set, value_parser = BoolishValueParser::new(), value_name = "BOOL")]
     pub insecure: Option<bool>,
-    /// What flows may take in memory: bytes, or with k, m or g [default: 64m]
+    /// What flows may take in memory: bytes, or with k, m or g [default: 32m]
     #[arg(long, env = "CHANDRA_HUBBLE_BUFFER_SIZE", value_name = "SIZE")]
     pub hubble_buffer_size: Option<String>,
     /// Name of this cluster in flows [default: none]
