@@ -32,7 +32,7 @@ pub fn unwind_table(bytes: &[u8]) {
         for (place, _) in table.rows().take(50) {
             let registers =
                 Registers { pc: place, sp: 64, fp: 128, lr: place, others: [place; 16] };
-            let find = |_| Some(Mapping { start: 0, offset: 0, table: Some(table) });
+            let find = |_| Some(Mapping { start: 0, offset: 0, table: Some(table.view()) });
             let mut frames = Vec::new();
             let walked = walk.run(&registers, word, find, &mut frames);
             assert!((1..=MAX_FRAMES).contains(&frames.len()), "{walked:?}");

@@ -31,6 +31,32 @@ pub fn raise_memlock_limit() -> io::Result<()> {
     }
 }
 
+/// Files that may be open at once, where the limit can be raised so far.
+const FILES: libc::rlim_t = 16_384;
+
+/// Raises how many files may be open to what this process may have, within reason: a shell's 1,024 are soon spent on
+/// files, roots and tables that are kept for names and stacks.
+///
+/// # Errors
+/// The refusal of getrlimit(2) or setrlimit(2). Things go on with what there is: what cannot be opened is counted there.
+pub fn raise_file_limit() -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live rlimit for the length of the call.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let wanted = limit.rlim_max.min(FILES);
+    if limit.rlim_cur >= wanted {
+        return Ok(());
+    }
+    limit.rlim_cur = wanted;
+    // SAFETY: as above.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 const MIB: usize = 1 << 20;
 
 /// Bytes of a ring when none are asked for: half a MiB for each CPU, between 1 and 8 MiB, and no

@@ -113,33 +113,81 @@ impl Array {
     }
 }
 
-/// Puts a table of 64-bit cells at `index` of arrays of tables, in place of what was there. They share one.
-///
-/// # Errors
-/// When the kernel has no memory for it, or refuses; then it is in none of them.
-pub fn put_table(tables: &[MapHandle], index: u32, cells: &[u64]) -> Result<(), ArrayError> {
-    let entries = u32::try_from(cells.len()).map_err(|_| ArrayError::PastEnd(cells.len()))?;
-    let options = libbpf_sys::bpf_map_create_opts {
-        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
-        map_flags: libbpf_sys::BPF_F_MMAPABLE | libbpf_sys::BPF_F_INNER_MAP,
-        ..Default::default()
-    };
-    let name = Some("unwind_table");
-    let table = MapHandle::create(MapType::Array, name, KEY_BYTES, CELL_BYTES, entries, &options)
-        .map_err(refused)?;
-    let mut memory = Shared::new(table.as_fd(), cells.len() * CELL_BYTES as usize)?;
-    for (place, cell) in (0..).step_by(CELL_BYTES as usize).zip(cells) {
-        memory.write(place, &cell.to_ne_bytes());
+/// A table of 64-bit cells in the kernel's memory: written once, and mapped here only while somebody reads it.
+#[derive(Debug)]
+pub struct KernelTable {
+    map: MapHandle,
+    bytes: usize,
+}
+
+impl KernelTable {
+    /// Makes it of these cells. Nobody can change them any more.
+    ///
+    /// # Errors
+    /// When the kernel has no memory for it, or refuses.
+    pub fn make(cells: &[u64]) -> Result<Self, ArrayError> {
+        let entries = u32::try_from(cells.len()).map_err(|_| ArrayError::PastEnd(cells.len()))?;
+        let options = libbpf_sys::bpf_map_create_opts {
+            sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
+            map_flags: libbpf_sys::BPF_F_MMAPABLE | libbpf_sys::BPF_F_INNER_MAP,
+            ..Default::default()
+        };
+        let name = Some("unwind_table");
+        let map = MapHandle::create(MapType::Array, name, KEY_BYTES, CELL_BYTES, entries, &options)
+            .map_err(refused)?;
+        let bytes = size_of_val(cells);
+        let mut memory = Shared::new(map.as_fd(), bytes)?;
+        for (place, cell) in (0..).step_by(CELL_BYTES as usize).zip(cells) {
+            memory.write(place, &cell.to_ne_bytes());
+        }
+        // It is frozen only when nobody has it mapped for writing.
+        drop(memory);
+        map.freeze().map_err(refused)?;
+        Ok(Self { map, bytes })
     }
-    drop(memory);
-    let descriptor = table.as_fd().as_raw_fd().to_ne_bytes();
-    let put = tables.iter().try_for_each(|tables| {
-        tables.update(&index.to_ne_bytes(), &descriptor, MapFlags::ANY).map_err(refused)
-    });
-    if put.is_err() {
-        remove_table(tables, index);
+
+    /// Memory of its cells.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
-    put
+
+    /// Its cells, mapped until this is dropped.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn cells(&self) -> io::Result<MappedCells> {
+        Shared::held(self.map.as_fd(), self.bytes).map(MappedCells)
+    }
+
+    /// Puts it at `index` of arrays of tables, in place of what was there. They share it.
+    ///
+    /// # Errors
+    /// When the kernel refuses; then it is in none of them.
+    pub fn put(&self, tables: &[MapHandle], index: u32) -> Result<(), ArrayError> {
+        let descriptor = self.map.as_fd().as_raw_fd().to_ne_bytes();
+        let put = tables.iter().try_for_each(|tables| {
+            tables.update(&index.to_ne_bytes(), &descriptor, MapFlags::ANY).map_err(refused)
+        });
+        if put.is_err() {
+            remove_table(tables, index);
+        }
+        put
+    }
+}
+
+/// Cells of a [`KernelTable`].
+#[derive(Debug)]
+pub struct MappedCells(Shared);
+
+impl AsRef<[u64]> for MappedCells {
+    fn as_ref(&self) -> &[u64] {
+        let Shared { start, bytes } = self.0;
+        let count = bytes / size_of::<u64>();
+        // SAFETY: so many bytes are mapped there for as long as this lives, at the start of a page. They do not change:
+        // the map is frozen, so that no program can write it by a system call or as memory, and ours in the kernel
+        // only read tables.
+        unsafe { std::slice::from_raw_parts(start.cast().as_ptr(), count) }
+    }
 }
 
 /// Takes the table at `index` away; its memory is free when no probe reads it any more. One that is not there is
@@ -156,3 +204,24 @@ fn refused(error: libbpf_rs::Error) -> ArrayError {
 
 const KEY_BYTES: u32 = 4;
 const CELL_BYTES: u32 = 8;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_read_as_it_was_written_and_nobody_changes_it() {
+        let cells: Vec<u64> = (0..10_000).map(|cell| cell * 3).collect();
+        // SAFETY: it has no preconditions.
+        if unsafe { libc::geteuid() } != 0 {
+            println!("skipped: needs root to make a map");
+            return;
+        }
+        let table = KernelTable::make(&cells).unwrap();
+        assert_eq!((table.cells().unwrap().as_ref(), table.bytes()), (&*cells, 80_000));
+        assert!(Shared::new(table.map.as_fd(), table.bytes()).is_err(), "it can be written");
+        let index = 7_u32.to_ne_bytes();
+        assert!(table.map.update(&index, &9_u64.to_ne_bytes(), MapFlags::ANY).is_err());
+    }
+}

@@ -6,7 +6,8 @@
 //! nothing, a busy one no wake-ups, and no record waits longer than [`BUSY_POLL`].
 //!
 //! Probes whose records nobody waits for wake nobody for most of them. Their reader ([`Reader::unhurried`]) looks by
-//! itself every [`UNHURRIED_POLL`], and takes all that came in between at once.
+//! itself every [`UNHURRIED_POLL`], and takes all that came in between at once: until then it leaves them alone, also
+//! when it is awake for another reason, unless a probe woke it. To take a record costs less than to wake up for it.
 //!
 //! Between busy and quiet lies one look with wake-ups on again: a probe may have decided not to wake just
 //! before the reader lay down. And a record that a probe is still writing hides those behind it, so
@@ -15,7 +16,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libbpf_rs::{
     AsRawLibbpf, Map, MapCore, MapFlags, MapHandle, MapType, PerfBuffer, PerfBufferBuilder,
@@ -31,7 +32,7 @@ pub const WAKE_INTERVAL: Duration = Duration::from_millis(1);
 pub const BUSY_POLL: Duration = Duration::from_millis(2);
 
 /// How long a reader waits for records that nobody waits for.
-pub const UNHURRIED_POLL: Duration = Duration::from_millis(50);
+pub const UNHURRIED_POLL: Duration = Duration::from_millis(250);
 
 /// How often to look for a record that a probe is just writing: about a tenth of a millisecond.
 const SPINS: u32 = 1000;
@@ -64,6 +65,8 @@ pub struct Reader<'a> {
     state: Option<MapHandle>,
     /// Records handed over so far.
     taken: Arc<AtomicU64>,
+    /// When it took what was there last.
+    looked: Instant,
 }
 
 /// How soon a reader looks again.
@@ -120,7 +123,7 @@ impl<'a> Reader<'a> {
             })?;
             Source::Ring(builder.build()?)
         };
-        Ok(Self { source, pace: Pace::Idle, state: None, taken })
+        Ok(Self { source, pace: Pace::Idle, state: None, taken, looked: Instant::now() })
     }
 
     /// Waits for records, at most `idle` long when the last wait found none, and hands over all
@@ -136,13 +139,17 @@ impl<'a> Reader<'a> {
     fn timeout(&self, idle: Duration) -> Duration {
         match self.pace {
             Pace::Idle => idle,
-            Pace::Unhurried => UNHURRIED_POLL.min(idle),
+            Pace::Unhurried => UNHURRIED_POLL.saturating_sub(self.looked.elapsed()).min(idle),
             Pace::Busy | Pace::Settling => BUSY_POLL.min(idle),
         }
     }
 
     /// Hands over what is there after a wait, and decides how soon to look again.
-    fn take(&mut self, interrupted: bool) -> io::Result<bool> {
+    fn take(&mut self, is_woken: bool, interrupted: bool) -> io::Result<bool> {
+        if self.is_unhurried() && !is_woken && self.looked.elapsed() < UNHURRIED_POLL {
+            return Ok(false);
+        }
+        self.looked = Instant::now();
         let found = self.drain()?;
         let pace = match self.pace {
             Pace::Unhurried => Pace::Unhurried,
@@ -191,6 +198,18 @@ impl<'a> Reader<'a> {
     pub fn unhurried(mut self) -> Self {
         self.pace = Pace::Unhurried;
         self
+    }
+
+    /// Whether it looks only now and then.
+    pub fn is_unhurried(&self) -> bool {
+        self.pace == Pace::Unhurried
+    }
+
+    /// From now on each wait takes what is there: the end is near.
+    pub fn hurry(&mut self) {
+        if self.is_unhurried() {
+            self.pace = Pace::Settling;
+        }
     }
 
     /// Sets the pace, and tells the probe where that changes whether to wake. If that is refused,
@@ -253,17 +272,18 @@ impl<'a> Reader<'a> {
 /// What poll(2) fails with, but not EINTR.
 pub fn wait_any(readers: &mut [Reader<'_>], idle: Duration) -> io::Result<bool> {
     let timeout = readers.iter().map(|reader| reader.timeout(idle)).min().unwrap_or(idle);
-    let interrupted = !sleep(readers, timeout)?;
+    let woken = sleep(readers, timeout)?;
     let mut found = false;
-    for reader in readers {
-        found |= reader.take(interrupted)?;
+    for (index, reader) in readers.iter_mut().enumerate() {
+        let is_woken = woken.as_ref().and_then(|woken| woken.get(index)).copied();
+        found |= reader.take(is_woken.unwrap_or(false), woken.is_none())?;
     }
     Ok(found)
 }
 
-/// Sleeps until woken by a record or a signal, or until the time is over. Returns whether no signal
-/// came.
-fn sleep(readers: &[Reader<'_>], timeout: Duration) -> io::Result<bool> {
+/// Sleeps until woken by a record or a signal, or until the time is over. Returns which readers a record woke; `None`
+/// where a signal came.
+fn sleep(readers: &[Reader<'_>], timeout: Duration) -> io::Result<Option<Vec<bool>>> {
     let poll = |reader: &Reader<'_>| libc::pollfd {
         fd: reader.descriptor(),
         events: libc::POLLIN,
@@ -275,10 +295,10 @@ fn sleep(readers: &[Reader<'_>], timeout: Duration) -> io::Result<bool> {
     let millis = i32::try_from(millis).unwrap_or(i32::MAX);
     // SAFETY: the descriptors live as long as the readers; the list is as long as is said.
     if unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, millis) } >= 0 {
-        return Ok(true);
+        return Ok(Some(polled.iter().map(|polled| polled.revents != 0).collect()));
     }
     match io::Error::last_os_error() {
-        error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        error if error.kind() == io::ErrorKind::Interrupted => Ok(None),
         error => Err(error),
     }
 }

@@ -23,6 +23,8 @@ use chandra_unwind::format::Table;
 use chandra_unwind::{Limits, build_from};
 
 use crate::cost;
+use crate::kept_table::KeptTable;
+use crate::kernel::Kernel;
 use crate::memory::{File, Piece};
 use crate::roots::Roots;
 
@@ -35,7 +37,10 @@ const MAX_FORESEEN: usize = 256;
 /// A larger file has frame pointers at best.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Bytes of tables. The kernel has as many again.
+/// Tables that are in the kernel alone, with a descriptor of each here; others are here, too.
+const MAX_IN_KERNEL: usize = 256;
+
+/// Bytes of tables.
 pub const MAX_TABLE_BYTES: usize = 128 << 20;
 
 /// The number of an executable; 0 for code that is in no file.
@@ -50,8 +55,6 @@ pub struct Executable {
     pub root: Option<Arc<fs::File>>,
     content: Content,
     state: State,
-    /// The kernel has its table.
-    pub is_told: bool,
     /// When a sample had a frame in it last.
     seen: Instant,
 }
@@ -62,7 +65,7 @@ enum State {
     PutOut,
     Building,
     /// Its table; none where it has no description, or cannot be read.
-    Ready(Option<Arc<Table>>),
+    Ready(Option<KeptTable>),
 }
 
 /// Where its bytes are.
@@ -117,9 +120,16 @@ impl Content {
 
 impl Executable {
     /// Its table, if it is ready and has one.
-    pub fn table(&self) -> Option<&Arc<Table>> {
+    pub fn table(&self) -> Option<&KeptTable> {
         match &self.state {
             State::Ready(table) => table.as_ref(),
+            State::Building | State::PutOut => None,
+        }
+    }
+
+    fn table_mut(&mut self) -> Option<&mut KeptTable> {
+        match &mut self.state {
+            State::Ready(table) => table.as_mut(),
             State::Building | State::PutOut => None,
         }
     }
@@ -196,6 +206,8 @@ pub struct Executables {
     pub refused: u64,
     /// Bytes of tables.
     pub table_bytes: usize,
+    /// Tables that are in the kernel alone.
+    in_kernel: usize,
     /// Tables that were put out.
     pub put_out: u64,
     /// Time on a CPU that tables took.
@@ -242,6 +254,7 @@ impl Executables {
             without_table: Vec::new(),
             refused: 0,
             table_bytes: 0,
+            in_kernel: 0,
             put_out: 0,
             build_cpu_ns: 0,
         })
@@ -298,14 +311,7 @@ impl Executables {
         let Some((Found { content, root }, again)) = again else {
             self.without_table.push((number, "it could not be opened".to_owned()));
             let state = State::Ready(None);
-            return Executable {
-                path,
-                root: None,
-                content: Content::Nowhere,
-                state,
-                is_told: false,
-                seen,
-            };
+            return Executable { path, root: None, content: Content::Nowhere, state, seen };
         };
         self.building += 1;
         // Nobody there to build it: then it is never ready, and who waits for it stops waiting.
@@ -319,7 +325,7 @@ impl Executables {
             content => content,
         };
         self.open += usize::from(matches!(content, Content::Open(_)));
-        Executable { path, root, content, state: State::Building, is_told: false, seen }
+        Executable { path, root, content, state: State::Building, seen }
     }
 
     /// The file of a piece of memory, opened, with the root of its process; of one that is gone perhaps in the root
@@ -382,7 +388,7 @@ impl Executables {
         self.building -= 1;
         self.build_cpu_ns = built.cpu_ns;
         let table = match built.table {
-            Ok(table) => Some(Arc::new(table)),
+            Ok(table) => Some(KeptTable::new(table)),
             Err(why) => {
                 self.without_table.push((built.number, why));
                 None
@@ -417,11 +423,30 @@ impl Executables {
             {
                 self.table_bytes -= table.bytes();
                 self.put_out += 1;
+                self.in_kernel -= usize::from(table.is_in_kernel());
+                gone.push((number, table.is_told()));
                 executable.state = State::PutOut;
-                gone.push((number, std::mem::take(&mut executable.is_told)));
             }
         }
         gone
+    }
+
+    /// Gives the probes the table of an executable, if it has one; whether they have it.
+    pub fn tell_table(&mut self, number: Number, kernel: &mut Kernel) -> bool {
+        let may_go = self.in_kernel < MAX_IN_KERNEL;
+        let Some(table) = self.get_mut(number).and_then(Executable::table_mut) else {
+            return false;
+        };
+        let was_here = !table.is_in_kernel();
+        table.tell(may_go, |table| kernel.tell_table(number, table));
+        let (is_told, has_gone) = (table.is_told(), was_here && table.is_in_kernel());
+        self.in_kernel += usize::from(has_gone);
+        is_told
+    }
+
+    /// Nobody walks by tables for now: what was mapped of the kernel's is let go.
+    pub fn rest(&mut self) {
+        self.all.iter_mut().filter_map(Executable::table_mut).for_each(KeptTable::rest);
     }
 
     /// One whose table was put out is sampled again.
@@ -501,7 +526,7 @@ mod tests {
             std::thread::yield_now();
         }
         let table = executables.get(number).unwrap().table().unwrap();
-        assert!(table.header().row_count > 1000, "{:?}", table.header());
+        assert!(table.view().unwrap().rows().count() > 1000, "{table:?}");
     }
 
     #[test]
@@ -548,7 +573,8 @@ mod tests {
         };
         wait(&mut executables);
         let (first, all) = (numbers[0], executables.table_bytes);
-        executables.get_mut(first).unwrap().is_told = true;
+        // Where this user may make maps.
+        let is_told = executables.tell_table(first, &mut Kernel::new());
         let later = Instant::now() + Duration::from_secs(60);
         executables.see(first, later);
         let gone = executables.expire(Duration::from_secs(60), later);
@@ -556,7 +582,7 @@ mod tests {
         let kept = executables.get(first).unwrap().table().unwrap().bytes();
         assert_eq!((executables.table_bytes, executables.put_out), (kept, gone.len() as u64));
         assert!(!executables.is_ready(gone[0].0));
-        assert_eq!(executables.expire(Duration::ZERO, later), [(first, true)]);
+        assert_eq!(executables.expire(Duration::ZERO, later), [(first, is_told)]);
         for piece in &pieces {
             executables.number(pid, piece);
         }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use chandra_loader::load::Loaded;
-use chandra_loader::memory_map::{Array, ArrayError, put_table, remove_table};
+use chandra_loader::memory_map::{Array, ArrayError, KernelTable, remove_table};
 use chandra_loader::{LibbpfError, MapCore, MapHandle, batch, per_cpu};
 use chandra_signals::cpu_profile::{ProfileMapping, ProfiledProcess, PythonProcess, TickCounts};
 use chandra_unwind::format::Table;
@@ -140,15 +140,20 @@ impl Kernel {
         }
     }
 
-    /// Gives the probes the table of an executable; false when the kernel has no memory for it.
-    pub fn tell_table(&mut self, number: Number, table: &Table) -> bool {
-        let is_told = put_table(&self.tables, number.into(), table.cells()).is_ok();
-        if is_told {
-            self.tables_told.insert(number, table.bytes());
-        } else {
-            self.refused_tables += 1;
+    /// Gives the probes the table of an executable: the table as the kernel has it; `None` when it has no memory for it.
+    pub fn tell_table(&mut self, number: Number, table: &Table) -> Option<KernelTable> {
+        let made = KernelTable::make(table.cells());
+        let told = made.and_then(|table| table.put(&self.tables, number.into()).map(|()| table));
+        match told {
+            Ok(told) => {
+                self.tables_told.insert(number, told.bytes());
+                Some(told)
+            }
+            Err(_) => {
+                self.refused_tables += 1;
+                None
+            }
         }
-        is_told
     }
 
     /// Takes the table of an executable away. Processes that were told to have it go on without.

@@ -22,6 +22,7 @@
 mod code_lists;
 pub mod cost;
 mod executables;
+mod kept_table;
 mod kernel;
 pub mod memory;
 mod names;

@@ -55,8 +55,8 @@ impl Stack {
         let mut frames: Vec<Frame> = Vec::new();
         let find = |address| {
             let piece = memory.find(address)?;
-            let table = executables.get(number(piece.start)).and_then(|it| it.table());
-            Some(Mapping { start: piece.start, offset: piece.offset, table: table.map(|it| &**it) })
+            let table = executables.get(number(piece.start)).and_then(|it| it.table()?.view());
+            Some(Mapping { start: piece.start, offset: piece.offset, table })
         };
         let walked = walk.run(&self.registers, |address| self.word(address), find, &mut frames);
         let frames = frames.iter().map(|frame| {

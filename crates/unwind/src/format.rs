@@ -97,6 +97,44 @@ impl Table {
         size_of_val(self.cells())
     }
 
+    /// To look things up in it.
+    pub fn view(&self) -> View<'_> {
+        View { cells: &self.cells, header: self.header }
+    }
+
+    /// The rule at a place.
+    pub fn rule(&self, place: u64) -> Rule {
+        self.view().rule(place)
+    }
+
+    /// Every row, in order: its place and its rule.
+    pub fn rows(&self) -> impl Iterator<Item = (u64, Rule)> {
+        self.view().rows()
+    }
+}
+
+/// The cells of a [`Table`], wherever they are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'cells> {
+    cells: &'cells [u64],
+    header: Header,
+}
+
+impl<'cells> View<'cells> {
+    /// Of the cells of a table; `None` where they are less than the first two say.
+    pub fn of(cells: &'cells [u64]) -> Option<Self> {
+        let [pages, rows, ..] = *cells else { return None };
+        let header = Header {
+            first_page: pages as u32,
+            page_count: (pages >> 32) as u32,
+            rule_count: rows as u32,
+            row_count: (rows >> 32) as u32,
+        };
+        let parts = [header.page_count, header.rule_count, header.row_count.div_ceil(2)];
+        let all = parts.into_iter().map(|cells| cells as usize).sum::<usize>();
+        (cells.len() == HEADER_CELLS + all).then_some(Self { cells, header })
+    }
+
     /// The rule at a place. This is step by step what BPF does.
     pub fn rule(&self, place: u64) -> Rule {
         self.row_before(place)
@@ -105,7 +143,7 @@ impl Table {
     }
 
     /// Every row, in order: its place and its rule.
-    pub fn rows(&self) -> impl Iterator<Item = (u64, Rule)> {
+    pub fn rows(self) -> impl Iterator<Item = (u64, Rule)> + 'cells {
         let pages = 0..self.header.page_count as usize;
         pages.flat_map(move |page| {
             let start = (u64::from(self.header.first_page) + page as u64) << PAGE_BITS;

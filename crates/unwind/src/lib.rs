@@ -3,8 +3,7 @@
 //!
 //! [`build_from`] makes a [`Table`](format::Table) from an ELF file, of which it reads what it needs; [`format`] and [`row`]
 //! say what is in it, `bpf/` says it in C; [`walk`] is the walk, and what the program in BPF is held to.
-//! [`tables`] keeps tables within a budget, [`build_id`] says which build a file is, [`go_table`] how Go's line table
-//! is laid out.
+//! [`build_id`] says which build a file is, [`go_table`] how Go's line table is laid out.
 //!
 //! Invariants: it is pure. No file is opened, no process looked at; who calls brings the bytes ([`Content`]). ELF files are
 //! anybody's: all that is read of them is bounded, and nothing panics.
@@ -17,7 +16,6 @@ mod elf;
 pub mod format;
 pub mod go_table;
 pub mod row;
-pub mod tables;
 pub mod walk;
 
 pub use build::{Built, Limits, build, build_from};

@@ -29,7 +29,7 @@
 //!
 //! Before the return address of a frame is used, the bits of pointer authentication are taken off.
 
-use crate::format::Table;
+use crate::format::View;
 use crate::row::{Base, ReturnAddress, Rule};
 
 /// A frame whose frame pointer is further than this from its SP is not believed.
@@ -67,7 +67,7 @@ pub struct Mapping<'table> {
     /// The offset into its file of that address, in bytes.
     pub offset: u64,
     /// The table of its file; `None` for frame pointers.
-    pub table: Option<&'table Table>,
+    pub table: Option<View<'table>>,
 }
 
 /// A frame.

@@ -89,8 +89,8 @@ fn waits_are_as_long_as_the_program_measured_them_and_where_it_waited() {
     }
     let (share, _) = profiled.summary.split_once(" % of user stacks whole").unwrap();
     let share: f64 = share.rsplit(' ').next().unwrap().parse().unwrap();
-    // All but those of its first moments, one or two of some hundred.
-    assert!(share >= 98.0, "{}", profiled.summary);
+    // All but one of its first moments, now and then.
+    assert!(share >= 99.0, "{}", profiled.summary);
     assert!(!profiled.summary.contains("unaccounted"), "{}", profiled.summary);
 }
 

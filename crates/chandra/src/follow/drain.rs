@@ -78,7 +78,8 @@ pub struct Batch {
     pub chunks: Vec<Chunk>,
     /// What connection tracking said before these records, and some of what it said since.
     pub translations: Vec<translation::Change>,
-    /// Everything that was sent before this moment (CLOCK_BOOTTIME) is in this batch or an earlier one.
+    /// Everything that somebody waits for and that was sent before this moment (CLOCK_BOOTTIME) is in this batch or an
+    /// earlier one.
     pub complete_until_boottime_ns: u64,
 }
 
@@ -146,13 +147,13 @@ pub fn run(
             continue;
         }
         sweeps.iter_mut().for_each(Sweep::make);
-        let (found, complete_until) = rings.take(patience)?;
+        let Taken { found, somebody_waits, complete_until } = rings.take(patience)?;
         // Behind what was found follows up to when it was all, though nothing more was.
         if found || was_found || last_news.elapsed() >= NEWS {
             last_news = Instant::now();
             hand_over(complete_until);
         }
-        was_found = found;
+        was_found = somebody_waits;
     }
     for part in plan.parts {
         if let Ok(mut loaded) = part.loaded.write() {
@@ -190,6 +191,16 @@ impl<'a> Sweep<'a> {
             let _ = loaded.iterate(self.hook, &mut Vec::new());
         }
     }
+}
+
+/// What came of looking at all rings.
+struct Taken {
+    /// There were records.
+    found: bool,
+    /// Of those, some that somebody waits for.
+    somebody_waits: bool,
+    /// All that somebody waits for and that was sent before this moment was taken (CLOCK_BOOTTIME).
+    complete_until: u64,
 }
 
 /// The readers of all parts that send records; those that identity lives from are the last. And behind
@@ -230,9 +241,9 @@ impl<'a> Rings<'a> {
         Ok(rings)
     }
 
-    /// Waits for records and takes them. Returns whether there were any, and up to when they are all.
-    fn take(&mut self, patience: Duration) -> Result<(bool, u64), Problem> {
-        let signal = self.signal;
+    /// Waits for records and takes them.
+    fn take(&mut self, patience: Duration) -> Result<Taken, Problem> {
+        let (signal, before) = (self.signal, self.waited_for());
         let failed = |error: std::io::Error| session::ring_problem(signal, &error);
         let mut found = wait_any(&mut self.readers, patience).map_err(failed)?;
         let complete_until = clock::boottime_ns();
@@ -241,12 +252,20 @@ impl<'a> Rings<'a> {
         for reader in self.readers.iter_mut().skip(self.others) {
             found |= reader.drain_all_sent().map_err(failed)?;
         }
+        let mut is_translated = false;
         if let Some((translations, changes)) = &mut self.translations {
             let mut changes = changes.borrow_mut();
             translations.take(&mut changes);
-            found |= !changes.is_empty();
+            is_translated = !changes.is_empty();
         }
-        Ok((found, complete_until))
+        let somebody_waits = is_translated || self.waited_for() != before;
+        Ok(Taken { found: found || is_translated, somebody_waits, complete_until })
+    }
+
+    /// Records so far that somebody waits for.
+    fn waited_for(&self) -> u64 {
+        let hurried = self.readers.iter().filter(|reader| !reader.is_unhurried());
+        hurried.map(Reader::taken).sum()
     }
 
     /// Takes what probes were still sending when they were detached.
@@ -255,8 +274,9 @@ impl<'a> Rings<'a> {
         parts: &[Part<'_>],
         hand_over: &dyn Fn(u64),
     ) -> Result<(), Problem> {
+        self.readers.iter_mut().for_each(Reader::hurry);
         for _ in 0..LAST_LOOKS {
-            let (found, complete_until) = self.take(Duration::ZERO)?;
+            let Taken { found, complete_until, .. } = self.take(Duration::ZERO)?;
             hand_over(complete_until);
             let submitted = |part: &Part<'_>| {
                 let loaded = part.loaded.read();

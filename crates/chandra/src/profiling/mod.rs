@@ -37,7 +37,7 @@ use crate::session::{self, Received, Watch};
 use crate::stop::Stop;
 
 /// How long to sleep before looking whether it is over.
-const IDLE: Duration = Duration::from_millis(50);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// Profiles until the time is up or a signal comes, and writes the profile.
 pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {

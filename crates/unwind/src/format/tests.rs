@@ -118,3 +118,16 @@ fn a_row_costs_four_bytes() {
     let rest = (HEADER_CELLS + 2 + 6) * 8;
     assert_eq!(table.bytes(), 10_000 * 4 + rest);
 }
+
+#[test]
+fn cells_that_somebody_else_keeps_say_the_same_and_too_few_say_nothing() {
+    let table = table(&[(0x1000, rule(8)), (0x2_1004, rule(16)), (0x3_1010, Rule::Gap)]);
+    let copy = table.cells().to_vec();
+    let view = View::of(&copy).expect("all of it");
+    assert!(view.rows().eq(table.rows()));
+    for cells in 0..copy.len() {
+        assert!(View::of(&copy[..cells]).is_none(), "{cells}");
+    }
+    let longer = [&copy[..], &[0]].concat();
+    assert!(View::of(&longer).is_none());
+}

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::format::Assembler;
+use crate::format::{Assembler, Table};
 
 const START: u64 = 0x5555_0000_0000;
 const OFFSET: u64 = 0x1000;
@@ -39,7 +39,7 @@ impl World {
         let mut frames = Vec::new();
         let code = START..START + 0x10_0000;
         let find = |pc| {
-            let mapping = Mapping { start: START, offset: OFFSET, table: Some(&self.table) };
+            let mapping = Mapping { start: START, offset: OFFSET, table: Some(self.table.view()) };
             code.contains(&pc).then_some(mapping)
         };
         let read = |address| self.stack.get(&address).copied();

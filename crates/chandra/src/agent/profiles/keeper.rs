@@ -21,7 +21,7 @@ use super::sample::Sample;
 use super::windows::Windows;
 
 /// What happened meanwhile is looked at so often.
-const IDLE: Duration = Duration::from_millis(100);
+const IDLE: Duration = Duration::from_millis(250);
 
 /// What the thread is told.
 #[derive(Debug)]

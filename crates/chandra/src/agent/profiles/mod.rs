@@ -190,7 +190,7 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     {
         cost.sample(&[("work", work)], *cpu_ns as f64 / 1e9);
     }
-    let help = "Memory that unwind tables take in the kernel, and once more in the agent.";
+    let help = "Memory that unwind tables take, large ones only in the kernel.";
     let mut family = out.family(Kind::Gauge, "chandra_profile_table_bytes", "bytes", help);
     family.sample(&[], *table_bytes as u64);
     let help = "Names that were looked for when a profile was asked for, by whether they were kept from before.";

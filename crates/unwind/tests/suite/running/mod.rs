@@ -139,7 +139,7 @@ impl Running {
 
     fn mapping(&self, pc: u64) -> Option<Mapping<'_>> {
         let mapping = self.executable(pc)?;
-        let table = self.tables.get(&mapping.file);
+        let table = self.tables.get(&mapping.file).map(Table::view);
         Some(Mapping { start: mapping.start, offset: mapping.offset, table })
     }
 
