@@ -23,7 +23,7 @@ use crate::names::{NameFigures, Names, Progress, Wanted};
 use crate::processes::{Change, Processes, Program, Told};
 use crate::python::{PythonFigures, PythonStack, Pythons};
 use crate::resolve::{Library, LibraryFigures};
-use crate::stacks::{OwnerOfSample, Sampled, Stacks, Waited, What};
+use crate::stacks::{OwnerOfSample, Sampled, Shown, Stacks, Waited, What};
 use crate::walk::Stack;
 
 /// Why a profile cannot be begun.
@@ -535,7 +535,8 @@ impl Profiler {
             self.settle_or_wait(waiting);
         }
         let none = std::iter::empty();
-        let (profile, figures) = self.named(of, none, what, &Filter::default(), progress);
+        let (profile, figures) =
+            self.named(of, none, what, Shown::of(&Filter::default()), progress);
         self.measured.of_mut(of).figures.names = figures;
         profile
     }
@@ -552,6 +553,13 @@ impl Profiler {
         Window(cut)
     }
 
+    /// A sample of this kind with one of these marks waits for tables, and is in no profile yet.
+    pub fn is_waiting(&self, of: Of, marks: u8) -> bool {
+        let stacks = &self.measured.of(of).stacks;
+        let is_it = |it: &Waiting| it.of == of && stacks.marks(it.owner) & marks != 0;
+        self.waiting.iter().any(is_it)
+    }
+
     /// The profile of these windows, and of what was counted since the last cut, of owners that are shown. Looking
     /// for names may take some seconds; those of others are not looked for.
     pub fn profile_of<'a>(
@@ -559,7 +567,7 @@ impl Profiler {
         of: Of,
         windows: impl Iterator<Item = &'a Window>,
         what: What,
-        shown: &Filter,
+        shown: Shown<'_>,
     ) -> Profile {
         self.named(of, windows, what, shown, &mut |_, _| {}).0
     }
@@ -569,7 +577,7 @@ impl Profiler {
         of: Of,
         windows: impl Iterator<Item = &'a Window>,
         what: What,
-        shown: &Filter,
+        shown: Shown<'_>,
         progress: Progress<'_>,
     ) -> (Profile, NameFigures) {
         let mut profile = Profile::new(of.types(), Limits::default());
