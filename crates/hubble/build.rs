@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use protox::prost::Message;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "flow/flow.proto",
     "relay/relay.proto",
     "observer/observer.proto",
     "peer/peer.proto",
     "chandra/v1/flow_details.proto",
     "chandra/v1/alerts.proto",
+    "chandra/v1/profiles.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

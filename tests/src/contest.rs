@@ -68,15 +68,28 @@ pub fn contend(first: &mut Actor, second: &mut Actor) -> Waits {
 
 /// To the first that it may run on.
 fn bind_to_a_processor(pid: u32) {
+    let id = libc::pid_t::try_from(pid).unwrap();
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: the set is of this size and lives during the call; the macro stays within it.
+    let first = unsafe {
+        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+        checked(libc::sched_getaffinity(id, size, &raw mut allowed)).unwrap();
+        (0..libc::CPU_SETSIZE as usize).find(|cpu| libc::CPU_ISSET(*cpu, &allowed))
+    };
+    bind_to(pid, first.unwrap());
+}
+
+/// Lets a process run on this processor only.
+///
+/// # Panics
+/// When it may not.
+pub fn bind_to(pid: u32, processor: usize) {
     let pid = libc::pid_t::try_from(pid).unwrap();
     let size = size_of::<libc::cpu_set_t>();
-    // SAFETY: both sets are of this size and live during the calls; the macros stay within them.
+    // SAFETY: the set is of this size and lives during the call; the macro stays within it.
     unsafe {
-        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
-        checked(libc::sched_getaffinity(pid, size, &raw mut allowed)).unwrap();
-        let first = (0..libc::CPU_SETSIZE as usize).find(|cpu| libc::CPU_ISSET(*cpu, &allowed));
         let mut one: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(first.unwrap(), &mut one);
+        libc::CPU_SET(processor, &mut one);
         checked(libc::sched_setaffinity(pid, size, &raw const one)).unwrap();
     }
 }

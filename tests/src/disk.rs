@@ -43,6 +43,12 @@ pub struct Done {
     pub operations: [(&'static str, u64, u64); 4],
 }
 
+/// Whether this is a guest of tests/kernels/boot, with which everything may be done.
+pub fn is_guest() -> bool {
+    let serial = fs::read_to_string(format!("/sys/block/{GUEST_DISK}/device/serial"));
+    serial.is_ok_and(|serial| serial.trim() == GUEST_DISK_SERIAL)
+}
+
 impl Disk {
     /// A loop device on a new file, or the guest's own disk; `None` where there is neither.
     ///

@@ -153,6 +153,15 @@ impl Profiling {
         Self { child, messages }
     }
 
+    /// Ends it as a machine that goes does: it says nothing any more.
+    ///
+    /// # Panics
+    /// When that cannot be.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it as Ctrl-C does.
     ///
     /// # Panics

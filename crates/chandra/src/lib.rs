@@ -56,6 +56,7 @@ fn run() -> Result<ExitCode, Problem> {
         cli::Verb::Record(options) => record::run(&options)?,
         cli::Verb::Top(options) => top::run(&options)?,
         cli::Verb::Profiling(options) => profiling::run(&options)?,
+        cli::Verb::ProfilingElsewhere(options) => profiling::elsewhere::run(&options)?,
         cli::Verb::Rules(options) => return rules::run(&options),
         cli::Verb::Profile(options) => profile::run(&options)?,
         cli::Verb::Doctor(options) => return doctor::run(&options),

@@ -1,5 +1,5 @@
-//! What a node serves: `observer.Observer`, `peer.Peer`, `chandra.v1.Alerts`, health and reflection, on a
-//! Unix socket and on TCP, there encrypted where certificates are given.
+//! What a node serves: `observer.Observer`, `peer.Peer`, `chandra.v1.Alerts`, `chandra.v1.Profiles`, health and
+//! reflection, on a Unix socket and on TCP, there encrypted where certificates are given.
 //!
 //! Invariants: whoever reads slowly holds back nobody, because each reader has a place of its own in the
 //! ring of flows or alerts and a small queue; connections, streams and messages have ceilings. A stream ends when
@@ -13,6 +13,7 @@ mod listen;
 mod namespaces;
 mod observer;
 mod peers;
+mod profiles;
 mod stream;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use chandra_alerts::recent::Recent;
 use chandra_hubble::flow::Node;
 use chandra_hubble::proto::FILE_DESCRIPTOR_SET;
 use chandra_hubble::proto::chandra::v1::alerts_server::AlertsServer;
+use chandra_hubble::proto::chandra::v1::profiles_server::ProfilesServer;
 use chandra_hubble::proto::observer::observer_server::ObserverServer;
 use chandra_hubble::proto::peer::peer_server::PeerServer;
 use chandra_hubble::ring::Ring;
@@ -34,6 +36,7 @@ pub use bind::{Bound, Error};
 pub use flows::FlowNotifier;
 pub use namespaces::Namespaces;
 pub use peers::PeerNode;
+pub use profiles::{Counts as ProfileCounts, MOST as MOST_PROFILES, Profiling, Session};
 
 /// The name that health is asked for by.
 const HEALTH_NAME: &str = "hubble.server.Observer";
@@ -61,6 +64,8 @@ pub struct State {
     pub namespaces: Namespaces,
     /// The latest alerts; none where no rules watch.
     pub alerts: Option<Arc<Recent>>,
+    /// What makes profiles; none where nothing does.
+    pub profiling: Option<Arc<dyn Profiling>>,
     /// The nodes of the cluster.
     pub peers: watch::Sender<Vec<PeerNode>>,
     /// The version that is told.
@@ -79,6 +84,7 @@ impl State {
             agent_events: AgentEvents::default(),
             namespaces: Namespaces::default(),
             alerts: None,
+            profiling: None,
             peers: watch::Sender::new(Vec::new()),
             version,
             started: Instant::now(),
@@ -120,12 +126,14 @@ pub fn serve(mut bound: Bound, state: &Arc<State>) -> std::io::Result<()> {
         let observer = ObserverServer::new(observer::Observer::new(Arc::clone(state)));
         let peer = PeerServer::new(peers::Peers::new(Arc::clone(state)));
         let alerts = AlertsServer::new(alerts::Alerts::new(Arc::clone(state)));
+        let profiles = ProfilesServer::new(profiles::Profiles::new(Arc::clone(state)));
         let serving = Transport::builder()
             .max_concurrent_streams(MOST_STREAMS)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .add_service(observer.max_decoding_message_size(MOST_REQUEST_BYTES))
             .add_service(peer)
             .add_service(alerts.max_decoding_message_size(MOST_REQUEST_BYTES))
+            .add_service(profiles.max_decoding_message_size(MOST_REQUEST_BYTES))
             .add_service(health_service)
             .add_service(reflection().build_v1().map_err(unusable)?)
             .add_service(reflection().build_v1alpha().map_err(unusable)?)

@@ -1,7 +1,7 @@
 //! The messages and services of `proto/`, as Rust. Messages that one service shares with another are of
 //! the package that has them, as in the files.
 
-/// `chandra.v1`: what travels beside a flow, and asking for alerts.
+/// `chandra.v1`: what travels beside a flow, and asking for alerts and profiles.
 pub mod chandra {
     /// Version 1.
     pub mod v1 {

@@ -23,7 +23,7 @@ use crate::ladder::{self, Candidate};
 use crate::memory;
 use crate::object::{self, Attachment};
 use crate::ring::{self, RingChoice};
-use crate::sampling::SAMPLE_HERTZ;
+use crate::sampling::{self, SAMPLE_HERTZ};
 use crate::selection::{self, Selection};
 use crate::spec::{Hook, SignalSpec};
 use crate::verdict::{HookVerdict, Verdict};
@@ -128,6 +128,8 @@ pub struct Loaded {
     pub(crate) options: Options,
     pub(crate) tracepoints: Vec<String>,
     pub(crate) is_over: bool,
+    /// CPUs that came and went, of clocks that are gone.
+    cpu_changes: sampling::Changes,
     selection: Option<Selection>,
     // They go before the object they hold on to.
     pub(crate) attachments: Vec<(&'static str, Attachment)>,
@@ -193,7 +195,21 @@ impl Loaded {
     /// Detaches all hooks for good, but keeps maps and rings, so that what is under way can be drained.
     pub fn detach(&mut self) {
         self.is_over = true;
+        self.cpu_changes = self.cpu_changes();
         self.attachments.clear();
+    }
+
+    /// CPUs that came and went while it was sampled there.
+    pub fn cpu_changes(&self) -> sampling::Changes {
+        let live = self.attachments.iter().find_map(|(_, attachment)| match attachment {
+            Attachment::Sampling { clocks } => Some(clocks.changes()),
+            _ => None,
+        });
+        let sampling::Changes { came, went } = self.cpu_changes;
+        live.map_or(self.cpu_changes, |live| sampling::Changes {
+            came: came + live.came,
+            went: went + live.went,
+        })
     }
 }
 
@@ -256,6 +272,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
                 interval: request.options.interval(),
                 ladders: spec.hooks,
                 is_over: false,
+                cpu_changes: sampling::Changes::default(),
                 options: request.options.clone(),
                 tracepoints: request.tracepoints.unwrap_or_default().to_vec(),
                 selection: if selects { selection::of(&object)? } else { None },

@@ -165,7 +165,7 @@ pub enum Attachment {
     /// To what its section names.
     Link(Link),
     /// To clocks.
-    Sampling { _clocks: Sampling },
+    Sampling { clocks: Sampling },
     /// To events that the kernel counts.
     SoftwareEvents { _events: SoftwareEvents },
     /// To an interrupt that other programs of the object ask for.
@@ -213,7 +213,7 @@ fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, 
     }
     if program.section() == SAMPLED {
         let sampling = Sampling::start(&program, options.sample_hertz());
-        return sampling.map(|_clocks| Attachment::Sampling { _clocks }).map_err(not_sampled);
+        return sampling.map(|clocks| Attachment::Sampling { clocks }).map_err(not_sampled);
     }
     let doorbells = if is_interrupt(&program) { Some(doorbells(object)?) } else { None };
     let link = if let Some((category, tracepoint)) = tracepoint_of(&program) {

@@ -6,11 +6,13 @@
 //! Invariants. A clock never stays in step with what it measures: its period is changed by a few per cent at
 //! moments that are random too, on each CPU by itself, because a program that works in bursts of 10 ms looks
 //! always busy, or never, to a clock of 100 Hz, and for as long as a beat lasts to one of 99 Hz. A CPU that
-//! comes online is sampled within [`LOOK`], and one that has gone is let go.
+//! comes online is sampled within [`LOOK`] and a half, also one that was away for a moment only: the kernel detaches the
+//! events of a CPU that goes, and does not attach them again. Both are counted ([`Changes`]).
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,9 +40,26 @@ pub(crate) const IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
 
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
+/// CPUs that came online, and went, since sampling began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// They are sampled since they were met.
+    pub came: u64,
+    /// They were sampled until they went.
+    pub went: u64,
+}
+
+/// The same, while it is counted.
+#[derive(Debug, Default)]
+struct Counts {
+    came: AtomicU64,
+    went: AtomicU64,
+}
+
 /// Clocks that run a program, until this is dropped.
 #[derive(Debug)]
 pub struct Sampling {
+    counts: Arc<Counts>,
     end: Arc<End>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -74,10 +93,13 @@ impl Sampling {
     /// asks for rights that this process lacks.
     pub fn start(program: &impl AsFd, hertz: u32) -> io::Result<Self> {
         let program = program.as_fd().try_clone_to_owned()?;
-        let mut clocks = Clocks { program, period_ns: period_ns(hertz), by_cpu: BTreeMap::new() };
+        let (by_cpu, counts) = (BTreeMap::new(), Arc::default());
+        let mut clocks = Clocks { program, period_ns: period_ns(hertz), by_cpu, counts };
         let mut random = Random::new();
         clocks.follow_cpus(&mut random)?;
-        let end = Arc::new(End::default());
+        // Those that are there at the beginning did not come.
+        let (counts, end) = (Arc::new(Counts::default()), Arc::new(End::default()));
+        clocks.counts = Arc::clone(&counts);
         let asked = Arc::clone(&end);
         let keep = move || {
             // It lives as long as the agent, and opens events for CPUs that come. What else this process was
@@ -91,7 +113,13 @@ impl Sampling {
             }
         };
         let keeper = std::thread::Builder::new().name("sampling".to_owned()).spawn(keep)?;
-        Ok(Self { end, keeper: Some(keeper) })
+        Ok(Self { counts, end, keeper: Some(keeper) })
+    }
+
+    /// CPUs that came and went so far.
+    pub fn changes(&self) -> Changes {
+        let Counts { came, went } = &*self.counts;
+        Changes { came: came.load(Ordering::Relaxed), went: went.load(Ordering::Relaxed) }
     }
 }
 
@@ -113,21 +141,36 @@ pub fn period_ns(hertz: u32) -> u64 {
 struct Clocks {
     program: OwnedFd,
     period_ns: u64,
-    by_cpu: BTreeMap<u32, OwnedFd>,
+    by_cpu: BTreeMap<u32, Clock>,
+    counts: Arc<Counts>,
+}
+
+/// The clock of a CPU, and for how long it had been enabled when that was looked at.
+struct Clock {
+    event: OwnedFd,
+    enabled_ns: u64,
 }
 
 impl Clocks {
     /// Starts clocks where there are none, and lets go of those whose CPU is gone.
     fn follow_cpus(&mut self, random: &mut Random) -> io::Result<()> {
         let online = cpus::online()?;
-        self.by_cpu.retain(|cpu, _| online.contains(cpu));
+        let before = self.by_cpu.len();
+        let goes_on = |cpu: &u32, clock: &mut Clock| {
+            online.contains(cpu) && still_runs(&clock.event, &mut clock.enabled_ns)
+        };
+        self.by_cpu.retain(goes_on);
+        self.counts.went.fetch_add((before - self.by_cpu.len()) as u64, Ordering::Relaxed);
         let mut refused = None;
         for cpu in online {
             if self.by_cpu.contains_key(&cpu) {
                 continue;
             }
             match start_clock(cpu, random.period(self.period_ns), &self.program) {
-                Ok(clock) => drop(self.by_cpu.insert(cpu, clock)),
+                Ok(event) => {
+                    self.by_cpu.insert(cpu, Clock { event, enabled_ns: 0 });
+                    self.counts.came.fetch_add(1, Ordering::Relaxed);
+                }
                 Err(error) => refused = Some(error),
             }
         }
@@ -143,7 +186,7 @@ impl Clocks {
             let period_ns = random.period(self.period_ns);
             // SAFETY: an open event, and a number that lives through the call. A refusal leaves the pace
             // as it was.
-            unsafe { libc::ioctl(clock.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
+            unsafe { libc::ioctl(clock.event.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
         }
     }
 }
@@ -153,6 +196,7 @@ fn start_clock(cpu: u32, period_ns: u64, program: &OwnedFd) -> io::Result<OwnedF
         type_: libbpf_sys::PERF_TYPE_SOFTWARE,
         size: u32::try_from(size_of::<libbpf_sys::perf_event_attr>()).unwrap_or(0),
         config: libbpf_sys::PERF_COUNT_SW_CPU_CLOCK.into(),
+        read_format: READ_FORMAT,
         ..Default::default()
     };
     attributes.__bindgen_anon_1.sample_period = period_ns;
@@ -161,6 +205,22 @@ fn start_clock(cpu: u32, period_ns: u64, program: &OwnedFd) -> io::Result<OwnedF
     command(&clock, IOC_SET_BPF, program.as_raw_fd())?;
     command(&clock, IOC_ENABLE, 0)?;
     Ok(clock)
+}
+
+/// What is read of an event that is to be asked whether it [still runs](still_runs).
+pub(crate) const READ_FORMAT: u64 = libbpf_sys::PERF_FORMAT_TOTAL_TIME_ENABLED as u64;
+
+/// Whether an event of a CPU has been enabled for longer than when it was looked at last (ns). One that has not was
+/// detached, because its CPU went, and is never attached again.
+pub(crate) fn still_runs(event: &OwnedFd, enabled_ns: &mut u64) -> bool {
+    let mut words = [0_u64; 2];
+    // SAFETY: an open event, and a buffer that is as long as is said.
+    let bytes =
+        unsafe { libc::read(event.as_raw_fd(), words.as_mut_ptr().cast(), size_of_val(&words)) };
+    let [_count, now_ns] = words;
+    let is_read = usize::try_from(bytes).is_ok_and(|bytes| bytes == size_of_val(&words));
+    let before_ns = std::mem::replace(enabled_ns, now_ns);
+    is_read && now_ns > before_ns
 }
 
 /// Opens an event of everything that runs on a CPU.

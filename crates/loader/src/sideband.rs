@@ -4,7 +4,8 @@
 //! Executable memory is known from this without looking at `/proc`, which for a program that lives for some
 //! milliseconds is over before anybody looks.
 //!
-//! Invariants: what happened before [`Sideband::drain`] began is told by it, in the order of time; what had no
+//! Invariants: a CPU that was away has a new event, because the old one is detached for good, and what lay in the old
+//! one's ring is told; what happened before [`Sideband::drain`] began is told by it, in the order of time; what had no
 //! room in a ring is counted, and told as lost in its place.
 
 mod record;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::cpus;
-use crate::sampling::{IOC_ENABLE, command, open_event};
+use crate::sampling::{IOC_ENABLE, READ_FORMAT, command, open_event, still_runs};
 pub use record::{Happened, Mapped, TaskEvent, parse};
 use ring::Ring;
 
@@ -24,8 +25,17 @@ const RING_BYTES: usize = 256 << 10;
 /// What happens to tasks, on all CPUs.
 #[derive(Debug)]
 pub struct Sideband {
-    rings: BTreeMap<u32, Ring>,
+    rings: BTreeMap<u32, Listening>,
     records: Vec<u8>,
+    /// Of rings that are gone.
+    left: Vec<u8>,
+}
+
+/// The ring of a CPU, and for how long its event had been enabled when that was looked at.
+#[derive(Debug)]
+struct Listening {
+    ring: Ring,
+    enabled_ns: u64,
 }
 
 impl Sideband {
@@ -34,7 +44,7 @@ impl Sideband {
     /// # Errors
     /// What the kernel says when not even one CPU can be listened to.
     pub fn open() -> io::Result<Self> {
-        let mut sideband = Self { rings: BTreeMap::new(), records: Vec::new() };
+        let mut sideband = Self { rings: BTreeMap::new(), records: Vec::new(), left: Vec::new() };
         sideband.follow_cpus()?;
         Ok(sideband)
     }
@@ -45,14 +55,21 @@ impl Sideband {
     /// As [`Sideband::open`].
     pub fn follow_cpus(&mut self) -> io::Result<()> {
         let online = cpus::online()?;
-        self.rings.retain(|cpu, _| online.contains(cpu));
+        let Self { rings, left, .. } = self;
+        rings.retain(|cpu, Listening { ring, enabled_ns }| {
+            let goes_on = online.contains(cpu) && still_runs(ring.event(), enabled_ns);
+            if !goes_on {
+                ring.take(left);
+            }
+            goes_on
+        });
         let mut refused = None;
         for cpu in online {
             if self.rings.contains_key(&cpu) {
                 continue;
             }
             match open_ring(cpu) {
-                Ok(ring) => drop(self.rings.insert(cpu, ring)),
+                Ok(ring) => drop(self.rings.insert(cpu, Listening { ring, enabled_ns: 0 })),
                 Err(error) => refused = Some(error),
             }
         }
@@ -65,7 +82,8 @@ impl Sideband {
     /// Tells what happened since the last time, in order.
     pub fn drain(&mut self, each: &mut dyn FnMut(&TaskEvent<'_>)) {
         self.records.clear();
-        for ring in self.rings.values_mut() {
+        self.records.append(&mut self.left);
+        for Listening { ring, .. } in self.rings.values_mut() {
             ring.take(&mut self.records);
         }
         let mut events: Vec<_> = parse(&self.records).collect();
@@ -82,6 +100,7 @@ fn open_ring(cpu: u32) -> io::Result<Ring> {
         config: libbpf_sys::PERF_COUNT_SW_DUMMY.into(),
         sample_type: u64::from(libbpf_sys::PERF_SAMPLE_TIME),
         clockid: libc::CLOCK_BOOTTIME,
+        read_format: READ_FORMAT,
         ..Default::default()
     };
     attributes.set_disabled(1);

@@ -40,4 +40,4 @@ pub use names::{NameFigures, Progress};
 pub use profiler::{Figures, Of, Profiler, StartError, Window};
 pub use python::PythonFigures;
 pub use resolve::LibraryFigures;
-pub use stacks::{OwnerOfSample, Waited, What};
+pub use stacks::{OwnerOfSample, Shown, Waited, What};

@@ -51,6 +51,24 @@ pub struct OwnerOfSample<'a> {
     pub namespace: &'a str,
     /// The node.
     pub node: &'a str,
+    /// Bits of those who asked for it while it was sampled; see [`Shown`].
+    pub marks: u8,
+}
+
+/// Of whom a profile is.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Only who passes it.
+    pub filter: &'a Filter,
+    /// If any bit is set, only what was sampled with one of these marks.
+    pub marks: u8,
+}
+
+impl<'a> Shown<'a> {
+    /// Whoever passes this, with any marks.
+    pub fn of(filter: &'a Filter) -> Self {
+        Self { filter, marks: 0 }
+    }
 }
 
 /// A stack as it was sampled.
@@ -111,7 +129,7 @@ const WAITS: [&str; 8] = [
 ];
 const FOR_CPU: u64 = 7;
 
-type OwnerKey = (u32, u64, Comm, u32, Comm);
+type OwnerKey = (u32, u64, Comm, u32, Comm, u8);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -150,8 +168,8 @@ const WAIT_SHIFT: u32 = 16;
 impl Stacks {
     /// The number of an owner.
     pub fn owner(&mut self, owner: &OwnerOfSample<'_>) -> u32 {
-        let OwnerOfSample { pid, start_boottime_ns, process, tid, thread, .. } = *owner;
-        let key = (pid, start_boottime_ns, process, tid, thread);
+        let OwnerOfSample { pid, start_boottime_ns, process, tid, thread, marks, .. } = *owner;
+        let key = (pid, start_boottime_ns, process, tid, thread, marks);
         let next = u32::try_from(self.described.len()).unwrap_or(u32::MAX);
         *self.owners.entry(key).or_insert_with(|| {
             let texts = [owner.container, owner.pod, owner.namespace, owner.node];
@@ -164,7 +182,7 @@ impl Stacks {
     /// The number here of an owner that has this number in others.
     pub fn adopt(&mut self, others: &Self, number: u32) -> u32 {
         let Some((key, texts)) = others.described.get(number as usize) else { return 0 };
-        let (pid, start_boottime_ns, process, tid, thread) = *key;
+        let (pid, start_boottime_ns, process, tid, thread, marks) = *key;
         let [container, pod, namespace, node] = texts.each_ref().map(String::as_str);
         self.owner(&OwnerOfSample {
             pid,
@@ -176,7 +194,13 @@ impl Stacks {
             pod,
             namespace,
             node,
+            marks,
         })
+    }
+
+    /// The marks of an owner.
+    pub fn marks(&self, number: u32) -> u8 {
+        self.described.get(number as usize).map_or(0, |((.., marks), _)| *marks)
     }
 
     /// Memory that they take, about.
@@ -225,10 +249,14 @@ impl Stacks {
     }
 
     /// Its owners in a profile, those that are to be shown.
-    pub fn owners(&self, shown: &Filter, profile: &mut Profile) -> Vec<Option<OwnerId>> {
-        let id = |it| {
+    pub fn owners(&self, shown: Shown<'_>, profile: &mut Profile) -> Vec<Option<OwnerId>> {
+        let id = |it: &(OwnerKey, [String; 4])| {
+            let ((.., marks), _) = it;
+            if shown.marks != 0 && shown.marks & marks == 0 {
+                return None;
+            }
             let id = owner(profile, it);
-            shown.keeps(profile, id).then_some(id)
+            shown.filter.keeps(profile, id).then_some(id)
         };
         self.described.iter().map(id).collect()
     }
@@ -341,7 +369,7 @@ fn kernel_places(kernel: &[u64]) -> impl DoubleEndedIterator<Item = (Space, u64)
 }
 
 fn owner(profile: &mut Profile, (key, texts): &(OwnerKey, [String; 4])) -> OwnerId {
-    let (pid, start_boottime_ns, process, tid, thread) = key;
+    let (pid, start_boottime_ns, process, tid, thread, _) = key;
     let mut text = |comm: &Comm| profile.text(&String::from_utf8_lossy(comm.as_bytes()));
     let (process, thread) = (text(process), text(thread));
     let [container, pod, namespace, node] = texts.each_ref().map(|it| profile.text(it));
@@ -386,7 +414,7 @@ mod tests {
         }
         let types = vec![ValueType::samples(), ValueType::cpu()];
         let mut profile = Profile::new(types, Default::default());
-        let owners = stacks.owners(&Filter::default(), &mut profile);
+        let owners = stacks.owners(Shown::of(&Filter::default()), &mut profile);
         stacks.write((&Names::default(), &Pythons::default()), What::All, &owners, &mut profile);
         assert_eq!((profile.totals(), profile.sample_count()), (vec![4, 20], 3));
         let mut folded = Vec::new();
@@ -397,6 +425,35 @@ mod tests {
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("[stack ends: unreadable];[unknown] 0x10"), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains(place) && line.ends_with(" 2")), "{lines:?}");
+    }
+
+    #[test]
+    fn what_was_sampled_for_somebody_can_be_told_from_the_rest() {
+        let mut stacks = Stacks::default();
+        for (marks, weight_ns) in [(0b01, 1), (0b11, 10), (0b10, 100), (0, 1000)] {
+            let owner = OwnerOfSample { pid: 7, marks, ..OwnerOfSample::default() };
+            let owner = stacks.owner(&owner);
+            assert_eq!(stacks.marks(owner), marks);
+            stacks.add(&Sampled {
+                owner,
+                end: StackEnd::Outermost,
+                is_kernel_truncated: false,
+                kernel: &[],
+                user: &[0x10],
+                weight_ns,
+                waited: None,
+            });
+        }
+        for (marks, expected) in [(0b01, [2, 11]), (0b10, [2, 110]), (0, [4, 1111])] {
+            let types = vec![ValueType::samples(), ValueType::cpu()];
+            let mut profile = Profile::new(types, Default::default());
+            let filter = Filter::default();
+            let owners = stacks.owners(Shown { filter: &filter, marks }, &mut profile);
+            let names = (&Names::default(), &Pythons::default());
+            stacks.write(names, What::All, &owners, &mut profile);
+            // Whom it is of does not depend on who asked.
+            assert_eq!((profile.totals(), profile.sample_count()), (expected.to_vec(), 1));
+        }
     }
 
     #[test]
@@ -422,7 +479,7 @@ mod tests {
         }
         let types = vec![ValueType::new("waits", "count"), ValueType::off_cpu()];
         let mut profile = Profile::new(types, Default::default());
-        let owners = stacks.owners(&Filter::default(), &mut profile);
+        let owners = stacks.owners(Shown::of(&Filter::default()), &mut profile);
         stacks.write((&Names::default(), &Pythons::default()), What::Kernel, &owners, &mut profile);
         assert_eq!(profile.totals(), vec![4, 290]);
         let mut folded = Vec::new();

@@ -8,5 +8,6 @@ mod names;
 mod processes;
 mod python;
 mod readers;
+mod served;
 mod shares;
 mod waits;

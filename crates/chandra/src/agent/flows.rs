@@ -17,6 +17,7 @@ use chandra_metrics::network::NetworkMetrics;
 use super::export::Exporting;
 use super::losses::Losses;
 use super::pods::Pods;
+use super::profiles::Making;
 use crate::cli::agent::AgentOptions;
 use crate::cli::hubble::HubbleOptions;
 use crate::flows::Maker;
@@ -50,12 +51,18 @@ fn excuse(error: impl std::fmt::Display, is_asked_for: bool, option: &str) -> Re
     Ok(())
 }
 
-/// What is served, with nothing in it yet but the latest alerts.
-pub fn state(options: &HubbleOptions, node: &str, alerts: Option<Arc<Recent>>) -> State {
+/// What is served, with nothing in it yet but the latest alerts, and who makes profiles.
+pub fn state(
+    options: &HubbleOptions,
+    node: &str,
+    alerts: Option<Arc<Recent>>,
+    profiling: Making,
+) -> State {
     let node = Node::new(&options.cluster_name, node, Vec::new());
     let version = format!("chandra v{}", env!("CARGO_PKG_VERSION"));
     let mut state = State::new(node, Arc::new(Ring::new(options.buffer_bytes)), version);
     state.alerts = alerts;
+    state.profiling = Some(Arc::new(profiling));
     state.agent_events.started();
     state
 }

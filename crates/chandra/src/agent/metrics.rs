@@ -37,6 +37,7 @@ pub fn write(state: &AgentState, out: &mut Writer<'_>) {
     if !state.profiles.is_empty() {
         let figures = state.profiles.iter().map(|it| (it.signal(), it.figures()));
         profiles::write(&figures.collect::<Vec<_>>(), out);
+        profiles::write_clients(&state.profile_clients, out);
     }
     if let Some(exported) = state.exported.get() {
         otlp::write(&exported.figures(), out);

@@ -58,6 +58,7 @@ use leveled::LeveledMetrics;
 use oom_kills::OomKills;
 use otlp::Drops;
 use printer::Queue;
+use profiles::Making;
 use sink::{Consumers, Delivering};
 use state::{AgentState, SignalState};
 use throttling::Throttling;
@@ -153,7 +154,9 @@ fn serve(
     let (printer, queue) = printer::start(options.print, stop);
     let places = bound.places();
     let recent = auditing.as_ref().and_then(Auditing::recent);
-    let hubble = Arc::new(flows::state(&options.hubble, &options.identity.node, recent));
+    let node = &options.identity.node;
+    let making = Making::new(Arc::clone(state), node);
+    let hubble = Arc::new(flows::state(&options.hubble, node, recent, making));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
     let mut governor = Governor::new(state, &hubble.agent_events, &options.cpu_budgets);
     let outlets = (count(options, state)?, measure(options, state)?, export(options, state)?);

@@ -89,6 +89,7 @@ fn catalogue() -> Catalogue {
     governor::metrics::write(&[("file_open", governor::metrics::example())], &mut out);
     audit::write(&audit::example(), &mut out);
     profiles::write(&[("cpu_profile", profiles::Figures::default())], &mut out);
+    profiles::write_clients(&Default::default(), &mut out);
     otlp::write(&otlp::example(), &mut out);
     let registry = Registry::default();
     let all = "dns drop flow flows-to-world http icmp policy port-distribution sctp tcp";

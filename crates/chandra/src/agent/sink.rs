@@ -130,6 +130,11 @@ impl Sink for Delivering<'_> {
         self.hand_over();
     }
 
+    fn note(&mut self, told_until_boottime_ns: u64) {
+        let all = self.state.profiles.iter();
+        all.for_each(|profiles| profiles.note(told_until_boottime_ns));
+    }
+
     fn look(&mut self, identity: &Identity, tally: &Tally) {
         self.state.note_identity(identity, tally);
         self.consumers.budgets.look(identity, &self.signals);

@@ -4,10 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chandra_doctor::Problem;
+use chandra_hubble_grpc::server::ProfileCounts;
 use chandra_identity::cluster::{self, Cluster, Resource};
 use chandra_identity::numbers::Collision;
 use chandra_identity::{Identity, container, description, process};
@@ -47,6 +48,8 @@ pub struct AgentState {
     pub registry: Registry,
     /// Profiles that are kept.
     pub profiles: Vec<Profiles>,
+    /// What becomes of those who ask for profiles over the network.
+    pub profile_clients: Arc<ProfileCounts>,
     /// What was audited.
     pub audit: audit::Shared,
     /// What was exported by OTLP, where that is asked for.
@@ -423,6 +426,7 @@ impl AgentState {
         Self {
             signals,
             profiles,
+            profile_clients: Arc::default(),
             http,
             registry,
             started,
@@ -433,6 +437,12 @@ impl AgentState {
             collisions_told: AtomicUsize::new(0),
             meter,
         }
+    }
+
+    /// Records of a signal that its ring had no room for.
+    pub fn lost_by_signal(&self, name: &str) -> u64 {
+        let signal = self.signals.iter().find(|it| it.signal.spec.name == name);
+        signal.map_or(0, SignalState::lost_in_kernel)
     }
 
     /// Keeps the figures of the tables, which one thread owns.

@@ -8,6 +8,7 @@ use chandra_signals::registry::traces;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
+use profiling::elsewhere;
 
 pub(crate) mod agent;
 pub(crate) mod alerts;
@@ -63,6 +64,8 @@ pub(crate) enum Verb {
     Rules(Box<rules::RulesOptions>),
     /// `chandra profile …` of what runs
     Profiling(Box<profiling::ProfilingOptions>),
+    /// `chandra profile --server …`
+    ProfilingElsewhere(Box<elsewhere::ElsewhereOptions>),
     /// `chandra profile convert …`, `chandra profile diff …`
     Profile(Box<profile::ProfileOptions>),
     /// `chandra doctor …`
@@ -155,6 +158,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Verb, P
             if matches.subcommand().is_none() {
                 let arguments = profiling::ProfilingArguments::from_arg_matches(matches)
                     .map_err(|error| problem(&error, &arguments))?;
+                elsewhere::check(matches)?;
+                if elsewhere::is_meant(matches) {
+                    let options = elsewhere::ElsewhereOptions::new(&arguments);
+                    return options.map(Box::new).map(Verb::ProfilingElsewhere);
+                }
                 return profiling::ProfilingOptions::new(&arguments)
                     .map(Box::new)
                     .map(Verb::Profiling);

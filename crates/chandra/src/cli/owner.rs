@@ -37,12 +37,21 @@ impl OwnerArguments {
 
     /// What passes, by these alone.
     pub fn filter(&self) -> Result<Filter, Problem> {
+        let cgroups = self.cgroup.iter().map(|text| cgroup_id(text)).collect::<Result<_, _>>()?;
+        Ok(Filter { cgroups, ..self.filter_beside_cgroups()? })
+    }
+
+    /// What passes on another machine, whose cgroups are not known here: they are given as they were typed.
+    pub fn filter_elsewhere(&self) -> Result<(Filter, &[String]), Problem> {
+        Ok((self.filter_beside_cgroups()?, &self.cgroup))
+    }
+
+    fn filter_beside_cgroups(&self) -> Result<Filter, Problem> {
         let pid_why = "no process id: a number from 1 to 4194304";
         Ok(Filter {
             pids: numbers("--pid", &self.pid, 1..=4_194_304, pid_why, "--pid 1234")?,
             comms: self.comm.iter().map(|comm| process_name(comm)).collect::<Result<_, _>>()?,
             uids: numbers("--uid", &self.uid, 0..=u32::MAX, "no user id: a number", "--uid 1000")?,
-            cgroups: self.cgroup.iter().map(|text| cgroup_id(text)).collect::<Result<_, _>>()?,
             ..Filter::default()
         })
     }

@@ -11,6 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::profiling::ProfilingArguments;
+use super::profiling::elsewhere::OF_A_RELAY;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +19,8 @@ Examples:
   sudo chandra profile -d 30s --pod web-1 -o web.pb.gz   a pod, for go tool pprof and Grafana
   sudo chandra profile --comm nginx --by thread          folded stacks on standard output, at Ctrl-C
   sudo chandra profile --off-cpu -d 10s -o waits.svg     where threads wait, and how long
+  chandra profile --server node-1:4244 --tls -d 30s -o cpu.svg
+                                                         what another node's agent sees
   chandra profile convert cpu.pb.gz -o cpu.svg           a picture that can be clicked
   chandra profile convert cpu.pb.gz -o cpu.html          with groups and a table of functions
   chandra profile convert stacks.folded -o cpu.pb.gz     for go tool pprof and Grafana
@@ -25,7 +28,13 @@ Examples:
   chandra profile diff before.pb.gz after.pb.gz          what changed, in the terminal
   chandra profile diff before.pb.gz after.pb.gz -o diff.svg
 
-Stacks are right without frame pointers. One that is not whole begins with why it ends.";
+Stacks are right without frame pointers. One that is not whole begins with why it ends.
+With --server nothing is loaded and no root is needed: the agent there has to keep profiles (chandra agent --signals
+…,cpu_profile,off_cpu), and samples 19 times a second and CPU.";
+
+const SERVER: &str = "\
+Profile the node of this agent, and not this machine: unix://PATH, tls://HOST:PORT or HOST:PORT; of this node
+unix:///run/chandra/hubble.sock";
 
 /// A format on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -368,7 +377,13 @@ pub fn unknown_format(output: &Path, formats: &[Format]) -> Problem {
 
 /// `chandra profile`, with its verbs. Its own options are for taking profiles, and go with none of them.
 pub fn command() -> Command {
-    ProfilingArguments::augment_args(Command::new("profile"))
+    let command = ProfilingArguments::augment_args(Command::new("profile"));
+    // A relay makes no profiles.
+    let command = OF_A_RELAY
+        .iter()
+        .fold(command, |command, id| command.mut_arg(id, |argument| argument.hide(true)));
+    command
+        .mut_arg("server", |argument| argument.help(SERVER))
         .about("Sample what runs, or tell where threads wait, with stacks, and make a profile of it; draw, convert and compare profiles")
         .long_about(None)
         .args_conflicts_with_subcommands(true)

@@ -1,4 +1,6 @@
-//! The options of `chandra profile`.
+//! The options of `chandra profile`: of this machine, or of another's agent ([`elsewhere`]).
+
+pub mod elsewhere;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use chandra_signals::off_cpu::MIN_DURATION;
 use clap::Args;
 
 use super::common::{LoadArguments, bad_value, duration};
+use super::hubble_server::ServerArguments;
 use super::identity::{IdentityArguments, IdentityOptions};
 use super::owner::OwnerArguments;
 use super::profile::{By, unknown_format};
@@ -50,6 +53,9 @@ pub struct ProfilingArguments {
     /// Only frames of programs
     #[arg(long)]
     user: bool,
+    /// With --server: what its agent keeps of so long a time until now, instead of what comes
+    #[arg(long, value_name = "TIME", conflicts_with = "duration")]
+    last: Option<String>,
     /// Profile also on a kernel that is known to come to harm by it
     #[arg(long)]
     on_bad_kernel: bool,
@@ -61,6 +67,8 @@ pub struct ProfilingArguments {
     identity: IdentityArguments,
     #[command(flatten)]
     load: LoadArguments,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// What a profile is of.
@@ -88,17 +96,41 @@ impl Measured {
     }
 }
 
-/// What is profiled, and where the profile goes.
+/// Where a profile goes, and as what.
 #[derive(Debug)]
-pub struct ProfilingOptions {
-    /// When to end; at Ctrl-C when absent.
-    pub duration: Option<Duration>,
+pub struct Outcome {
     /// Where to; - is standard output.
     pub output: PathBuf,
     /// As what.
     pub format: Format,
     /// What the first frame of each stack says.
     pub grouping: Grouping,
+}
+
+impl Outcome {
+    fn new(arguments: &ProfilingArguments) -> Result<Self, Problem> {
+        let format = match &arguments.output {
+            Some(path) if path != Path::new("-") => format(path)?,
+            _ => Format::Folded,
+        };
+        Ok(Self {
+            output: arguments.output.clone().unwrap_or_else(|| PathBuf::from("-")),
+            format,
+            grouping: match arguments.by {
+                _ if arguments.per_thread => Grouping::Thread,
+                by => by.unwrap_or(By::Process).into(),
+            },
+        })
+    }
+}
+
+/// What is profiled, and where the profile goes.
+#[derive(Debug)]
+pub struct ProfilingOptions {
+    /// When to end; at Ctrl-C when absent.
+    pub duration: Option<Duration>,
+    /// Where the profile goes, and as what.
+    pub outcome: Outcome,
     /// Which frames.
     pub what: What,
     /// Also on a kernel that is known to come to harm by it.
@@ -124,19 +156,9 @@ impl ProfilingOptions {
         if let Measured::Cpu { hertz } = measured {
             load.sample_hertz = Some(hertz);
         }
-        let format = match &arguments.output {
-            Some(path) if path != Path::new("-") => format(path)?,
-            _ => Format::Folded,
-        };
-        let duration = arguments.duration.as_deref();
         Ok(Self {
-            duration: duration.map(|text| self::duration("--duration", text)).transpose()?,
-            output: arguments.output.clone().unwrap_or_else(|| PathBuf::from("-")),
-            format,
-            grouping: match arguments.by {
-                _ if arguments.per_thread => Grouping::Thread,
-                by => by.unwrap_or(By::Process).into(),
-            },
+            duration: span("--duration", &arguments.duration)?,
+            outcome: Outcome::new(arguments)?,
             what: match (arguments.kernel, arguments.user) {
                 (true, _) => What::Kernel,
                 (_, true) => What::User,
@@ -184,6 +206,10 @@ fn measured(arguments: &ProfilingArguments) -> Result<Measured, Problem> {
             Ok(Measured::Cpu { hertz: rate.unwrap_or(SAMPLE_HERTZ) })
         }
     }
+}
+
+fn span(option: &str, text: &Option<String>) -> Result<Option<Duration>, Problem> {
+    text.as_deref().map(|text| duration(option, text)).transpose()
 }
 
 fn hertz(text: &str) -> Result<u32, Problem> {

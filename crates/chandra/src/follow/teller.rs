@@ -25,7 +25,7 @@ use super::sources::News;
 use super::{Plan, Seeding};
 
 /// How long a record waits for the description of its container at most.
-const HOLD: Duration = Duration::from_millis(500);
+const HOLD_NS: u64 = 500_000_000;
 /// How soon to look again while something waits.
 const LOOK: Duration = Duration::from_millis(5);
 /// After so long without a record the clocks are compared anew.
@@ -60,6 +60,8 @@ pub trait Sink {
     fn tell(&mut self, part: usize, told: &Told<'_>);
     /// All that was there for now has been told.
     fn flush(&mut self);
+    /// What was sent before this moment (CLOCK_BOOTTIME) has been told, or is known not to be told.
+    fn note(&mut self, _told_until_boottime_ns: u64) {}
     /// It takes no more.
     fn is_over(&self) -> bool {
         false
@@ -103,6 +105,8 @@ pub struct Teller<'a> {
     pending: HashMap<Number, u64>,
     tally: Tally,
     looked_ns: u64,
+    /// All that was sent before this moment (CLOCK_BOOTTIME) was taken.
+    drained_ns: u64,
     losses: Losses,
 }
 
@@ -141,6 +145,7 @@ impl<'a> Teller<'a> {
             pending: HashMap::new(),
             tally: Tally::default(),
             looked_ns: 0,
+            drained_ns: 0,
             losses: Losses::default(),
         }
     }
@@ -163,6 +168,7 @@ impl<'a> Teller<'a> {
             let now_ns = clock::boottime_ns();
             self.choice.decide(&mut self.identity, now_ns);
             self.release(now_ns);
+            self.sink.note(self.told_until_ns());
             self.sink.flush();
             shared.is_over.store(self.sink.is_over(), Ordering::Relaxed);
         }
@@ -212,6 +218,7 @@ impl<'a> Teller<'a> {
         self.translate(&batch.translations, now_ns);
         self.learn_and_tell(batch, now_ns);
         let drained_ns = batch.complete_until_boottime_ns;
+        self.drained_ns = drained_ns;
         let drained = self.context.clock.get().event_time(drained_ns.saturating_sub(LINGER_NS));
         self.identity.advance(drained_ns, drained);
         if now_ns.saturating_sub(self.looked_ns) >= QUIET.as_nanos() as u64 {
@@ -221,6 +228,12 @@ impl<'a> Teller<'a> {
             self.look();
             self.sweep(now_ns);
         }
+    }
+
+    /// All that was sent before was told: what is held came when it began to be held, or before.
+    fn told_until_ns(&self) -> u64 {
+        let held_since_ns = self.held.first_due().map(|(due_ns, _)| due_ns - HOLD_NS);
+        held_since_ns.map_or(self.drained_ns, |held| held.min(self.drained_ns))
     }
 
     /// Shows the sink what is known.
@@ -347,7 +360,7 @@ impl<'a> Teller<'a> {
             }
             _ if waits => {
                 self.tally.held += 1;
-                let due_ns = now_ns + HOLD.as_nanos() as u64;
+                let due_ns = now_ns + HOLD_NS;
                 while !self.held.has_room(bytes.len()) {
                     let Some((_, first)) = self.held.first_due() else { break };
                     self.let_go(first);

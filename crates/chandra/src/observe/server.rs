@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chandra_doctor::{Check, Problem};
 use chandra_hubble::proto::chandra::v1::alerts_client::AlertsClient;
+use chandra_hubble::proto::chandra::v1::profiles_client::ProfilesClient;
 use chandra_hubble::proto::observer::observer_client::ObserverClient;
 use chandra_hubble::proto::peer::peer_client::PeerClient;
 use chandra_hubble_grpc::client::{self, Address, Connected, Io, Way};
@@ -87,6 +88,11 @@ impl<'a> Server<'a> {
     /// The service for alerts.
     pub fn alerts(&self) -> AlertsClient<Connection> {
         AlertsClient::new(self.connection.clone())
+    }
+
+    /// The service for profiles.
+    pub fn profiles(&self) -> ProfilesClient<Connection> {
+        ProfilesClient::new(self.connection.clone())
     }
 
     /// The service for peers.

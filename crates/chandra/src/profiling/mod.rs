@@ -3,6 +3,7 @@
 //! Samples are followed like any record, so that each has who it is of. The last line on stderr says what was
 //! sampled, what of it is whole, what was lost, and what all of it cost.
 
+pub mod elsewhere;
 mod summary;
 
 use std::io::{self, IsTerminal, Write};
@@ -28,7 +29,7 @@ use chandra_signals::registry::signal;
 use chandra_signals::{Context, Signal};
 
 use crate::cli::profile::View;
-use crate::cli::profiling::{Measured, ProfilingOptions};
+use crate::cli::profiling::{Measured, Outcome, ProfilingOptions};
 use crate::companions::{self, Companion};
 use crate::doctor::gather;
 use crate::follow::{Part, Plan, Sink, Tally, Told, follow};
@@ -105,7 +106,7 @@ pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {
         elapsed,
     );
     summary.tell_losses(&mut profile.metadata);
-    write(&profile, options)?;
+    write(&profile, &options.outcome, of(options.measured), &options.identity.node)?;
     eprintln!("{}", summary.text());
     Ok(())
 }
@@ -203,7 +204,7 @@ impl Sink for Samples<'_> {
         };
         let (who, process) = (told.known.who, &sample.process);
         let pod = who.pod;
-        let (tid, thread) = match self.options.grouping {
+        let (tid, thread) = match self.options.outcome.grouping {
             Grouping::Thread => (sample.thread_id, sample.thread_comm),
             _ => Default::default(),
         };
@@ -218,6 +219,7 @@ impl Sink for Samples<'_> {
             pod: pod.and_then(|pod| pod.name).unwrap_or_default(),
             namespace: pod.and_then(|pod| pod.namespace).unwrap_or_default(),
             node: &self.options.identity.node,
+            marks: 0,
         };
         match event {
             Event::OffCpu(wait) => self.profiler.wait(wait, &owner),
@@ -246,17 +248,22 @@ impl Progress {
     }
 
     fn show(&self, figures: &chandra_profiler::Figures) {
-        if self.is_shown {
-            let seconds = self.begun.elapsed().as_secs();
-            // A terminal that is gone shows nothing.
-            let _ = write!(io::stderr(), "\r{seconds} s, {} samples\x1b[K\r", figures.samples);
-        }
+        self.say(&format!("{} s, {} samples", self.begun.elapsed().as_secs(), figures.samples));
     }
 
     fn show_names(&self, done: u64, all: u64) {
+        self.say(&format!("symbols {done}/{all}"));
+    }
+
+    fn say(&self, text: &str) {
         if self.is_shown {
-            let _ = write!(io::stderr(), "\rsymbols {done}/{all}\x1b[K\r");
+            // A terminal that is gone shows nothing.
+            let _ = write!(io::stderr(), "\r{text}\x1b[K\r");
         }
+    }
+
+    fn clear(&self) {
+        self.say("");
     }
 }
 
@@ -277,27 +284,27 @@ fn describe(
     }
 }
 
-fn write(profile: &Profile, options: &ProfilingOptions) -> Result<(), Problem> {
+/// Writes a profile of this measure, of that node.
+fn write(profile: &Profile, outcome: &Outcome, of: Of, node: &str) -> Result<(), Problem> {
     let seconds = profile.metadata.duration_ns.unwrap_or(0) as f64 / 1e9;
-    let of = match options.measured {
-        Measured::Cpu { .. } => "",
-        Measured::OffCpu { .. } => " off the CPU",
+    let of_what = match of {
+        Of::Cpu => "",
+        Of::Waits => " off the CPU",
     };
+    let Outcome { output, format, grouping } = outcome;
     let view = View {
-        grouping: options.grouping,
+        grouping: *grouping,
         value: None,
-        title: format!("{}{of} for {seconds:.1} s", options.identity.node),
+        title: format!("{node}{of_what} for {seconds:.1} s"),
         max_frames: None,
         filter: Filter::default(),
     };
     // Scripts that read folded stacks expect samples of a clock, or the time of waits; what is drawn is time.
-    let value = match (options.format, options.measured) {
-        (Format::Folded, Measured::Cpu { .. }) => 0,
+    let value = match (format, of) {
+        (Format::Folded, Of::Cpu) => 0,
         _ => profile.default_value(),
     };
-    profile::write(&options.output, |out| {
-        profile::convert(profile, &view, value, options.format, out)
-    })
+    profile::write(output, |out| profile::convert(profile, &view, value, *format, out))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chandra_event::cpu_sample::{PythonEnd, StackEnd};
 use chandra_loader::abi::Counters;
 use chandra_loader::load::Loaded;
+use chandra_loader::sampling::Changes;
 use chandra_loader::{cost, ledger};
 use chandra_profile::metadata::Metadata;
 use chandra_profiler::{Figures, Of, Profiler};
@@ -24,6 +25,7 @@ pub struct Summary {
     not_selected: u64,
     pending: u64,
     missed: u64,
+    cpus: Changes,
     probe: Duration,
     agent: Option<Duration>,
     elapsed: Duration,
@@ -56,6 +58,7 @@ impl Summary {
             not_selected: received.not_selected.load(Ordering::Relaxed),
             pending: tally.pending,
             missed: programs.iter().map(|program| program.recursion_misses).sum(),
+            cpus: loaded.cpu_changes(),
             probe: Duration::from_nanos(probe_ns),
             agent: own_cpu_time(),
             elapsed,
@@ -101,6 +104,8 @@ impl Summary {
             (self.decode_errors, "not decoded"),
             (self.missed, "missed because the probe was running already"),
             (self.pending, "without a description of their container"),
+            (self.cpus.went, "CPUs went offline"),
+            (self.cpus.came, "CPUs came online, and were sampled from then on"),
         ];
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");

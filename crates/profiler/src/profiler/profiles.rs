@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use chandra_profile::filter::Filter;
 use chandra_profile::profile::{Limits, Profile};
 
-use super::settling::MAX_WAITING_BYTES;
+use super::settling::{MAX_WAITING_BYTES, Waiting};
 use super::{Of, Profiler};
 use crate::names::{NameFigures, Names, Progress, Wanted};
-use crate::stacks::{Stacks, What};
+use crate::stacks::{Shown, Stacks, What};
 
 /// At the end, tables that are being built are waited for so long.
 const LAST_WAIT: Duration = Duration::from_secs(10);
@@ -43,7 +43,8 @@ impl Profiler {
             self.settle_or_wait(waiting);
         }
         let none = std::iter::empty();
-        let (profile, figures) = self.named(of, none, what, &Filter::default(), progress);
+        let (profile, figures) =
+            self.named(of, none, what, Shown::of(&Filter::default()), progress);
         self.measured.of_mut(of).figures.names = figures;
         profile
     }
@@ -60,6 +61,13 @@ impl Profiler {
         Window(cut)
     }
 
+    /// A sample of this kind with one of these marks waits for tables, and is in no profile yet.
+    pub fn is_waiting(&self, of: Of, marks: u8) -> bool {
+        let stacks = &self.measured.of(of).stacks;
+        let is_it = |it: &Waiting| it.of == of && stacks.marks(it.owner) & marks != 0;
+        self.waiting.iter().any(is_it)
+    }
+
     /// The profile of these windows, and of what was counted since the last cut, of owners that are shown. Looking
     /// for names may take some seconds; those of others are not looked for.
     pub fn profile_of<'a>(
@@ -67,7 +75,7 @@ impl Profiler {
         of: Of,
         windows: impl Iterator<Item = &'a Window>,
         what: What,
-        shown: &Filter,
+        shown: Shown<'_>,
     ) -> Profile {
         self.named(of, windows, what, shown, &mut |_, _| {}).0
     }
@@ -77,7 +85,7 @@ impl Profiler {
         of: Of,
         windows: impl Iterator<Item = &'a Window>,
         what: What,
-        shown: &Filter,
+        shown: Shown<'_>,
         progress: Progress<'_>,
     ) -> (Profile, NameFigures) {
         let mut profile = Profile::new(of.types(), Limits::default());

@@ -58,6 +58,35 @@ static __always_inline struct tick_counts *own_ticks(void)
 	return bpf_map_lookup_elem(&ticks, &zero);
 }
 
+/* What the kernel says of an event of perf's: `struct bpf_perf_event_value` of include/uapi/linux/bpf.h. */
+struct event_value {
+	__u64 counter;
+	__u64 enabled; /* for so long, in ns of the clock that stands still with the machine */
+	__u64 running;
+};
+
+/* A tick that is later than that is looked into. */
+#define LATE_PERIODS 4
+
+/*
+ * The time that a tick stands for: since the one before on this CPU, but no longer than its clock is there. So a CPU that
+ * was taken away does not come back with all that time, nor a machine that slept.
+ */
+static __always_inline __u64 weight_of_tick(struct tick_context *ctx,
+					    const struct tick_counts *counts, __u64 now)
+{
+	__u64 elapsed_ns = now - counts->last_ns;
+	struct event_value value = {};
+
+	if (!counts->last_ns)
+		return ctx->sample_period;
+	if (elapsed_ns < LATE_PERIODS * ctx->sample_period)
+		return elapsed_ns;
+	if (bpf_perf_prog_read_value((void *)ctx, (void *)&value, sizeof(value)))
+		return elapsed_ns;
+	return value.enabled < elapsed_ns ? value.enabled : elapsed_ns;
+}
+
 SEC("perf_event")
 int sample(struct tick_context *ctx)
 {
@@ -72,7 +101,7 @@ int sample(struct tick_context *ctx)
 	COUNT(seen);
 	record = &scratch->record;
 	__builtin_memset(record, 0, sizeof(*record));
-	record->weight_ns = counts->last_ns ? now - counts->last_ns : ctx->sample_period;
+	record->weight_ns = weight_of_tick(ctx, counts, now);
 	counts->last_ns = now;
 	record->thread = BPF_CORE_READ(task, pid);
 	if (!record->thread) {

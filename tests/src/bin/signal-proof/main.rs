@@ -22,6 +22,7 @@ use serde_json::json;
 
 mod block_io;
 mod cgroup;
+mod cpu_hotplug;
 mod cpu_profile;
 mod dns;
 mod drops;
@@ -85,6 +86,7 @@ const PROOFS: &[Proof] = &[
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
     ("cpu", cpu_profile::samples),
+    ("cpu hot-plug", cpu_hotplug::moves),
     ("off-cpu", off_cpu::waits),
     ("block-latency", block_io::latency),
     ("oom", oom_kill::kill),

@@ -7,14 +7,19 @@
 mod keeper;
 mod question;
 mod sample;
+mod served;
+mod sessions;
+mod wanted;
 mod windows;
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chandra_doctor::{Check, Problem};
+use chandra_hubble_grpc::server::ProfileCounts;
 use chandra_metrics::{Kind, Writer};
 use chandra_profiler::{LibraryFigures, Of, Profiler, StartError};
 use tokio::sync::oneshot;
@@ -23,6 +28,8 @@ pub use keeper::Figures;
 use keeper::{Keeper, Kept, Message};
 pub use question::Question;
 use sample::Sample;
+pub use served::Making;
+use sessions::Sessions;
 
 use super::state::SignalState;
 use crate::follow::Told;
@@ -48,6 +55,8 @@ pub struct Profiles {
     /// To the thread that keeps all of them.
     messages: SyncSender<Message>,
     figures: Arc<Mutex<Figures>>,
+    /// Of all signals: who asks for what comes.
+    sessions: Arc<Sessions>,
 }
 
 /// Why there is no profile.
@@ -70,8 +79,16 @@ impl Profiles {
         if told.known.record.kind().signal != self.signal {
             return None;
         }
-        let message = Message::Sample(Box::new(Sample::of(told)?));
-        Some(self.messages.try_send(message).is_ok())
+        let mut sample = Box::new(Sample::of(told)?);
+        Some(self.sessions.mark(self.of, told, |marked| {
+            sample.marked = marked;
+            self.messages.try_send(Message::Sample(sample)).is_ok()
+        }))
+    }
+
+    /// What was sampled before this moment (CLOCK_BOOTTIME) was offered to [`take`](Self::take).
+    pub fn note(&self, told_until_ns: u64) {
+        self.sessions.note(told_until_ns);
     }
 
     /// A collector has each window of all signals from now on. Nobody sends samples yet, so there is room.
@@ -119,6 +136,7 @@ fn start(
     }
     let mut profiler = Profiler::prepare(NAME_BYTES)?;
     let (messages, received) = sync_channel(WAITING);
+    let sessions = Arc::new(Sessions::default());
     let mut all = Vec::new();
     for signal in signals {
         let name = signal.signal.spec.name;
@@ -128,12 +146,13 @@ fn start(
             continue;
         };
         added?;
-        let (messages, figures) = (messages.clone(), Arc::default());
-        all.push(Profiles { signal: name, of, messages, figures });
+        let (messages, figures, sessions) =
+            (messages.clone(), Arc::default(), Arc::clone(&sessions));
+        all.push(Profiles { signal: name, of, messages, figures, sessions });
     }
     profiler.seed();
     let kept = all.iter().map(|it| Kept::new(it.of, Arc::clone(&it.figures), budget_bytes));
-    let keeper = Keeper { profiler, node: node.to_owned(), kept: kept.collect() };
+    let keeper = Keeper::new(profiler, node, kept.collect());
     // It ends when nobody can send any more.
     let thread = std::thread::Builder::new().name("keep profiles".to_owned());
     thread.spawn(move || keeper.run(&received)).map_err(StartError::Thread)?;
@@ -158,7 +177,7 @@ pub async fn answer(profiles: &[Profiles], question: Question) -> Result<Vec<u8>
     let late = |_| NoProfile::Failed(io::ErrorKind::TimedOut.into());
     let answered = tokio::time::timeout(PATIENCE, answered).await.map_err(late)?;
     let gone = |_| NoProfile::Failed(io::ErrorKind::BrokenPipe.into());
-    answered.map_err(gone)?.map_err(NoProfile::Failed)
+    answered.map_err(gone)?.map(|made| made.bytes).map_err(NoProfile::Failed)
 }
 
 /// Writes the families of profiles.
@@ -171,7 +190,7 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     };
     let help = "Samples, or waits, that profiles were made of.";
     family(Kind::Counter, "chandra_profile_samples", "", help, |it| it.samples);
-    let help = "Windows of ten seconds that are kept.";
+    let help = "Windows, ten seconds long at most, that are kept.";
     family(Kind::Gauge, "chandra_profile_windows", "", help, |it| it.windows as u64);
     let help = "Memory that kept windows take.";
     family(Kind::Gauge, "chandra_profile_window_bytes", "bytes", help, |it| it.bytes as u64);
@@ -206,6 +225,24 @@ pub fn write(profiles: &[(&'static str, Figures)], out: &mut Writer<'_>) {
     let mut family = out.family(Kind::Gauge, "chandra_profile_name_bytes", "bytes", help);
     family.sample(&[], *bytes as u64);
     write_python(figures, out);
+}
+
+/// Writes the families of those who ask for profiles over the network.
+pub fn write_clients(counts: &ProfileCounts, out: &mut Writer<'_>) {
+    let ProfileCounts { clients, waiting_bytes, refused, let_go } = counts;
+    let gauges = [clients, waiting_bytes].map(|it| it.load(Ordering::Relaxed) as u64);
+    let [clients, waiting_bytes] = gauges;
+    let help = "Profiles that are under way for a client of gRPC, or wait for it to take them.";
+    out.family(Kind::Gauge, "chandra_profile_clients", "", help).sample(&[], clients);
+    let help = "Memory of profiles that wait for their client of gRPC to take them.";
+    let mut family = out.family(Kind::Gauge, "chandra_profile_client_bytes", "bytes", help);
+    family.sample(&[], waiting_bytes);
+    let help = "Clients of gRPC that got no profile: refused because too many were under way, or let go because they did \
+                not take it.";
+    let mut family = out.family(Kind::Counter, "chandra_profile_clients_failed", "", help);
+    for (reason, count) in [("refused", refused), ("let_go", let_go)] {
+        family.sample(&[("reason", reason)], count.load(Ordering::Relaxed));
+    }
 }
 
 fn write_python(figures: &Figures, out: &mut Writer<'_>) {

@@ -1,8 +1,9 @@
-//! What is asked of the profiles that an agent keeps, as a query of HTTP.
+//! What is asked of the profiles that an agent keeps, by a query of HTTP or otherwise.
 
 use std::time::Duration;
 
 use chandra_profile::filter::Filter;
+use chandra_profiler::What;
 
 /// Without `seconds`.
 const SECONDS: u64 = 60;
@@ -18,6 +19,8 @@ pub struct Question {
     pub time: Duration,
     /// Of whom.
     pub filter: Filter,
+    /// Which frames.
+    pub what: What,
 }
 
 impl Question {

@@ -6,6 +6,7 @@ use chandra_event::process::Comm;
 use chandra_event::record::Event;
 use chandra_profiler::{OwnerOfSample, Profiler};
 
+use super::sessions::Marked;
 use crate::follow::Told;
 
 /// See the [module](self). Samples are some twenty a second and CPU: a copy of each is cheap.
@@ -21,6 +22,8 @@ pub struct Sample {
     container: Box<str>,
     pod: Box<str>,
     namespace: Box<str>,
+    /// Who asks for it.
+    pub marked: Marked,
 }
 
 impl Sample {
@@ -52,6 +55,7 @@ impl Sample {
             container: who.container.map_or("", |it| it.name.unwrap_or(it.id)).into(),
             pod: pod.and_then(|pod| pod.name).unwrap_or_default().into(),
             namespace: pod.and_then(|pod| pod.namespace).unwrap_or_default().into(),
+            marked: Marked::default(),
         })
     }
 
@@ -73,16 +77,21 @@ impl Sample {
             ..self.sample
         };
         let process = &sample.process;
+        let (tid, thread) = match self.marked.with_thread {
+            true => (sample.thread_id, sample.thread_comm),
+            false => (0, Comm::default()),
+        };
         let owner = OwnerOfSample {
             pid: process.pid,
             start_boottime_ns: process.start_boottime_ns,
             process: process.comm,
-            tid: 0,
-            thread: Comm::default(),
+            tid,
+            thread,
             container: &self.container,
             pod: &self.pod,
             namespace: &self.namespace,
             node,
+            marks: self.marked.marks,
         };
         match self.wait {
             Some(wait) => profiler.wait(&OffCpu { sample, ..wait }, &owner),
