@@ -185,14 +185,13 @@ impl<'a> Types<'a> {
 
     /// The picked ones as a BTF of its own, numbered anew.
     fn copy(&self, picked: &[bool]) -> Option<Vec<u8>> {
+        let ids = || (1..picked.len()).filter(|id| picked.get(*id) == Some(&true));
         let mut numbers = vec![0_u32; picked.len()];
-        let mut next = 1;
-        for (number, _) in numbers.iter_mut().zip(picked).filter(|(_, picked)| **picked) {
-            *number = next;
-            next += 1;
+        for (number, id) in (1..).zip(ids()) {
+            *numbers.get_mut(id)? = number;
         }
         let (mut types, mut strings) = (Vec::new(), vec![0_u8]);
-        for id in (1..picked.len()).filter(|id| picked[*id]) {
+        for id in ids() {
             let place = *self.places.get(id)?;
             let end = self.places.get(id + 1).copied().unwrap_or(self.types.len());
             let start = types.len();
