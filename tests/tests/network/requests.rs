@@ -105,7 +105,9 @@ fn requests_that_overlap_are_not_told_until_they_do_no_more() {
     pair.server.ask(&format!("receive {REQUEST}"));
     pair.server.ask(&format!("send {ANSWER}"));
     pair.client.ask(&format!("receive {}", 2 * ANSWER - 1000));
-    (0..DOUBTS).for_each(|_| drop(pair.exchange(Duration::ZERO)));
+    (0..DOUBTS).for_each(|_| {
+        pair.exchange(Duration::ZERO);
+    });
     turns.push(pair.exchange(Duration::from_millis(2)));
     let outcome = trace.stop();
     outcome.summary_without_loss();
@@ -127,7 +129,9 @@ fn an_answer_before_all_was_read_is_not_told() {
     pair.server.ask("settle");
     pair.server.ask(&format!("receive {REQUEST}"));
     // Nor are those that follow, which shows that it was seen.
-    (0..=DOUBTS).for_each(|_| drop(pair.exchange(Duration::ZERO)));
+    (0..=DOUBTS).for_each(|_| {
+        pair.exchange(Duration::ZERO);
+    });
     let outcome = trace.stop();
     outcome.summary_without_loss();
     let [client, server] = ends(&outcome);
@@ -147,7 +151,9 @@ fn what_is_read_before_the_request_has_arrived_is_no_answer() {
     pair.client.ask(&format!("receive {ANSWER}"));
     pair.server.ask("lose-nothing");
     pair.server.ask(&format!("receive {REQUEST}"));
-    (0..=DOUBTS).for_each(|_| drop(pair.exchange(Duration::ZERO)));
+    (0..=DOUBTS).for_each(|_| {
+        pair.exchange(Duration::ZERO);
+    });
     let outcome = trace.stop();
     outcome.summary_without_loss();
     assert_eq!(count(ends(&outcome)[0]), 1);
