@@ -33,6 +33,10 @@ struct SignalToml {
     governed: bool,
     /// Or why it is told whole whatever it costs; identity says that by itself.
     told_whole_because: Option<String>,
+    /// It calls functions of the kernel (kfuncs), which are found by the kernel's own BTF: where there is none, it is
+    /// compiled with WITHOUT_KERNEL_BTF.
+    #[serde(default)]
+    calls_kernel_functions: bool,
     /// Its records tell which names peers were resolved from.
     #[serde(default)]
     names_peers: bool,
@@ -175,6 +179,8 @@ const GROUP_FIELDS: &[(&str, &str)] = &[
     ("irq", "GROUP_NUMBER"),
 ];
 
+const WITHOUT_KERNEL_BTF: &str = "_without_kernel_btf";
+
 /// Where the format of unwind tables stands.
 const UNWIND_HEADERS: &str = "../unwind/bpf";
 
@@ -205,7 +211,10 @@ fn run() -> Result<(), Box<dyn Error>> {
         let text = std::fs::read_to_string(folder.join("signal.toml"))?;
         let signal: SignalToml =
             toml::from_str(&text).map_err(|error| format!("{name}/signal.toml: {error}"))?;
-        let exports = compile_probe(name, folder, &out)?;
+        let exports = compile_probe(name, folder, &folder.join("probe.bpf.c"), &out)?;
+        if signal.calls_kernel_functions {
+            compile_without_kernel_btf(name, folder, &out, exports.config_offset)?;
+        }
         kernel_types.append(&mut relocations::kernel_types(&std::fs::read(object(name, &out))?)?);
         let module = folder.join("mod.rs");
         writeln!(registry, "#[path = {:?}]\npub mod {name};", module.display().to_string())?;
@@ -228,7 +237,12 @@ fn object(name: &str, out: &Path) -> PathBuf {
 }
 
 /// Compiles a probe and writes its types; those of the shared ABI come from the loader.
-fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<dyn Error>> {
+fn compile_probe(
+    name: &str,
+    folder: &Path,
+    probe: &Path,
+    out: &Path,
+) -> Result<Exports, Box<dyn Error>> {
     let headers = PathBuf::from(std::env::var("DEP_CHANDRA_BPF_HEADERS")?);
     let libbpf_headers = PathBuf::from(std::env::var("DEP_CHANDRA_BPF_LIBBPF_HEADERS")?);
     let unwind_headers = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join(UNWIND_HEADERS);
@@ -236,9 +250,8 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     println!("cargo::rerun-if-changed={}", unwind_headers.display());
     let object = object(name, out);
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH")?;
-    let probe = folder.join("probe.bpf.c");
     let includes = [folder.to_owned(), headers, unwind_headers, libbpf_headers];
-    compile::compile(&probe, &includes, &arch, &object)?;
+    compile::compile(probe, &includes, &arch, &object)?;
     let mut exports = btf::exports(&std::fs::read(&object)?)?;
     exports.structs.retain(|item| {
         let shared = [
@@ -256,6 +269,22 @@ fn compile_probe(name: &str, folder: &Path, out: &Path) -> Result<Exports, Box<d
     exports.enums.retain(|item| !["group_field", "path_access"].contains(&item.name.as_str()));
     std::fs::write(out.join(format!("{name}.rs")), generate::rust(&exports))?;
     Ok(exports)
+}
+
+/// The object for kernels that publish no BTF.
+fn compile_without_kernel_btf(
+    name: &str,
+    folder: &Path,
+    out: &Path,
+    config_offset: usize,
+) -> Result<(), Box<dyn Error>> {
+    let probe = out.join(format!("{name}{WITHOUT_KERNEL_BTF}.bpf.c"));
+    std::fs::write(&probe, "#define WITHOUT_KERNEL_BTF\n#include \"probe.bpf.c\"\n")?;
+    let other = compile_probe(&format!("{name}{WITHOUT_KERNEL_BTF}"), folder, &probe, out)?;
+    if other.config_offset != config_offset {
+        return Err(format!("{name}: `config` lies elsewhere without the kernel's BTF").into());
+    }
+    Ok(())
 }
 
 fn write_entry(
@@ -293,6 +322,13 @@ fn write_entry(
         out,
         "            object: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bpf.o\")),"
     )?;
+    let other = match signal.calls_kernel_functions {
+        true => format!(
+            "Some(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}{WITHOUT_KERNEL_BTF}.bpf.o\")))"
+        ),
+        false => "None".to_owned(),
+    };
+    writeln!(out, "            object_without_kernel_btf: {other},")?;
     writeln!(out, "            kernel_types: KERNEL_TYPES,")?;
     writeln!(
         out,

@@ -120,6 +120,7 @@ mod tests {
         SignalSpec {
             name,
             object,
+            object_without_kernel_btf: None,
             kernel_types: &[],
             config_offset: 0,
             sends_records: true,

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use std::path::Path;
 use std::ptr::NonNull;
 
 use libbpf_rs::{
@@ -10,6 +11,7 @@ use libbpf_rs::{
 };
 
 use crate::abi::group_field;
+use crate::btf::KERNEL_BTF;
 use crate::budget;
 use crate::cgroup_root;
 use crate::doorbell::{self, Doorbells};
@@ -44,7 +46,8 @@ pub fn open(
     if let Some(path) = request.options.btf.clone().or_else(picked) {
         builder.btf_custom_path(path).map_err(refused)?;
     }
-    let mut open = builder.open_memory(spec.object).map_err(refused)?;
+    let other = spec.object_without_kernel_btf.filter(|_| !Path::new(KERNEL_BTF).exists());
+    let mut open = builder.open_memory(other.unwrap_or(spec.object)).map_err(refused)?;
     let chosen: Vec<&str> = candidates
         .iter()
         .filter_map(Candidate::rung)

@@ -9,6 +9,8 @@ pub struct SignalSpec {
     pub name: &'static str,
     /// The compiled BPF object.
     pub object: &'static [u8],
+    /// Another one for kernels that publish no BTF, where that makes a difference.
+    pub object_without_kernel_btf: Option<&'static [u8]>,
     /// The types of the kernel that this object, or another one of the program, is relocated by; none if that is not
     /// known. The same for all signals, since they are looked up once.
     pub kernel_types: &'static [&'static str],

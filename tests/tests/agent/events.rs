@@ -35,7 +35,7 @@ fn verdicts(lines: &str) -> Vec<Value> {
 fn an_agent_tells_that_it_began_and_the_verdict_of_each_signal() {
     needs!("root");
     let observed = Observed::start(&["--signals", "tcp", "--identity", "off"]);
-    let all = observed.printed(&["observe", "agent-events", "-o", "json"]);
+    let all = observed.printed(&["observe", "agent-events", "--all", "-o", "json"]);
     assert_eq!(events(&all)[0].0, "AGENT_STARTED");
     let verdicts = verdicts(&all);
     let signals = observed.agent.get("/signals").body;

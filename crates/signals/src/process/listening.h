@@ -20,6 +20,13 @@
 #define FILES_LOOKED_AT              1024
 #define DESCRIPTORS_WITHOUT_ITERATOR 128
 
+/* Where the kernel publishes no BTF, none of its functions can be called. */
+#ifdef WITHOUT_KERNEL_BTF
+#define HAS_ITERATOR false
+#else
+#define HAS_ITERATOR bpf_ksym_exists(bpf_iter_num_new)
+#endif
+
 struct bpf_iter_num {
 	__u64 opaque[1];
 };
@@ -108,7 +115,7 @@ __noinline int listens_by_files(__u64 task_address)
 	at.bits = BPF_CORE_READ(table, open_fds);
 	at.files = BPF_CORE_READ(table, fd) - 64;
 	at.left = (__u64)BPF_CORE_READ(table, max_fds) + 64;
-	if (bpf_ksym_exists(bpf_iter_num_new)) {
+	if (HAS_ITERATOR) {
 		bpf_for(number, 0, FILES_LOOKED_AT)
 			if (at.open)
 				look_at_next(&at);

@@ -57,6 +57,11 @@ fn message(
             message.set_field_by_name("nanos", Value::I32(nanos));
             return message;
         }
+        "google.protobuf.Duration" => {
+            message.set_field_by_name("seconds", Value::I64(numbers.below(315_576_000_000) as i64));
+            message.set_field_by_name("nanos", Value::I32(numbers.below(1_000_000_000) as i32));
+            return message;
+        }
         "google.protobuf.Any" => {
             let name = "chandra.v1.FlowDetails";
             let content = reflect::message(name).expect(name);

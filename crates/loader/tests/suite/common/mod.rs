@@ -45,6 +45,7 @@ pub fn spec(name: &'static str, sends_records: bool, hooks: &'static [Hook]) -> 
     SignalSpec {
         name,
         object,
+        object_without_kernel_btf: None,
         kernel_types: &[],
         config_offset,
         sends_records,
