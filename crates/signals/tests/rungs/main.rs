@@ -196,6 +196,7 @@ fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
                         ("tcp", Some("reason")) => (6, 10),
                         ("drop", Some("reason")) => (5, 17),
                         ("drop", Some("socket")) => (6, 11),
+                        ("tcp_request", Some("length")) => (6, 3),
                         // That one went away instead: in 5.11, and within 5.10.
                         ("block_io", Some("queue")) => {
                             assert!(release >= (5, 10), "{refusal}");
@@ -213,6 +214,10 @@ fn a_rung_alone_is_taken_or_refused_as_its_ladder_says() {
                 // The tracepoint icmp_send; some older kernels have been given it.
                 ("tp_btf" | "raw_tp", verdict) if signal.spec.name == "icmp" => {
                     assert!(chandra_loader::memory::kernel_release().1 < (6, 10), "{verdict:?}");
+                }
+                // The tracepoint tcp_sendmsg_locked.
+                ("tp_btf" | "raw_tp", verdict) if hook.name == "tcp_send" => {
+                    assert!(chandra_loader::memory::kernel_release().1 < (6, 16), "{verdict:?}");
                 }
                 ("tp_btf" | "raw_tp", verdict) if signal.spec.name == "oom_kill" => {
                     assert!(chandra_loader::memory::kernel_release().1 < (6, 9), "{verdict:?}");

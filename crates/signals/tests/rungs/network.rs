@@ -17,7 +17,8 @@ use chandra_tests::record::Record;
 use chandra_tests::{icmp, needs, socket};
 
 use crate::{
-    counters, hook, listen, load_all, load_hooks, lone, map, prove_each, signal, tells, with_hooks,
+    balanced, counters, hook, listen, load_all, load_hooks, lone, map, prove_each, signal, tells,
+    with_hooks,
 };
 
 /// Both ends of a new connection, the opener's first.
@@ -454,5 +455,37 @@ fn a_connection_met_at_its_close_has_its_key_its_role_and_who_closed_it() {
             keys.push(record.text("connection.key").unwrap().to_owned());
         }
         assert_eq!(keys[0], keys[1]);
+    }
+}
+
+#[test]
+fn each_way_to_requests_counts_one_at_each_end() {
+    needs!("root");
+    let signal = signal("tcp_request");
+    let send = hook(signal, "tcp_send");
+    let read = hook(signal, "tcp_read");
+    for (sends, reads) in
+        send.ladder.iter().flat_map(|rung| read.ladder.iter().map(move |other| (rung, other)))
+    {
+        let spec = with_hooks(signal, vec![lone(send, sends), lone(read, reads)]);
+        let (mut opener, mut acceptor) = connect();
+        let port = opener.peer_addr().unwrap().port();
+        let filter = Filter { ports: vec![port], ..Filter::default() };
+        let loaded = load_all(signal, spec, &filter);
+        if !loaded.hooks.iter().all(|hook| hook.verdict.is_active()) {
+            println!("{} {}: {:?}", sends.name, reads.name, loaded.hooks);
+            continue;
+        }
+        listen(&loaded);
+        for _ in 0..10 {
+            opener.write_all(b"request").unwrap();
+            acceptor.read_exact(&mut [0; 7]).unwrap();
+            acceptor.write_all(b"answer").unwrap();
+            opener.read_exact(&mut [0; 6]).unwrap();
+        }
+        let counted = balanced(&loaded);
+        // Where only a send's end is seen, its answer is on the way by then: which was first is not known.
+        let at_least = if sends.name.ends_with("+length") { 18 } else { 20 };
+        assert!((at_least..=20).contains(&counted.aggregated), "{}: {counted:?}", sends.name);
     }
 }

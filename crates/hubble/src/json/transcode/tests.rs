@@ -106,6 +106,7 @@ fn value(kind: &Kind, is_full: bool, numbers: &mut Numbers, deep: u32) -> Value 
         Kind::Fixed64 => Value::U64(numbers.number()),
         Kind::Double => Value::F64(numbers.next() as f64),
         Kind::String => Value::String(numbers.text()),
+        Kind::Bytes => Value::Bytes(numbers.text().into_bytes().into()),
         Kind::Enum(words) => {
             let all: Vec<_> = words.values().map(|it| it.number()).chain([-1, 77_777]).collect();
             Value::EnumNumber(all[numbers.below(all.len() as u64) as usize])
