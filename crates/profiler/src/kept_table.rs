@@ -71,8 +71,12 @@ impl KeptTable {
         }
         let told = tell(table);
         self.is_told = told.is_some();
-        if let Some(told) = told.filter(|told| may_go && told.bytes() >= LEAST_BYTES) {
-            self.place = Place::InKernel { table: told, mapped: OnceCell::new() };
+        let told = told.filter(|told| may_go && told.bytes() >= LEAST_BYTES);
+        // A kernel that does not let it be mapped gets it, and it stays here.
+        if let Some((table, cells)) =
+            told.and_then(|told| told.cells().ok().map(|cells| (told, cells)))
+        {
+            self.place = Place::InKernel { table, mapped: OnceCell::from(Some(cells)) };
         }
     }
 
