@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl Browser {
             .arg("about:blank")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            .process_group(0)
             .spawn()
             .expect("a browser");
         let stderr = BufReader::new(process.stderr.take().unwrap());
@@ -229,8 +231,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its own processes when it is asked to, which killing it would not.
-        let close = json!({ "id": u64::MAX >> 12, "method": "Browser.close" });
+        // It ends its own processes when it is asked to.
+        let close = json!({ "id": self.sent + 1, "method": "Browser.close" });
         drop(self.socket.send(Message::text(close.to_string())));
         for _ in 0..100 {
             if matches!(self.process.try_wait(), Ok(Some(_))) {
@@ -238,7 +240,9 @@ impl Drop for Browser {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        drop(self.process.kill());
+        // The program is a script that waits for the browser: all of its group end.
+        let group = format!("-{}", self.process.id());
+        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
         drop(self.process.wait());
     }
 }
