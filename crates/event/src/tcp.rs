@@ -120,7 +120,7 @@ impl NoKey {
 /// One TCP connection, from one end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
-    /// The connection key of docs/concepts: (opener's first byte << 32 | acceptor's first byte).
+    /// The connection key (docs/concepts/connection-key.md): (opener's first byte << 32 | acceptor's first byte).
     pub key: Result<u64, NoKey>,
     /// Which end this is, when known.
     pub role: Option<Role>,

@@ -41,6 +41,11 @@ pages! {
     top "docs/guides/top.md";
     tracing "docs/guides/tracing.md";
     budgets "docs/concepts/budgets.md";
+    connection_key "docs/concepts/connection-key.md";
+    data_path "docs/concepts/data-path.md";
+    identity "docs/concepts/identity.md";
+    ladder "docs/concepts/ladder.md";
+    ledger "docs/concepts/ledger.md";
 }
 
 /// Pages below this folder, by their paths from the root.

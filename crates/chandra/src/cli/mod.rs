@@ -37,6 +37,9 @@ mod owner;
 pub(crate) mod profile;
 pub(crate) mod profiling;
 pub(crate) mod record;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod reference;
 pub(crate) mod rules;
 pub(crate) mod selection;
 pub(crate) mod sysdump;
