@@ -25,6 +25,7 @@ files![
     "files/dashboards/agents.json",
     "files/dashboards/network.json",
     "files/dashboards/nodes.json",
+    "files/dashboards/tcp.json",
 ];
 
 /// The text of a file.

@@ -174,7 +174,7 @@ impl Random {
     }
 
     fn happened(&mut self) -> Happened {
-        match self.below(8) {
+        match self.below(9) {
             0 => Happened::Connect,
             1 => Happened::Established { latency_ns: self.any(Random::u64) },
             2 => Happened::ConnectFailed { error: self.u32(), latency_ns: self.any(Random::u64) },
@@ -187,10 +187,17 @@ impl Random {
                 retransmits: self.u64(),
                 smoothed_rtt_us: self.any(Random::u64),
                 minimum_rtt_us: self.any(Random::u64),
+                receive_window_limited_ns: self.u64(),
+                send_buffer_limited_ns: self.u64(),
                 duration_ns: Some(self.u64()),
             }),
             5 => Happened::StateChange { old: self.state(), new: self.state() },
             6 => Happened::Retransmit { state: self.state() },
+            7 => Happened::ListenDrop {
+                drops: self.u64(),
+                accept_queue: self.u64(),
+                accept_queue_limit: self.u64(),
+            },
             _ => Happened::Reset {
                 sent: self.flag(),
                 state: self.any(Random::state),

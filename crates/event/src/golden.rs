@@ -67,10 +67,11 @@ const JSON: &[&str] = &[
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_close",<curl>,
         "bytes_sent":"1258291","bytes_received":"18446744073709551615","segments_sent":900,
         "segments_received":800,"retransmits":3,"smoothed_rtt_us":1250,
+        "receive_window_limited_ns":1200000000,"send_buffer_limited_ns":4000000,
         "duration_ns":90000000000}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_update",<curl>,
         "bytes_sent":"7","bytes_received":"0","segments_sent":2,"segments_received":0,
-        "retransmits":0}"#,
+        "retransmits":0,"receive_window_limited_ns":0,"send_buffer_limited_ns":0}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_state",<curl>,
         "old_state":"fin_wait_1","new_state":"fin_wait_2"}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_retransmit",
@@ -82,6 +83,8 @@ const JSON: &[&str] = &[
         "local":{"address":"::1","port":443},"peer":{"address":"2001:db8::1","port":55555},
         "net_namespace":4026531840,"opened_before_start":true},
         "direction":"sent","reason":"tcp_timeout"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"tcp","type":"tcp_listen_drop",<curl>,
+        "drops":7,"accept_queue":129,"accept_queue_limit":128}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"drop","type":"packet_drop","node":"n1",
         "process":{"pid":99,"ppid":1,"uid":1000,"gid":100,"comm":"curl",
         "start_time":"2026-11-22T09:10:00.000000000Z","start_boottime_ns":"5000000000",
@@ -333,8 +336,7 @@ TIME             PID COMM            LOCAL                 PEER                 
 "
     );
     let wide = show(&[&TCP_CLOSE], Mode::Wide, None);
-    let sent =
-        "1258291B 18446744073709551615B 900   800           3 1250µs       - 90000000000ns\n";
+    let sent = "1258291B 18446744073709551615B 900   800           3 1250µs       -   1200000000ns      4000000ns 90000000000ns\n";
     assert!(
         wide.contains("\n2026-11-22T09:10:11.123456789Z      99       1  1000 curl  "),
         "{wide}"

@@ -46,7 +46,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 37] = [
+pub static KINDS: [&Kind; 38] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -66,6 +66,7 @@ pub static KINDS: [&Kind; 37] = [
     &tcp::TCP_STATE,
     &tcp::TCP_RETRANSMIT,
     &tcp::TCP_RESET,
+    &tcp::TCP_LISTEN_DROP,
     &drop::PACKET_DROP,
     &drop::PACKET_DISCARD,
     &dns::DNS_QUERY,

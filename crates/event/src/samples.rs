@@ -509,6 +509,8 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
         retransmits: 3,
         smoothed_rtt_us: Some(1_250),
         minimum_rtt_us: None,
+        receive_window_limited_ns: 1_200_000_000,
+        send_buffer_limited_ns: 4_000_000,
         duration_ns: Some(90_000_000_000),
     })));
     each(&tcp(Happened::Update(Totals {
@@ -520,6 +522,7 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&tcp(Happened::StateChange { old: State::FinWait1, new: State::FinWait2 }));
     each(&unknown_tcp(Happened::Retransmit { state: State::SynReceived }));
     each(&unknown_tcp(Happened::Reset { sent: true, state: None, reason: Some("tcp_timeout") }));
+    each(&tcp(Happened::ListenDrop { drops: 7, accept_queue: 129, accept_queue_limit: 128 }));
     each(&dropped());
     each(&unknown_drop());
     each(&dns(QUERY, None));

@@ -9,7 +9,7 @@ mod fields;
 
 pub use fields::{
     ConnectionFields, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT, TCP_CONNECT_FAILED, TCP_CONNECT_RETRY,
-    TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TCP_UPDATE, TcpFields,
+    TCP_ESTABLISHED, TCP_LISTEN_DROP, TCP_RESET, TCP_RETRANSMIT, TCP_STATE, TCP_UPDATE, TcpFields,
 };
 
 /// Which end of a connection this socket is.
@@ -160,6 +160,10 @@ pub struct Totals {
     pub smoothed_rtt_us: Option<u64>,
     /// Smallest round-trip time in microseconds, when measured.
     pub minimum_rtt_us: Option<u64>,
+    /// How long the receiver's window was what held up sending, in nanoseconds (as `rwnd_limited` of `ss -i`).
+    pub receive_window_limited_ns: u64,
+    /// How long its own send buffer was (as `sndbuf_limited` of `ss -i`).
+    pub send_buffer_limited_ns: u64,
     /// From established to close, or to now, in nanoseconds, when its opening was seen.
     pub duration_ns: Option<u64>,
 }
@@ -216,6 +220,15 @@ pub enum Happened {
         state: Option<State>,
         /// The kernel's own reason (`enum sk_rst_reason`, kernel 6.10 and later), lower case.
         reason: Option<&'static str>,
+    },
+    /// `tcp_listen_drop`: a listening socket had no room for connections.
+    ListenDrop {
+        /// Segments that it dropped for that, SYNs and the last of handshakes, since it was told last.
+        drops: u64,
+        /// Connections that waited to be accepted at this moment.
+        accept_queue: u64,
+        /// So many can: the backlog of listen(2), or the system's limit.
+        accept_queue_limit: u64,
     },
 }
 

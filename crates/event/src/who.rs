@@ -360,7 +360,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 16);
+        assert_eq!(connections, 17);
     }
 
     #[test]

@@ -466,6 +466,8 @@ struct sock {
 	struct sk_buff_head sk_write_queue;
 	socket_lock_t sk_lock;
 	int sk_err;
+	atomic_t sk_drops; /* of a listening socket: SYNs and connections that it had no room for */
+	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
 	__u16 sk_type;
@@ -509,6 +511,9 @@ struct tcp_sock {
 	__u32 srtt_us;
 	__u32 total_retrans;
 	struct minmax rtt_min;
+	__u8 chrono_type : 2; /* what is being timed: one more than the place in chrono_stat */
+	__u32 chrono_start;
+	__u32 chrono_stat[3];
 	__u8 syn_data_acked : 1;
 	__u8 repair : 1;
 	bool is_mptcp;

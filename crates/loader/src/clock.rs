@@ -19,10 +19,21 @@ pub fn monotonic_ns() -> u64 {
     read(libc::CLOCK_MONOTONIC)
 }
 
+/// How long a jiffy is, in nanoseconds: what the kernel's coarse clocks advance by.
+pub fn jiffy_ns() -> u64 {
+    nanoseconds(libc::clock_getres, libc::CLOCK_MONOTONIC_COARSE)
+}
+
 fn read(clock: libc::clockid_t) -> u64 {
+    nanoseconds(libc::clock_gettime, clock)
+}
+
+type Ask = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> libc::c_int;
+
+fn nanoseconds(ask: Ask, clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live timespec; these clocks exist on every kernel since 2.6.39.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    unsafe { ask(clock, &raw mut time) };
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
         + u64::try_from(time.tv_nsec).unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chandra_event::record::{Kind, Record};
 use chandra_event::time::Clock;
 use chandra_loader::btf::{enum_names, enums};
-use chandra_loader::clock::wall_minus_boottime_ns;
+use chandra_loader::clock::{jiffy_ns, wall_minus_boottime_ns};
 use chandra_loader::load::Loaded;
 use chandra_loader::spec::SignalSpec;
 use chandra_symbols::kernel::KernelSymbols;
@@ -156,6 +156,8 @@ pub enum MetricKind {
 pub struct Context {
     /// Boot time to wall time.
     pub clock: Cell<Clock>,
+    /// How long a jiffy is; 0 where nothing is asked of the kernel.
+    pub jiffy_ns: u64,
     btf: Option<PathBuf>,
     /// The kernel's own names of reset reasons, by number, lower case. Read when the first is met:
     /// the kernel's type information is megabytes, and most runs meet none.
@@ -184,6 +186,7 @@ impl Context {
         let clock = Clock { start_offset_ns: offset_ns, offset_ns };
         Self {
             clock: clock.into(),
+            jiffy_ns: jiffy_ns(),
             btf: btf.map(Path::to_owned),
             symbols: Some(RefCell::default()),
             ..Self::default()

@@ -115,3 +115,40 @@ fn series_of_a_pod_that_the_runtime_removed_go() {
     wait_for("the series of the pod to go", || (flows_of(&agent, &name) == 0).then_some(()));
     agent.stop();
 }
+
+#[test]
+fn how_tcp_does_is_counted_by_pods() {
+    needs!("root");
+    let served = Served::new(Cluster::new(1, 0));
+    served.cluster.put_node("own", "10.78.0.1", "10.77.0.0/24");
+    let mut web = InPod::start(&served.cluster, "web");
+    let options = ["--signals", "tcp,signal_sent", "--metrics-levels", "off tcp-health=pod"];
+    let agent = Agent::start(&[&options[..], &served.arguments()].concat());
+    agent.wait_until_ready();
+    served.wait_until_watched();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for _ in 0..3 {
+        web.connect(listener.local_addr().unwrap());
+    }
+    for _ in 0..2 {
+        assert_eq!(web.actor.ask(&format!("connect {nobody}")), "error 111");
+    }
+    let text = || chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain").1;
+    let of_pod = |family: &str, label: &str| {
+        let text = text();
+        let mut lines = text.lines().filter(|line| {
+            line.starts_with(&format!("{family}{{"))
+                && line.contains("pod=\"web\"")
+                && line.contains(label)
+        });
+        lines.next().map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+    };
+    let connects =
+        |outcome| of_pod("chandra_tcp_connects_total", &format!("outcome=\"{outcome}\""));
+    wait_for("what is told last", || connects("ECONNREFUSED").filter(|count| count == "2"));
+    assert_eq!(connects("established").as_deref(), Some("3"));
+    // It accepted nothing.
+    assert_eq!(of_pod("chandra_tcp_accepts_total", ""), None);
+    agent.stop();
+}

@@ -46,10 +46,11 @@ fn queries(path: &str) -> Vec<(String, String)> {
     queries
 }
 
-const DASHBOARDS: [&str; 3] = [
+const DASHBOARDS: [&str; 4] = [
     "deploy/chart/files/dashboards/agents.json",
     "deploy/chart/files/dashboards/network.json",
     "deploy/chart/files/dashboards/nodes.json",
+    "deploy/chart/files/dashboards/tcp.json",
 ];
 
 fn expressions_of_alerts() -> Vec<(String, String)> {

@@ -15,6 +15,7 @@ mod requests;
 mod tcp_cases;
 mod tcp_connections;
 mod tcp_failures;
+mod tcp_health;
 mod tcp_oddities;
 mod top;
 mod udp_conversations;

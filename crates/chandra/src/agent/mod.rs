@@ -25,8 +25,10 @@ pub mod profiles;
 #[allow(clippy::unwrap_used)]
 mod reference;
 mod rights;
+mod signals_sent;
 mod sink;
 mod state;
+mod tcp_health;
 mod throttling;
 mod verdicts;
 
@@ -42,7 +44,7 @@ use chandra_hubble_grpc::server::Bound;
 use chandra_loader::load::Loaded;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
-use chandra_metrics::network::NetworkMetrics;
+use chandra_metrics::network::{Measure, NetworkMetrics};
 use chandra_otlp::{Exporter, Logs};
 use chandra_signals::{Context, SIGNALS, Signal};
 
@@ -59,8 +61,10 @@ use oom_kills::OomKills;
 use otlp::Drops;
 use printer::Queue;
 use profiles::Making;
+use signals_sent::SignalsSent;
 use sink::{Consumers, Delivering};
 use state::{AgentState, SignalState};
+use tcp_health::TcpHealth;
 use throttling::Throttling;
 use verdicts::Verdicts;
 
@@ -261,6 +265,23 @@ fn oom_kills(state: &AgentState) -> Result<OomKills, Problem> {
     })
 }
 
+/// What counts signals that are sent.
+fn signals_sent(state: &AgentState) -> Result<SignalsSent, Problem> {
+    SignalsSent::new(&state.registry).map_err(|error| {
+        Problem::new(Check::USAGE, "cannot count signals that are sent", error, "report this")
+    })
+}
+
+/// What counts how TCP does, where that is not switched off.
+fn tcp_health(options: &AgentOptions, state: &AgentState) -> Result<Option<TcpHealth>, Problem> {
+    let level = options.metrics.levels.of(Measure::TcpHealth);
+    let counting = level.map(|level| TcpHealth::new(level, &state.registry)).transpose();
+    counting.map_err(|error| {
+        let next = "switch it off: --metrics-levels tcp-health=off";
+        Problem::new(Check::USAGE, "cannot count how TCP does", error, next)
+    })
+}
+
 /// What writes flows to files, where that is asked for.
 fn export(options: &AgentOptions, state: &AgentState) -> Result<Option<Exporting>, Problem> {
     if options.export.is_off() {
@@ -309,6 +330,8 @@ fn follow_all(
         drops,
         budgets: budgets(state)?,
         oom_kills: oom_kills(state)?,
+        signals_sent: signals_sent(state)?,
+        tcp_health: tcp_health(options, state)?,
         throttling: throttling(state)?,
         leveled: leveled(state)?,
     };

@@ -15,7 +15,8 @@ use chandra_signals::{MetricKind, SIGNALS, Signal};
 
 use super::state::Books;
 use super::{
-    audit, budgets, export, governor, leveled, metrics, oom_kills, otlp, profiles, throttling,
+    audit, budgets, export, governor, leveled, metrics, oom_kills, otlp, profiles, signals_sent,
+    tcp_health, throttling,
 };
 use crate::cli::kernel_levels::has_levels;
 
@@ -96,6 +97,8 @@ fn catalogue() -> Catalogue {
     let hubble = HubbleMetrics::new(&Options::parse(all).unwrap(), &registry).unwrap();
     let network = NetworkMetrics::new(&Levels::parse("pod").unwrap(), &registry).unwrap();
     let limited = registry.counter(budgets::spec()).unwrap();
+    let health = tcp_health::TcpHealth::new(Level::Pod, &registry).unwrap();
+    let sent = registry.counter(signals_sent::spec()).unwrap();
     let kills = registry.counter(oom_kills::spec()).unwrap();
     let throttled = throttling::Throttling::new(&registry).unwrap();
     let exported = registry.counter(export::spec()).unwrap();
@@ -119,7 +122,7 @@ fn catalogue() -> Catalogue {
         family.series(&mut labels, &Reading::Number(0_u64.into()), None);
     }
     out.finish();
-    drop((hubble, network, exported, limited, kills, throttled));
+    drop((health, sent, hubble, network, exported, limited, kills, throttled));
     catalogue
 }
 

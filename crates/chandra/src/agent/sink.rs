@@ -17,7 +17,9 @@ use super::leveled::LeveledMetrics;
 use super::oom_kills::OomKills;
 use super::otlp::Drops;
 use super::printer::{Lines, Queue};
+use super::signals_sent::SignalsSent;
 use super::state::{AgentState, Canary, SignalState};
+use super::tcp_health::TcpHealth;
 use super::throttling::Throttling;
 use crate::cli::agent::AgentOptions;
 use crate::cli::common::Format;
@@ -39,6 +41,10 @@ pub struct Consumers {
     pub budgets: Budgets,
     /// Kills for want of memory.
     pub oom_kills: OomKills,
+    /// Signals that are sent.
+    pub signals_sent: SignalsSent,
+    /// How TCP does.
+    pub tcp_health: Option<TcpHealth>,
     /// Takes none: looks at who had to wait for processors.
     pub throttling: Throttling,
     /// Takes none: looks at what the kernel counted by cgroups.
@@ -96,7 +102,10 @@ impl Sink for Delivering<'_> {
         let is_audited = self.consumers.audit.as_mut().is_some_and(|audit| audit.take(told));
         let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
         let is_exported = self.consumers.drops.as_mut().is_some_and(|drops| drops.take(told));
-        let is_counted = self.consumers.oom_kills.take(told);
+        let is_health = self.consumers.tcp_health.as_mut().is_some_and(|tcp| tcp.take(told));
+        let is_counted = is_health
+            || self.consumers.oom_kills.take(told)
+            || self.consumers.signals_sent.take(told);
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
         let Some(signal) = self.signals.get(part) else { return };
@@ -139,6 +148,10 @@ impl Sink for Delivering<'_> {
         self.state.note_identity(identity, tally);
         self.consumers.budgets.look(identity, &self.signals);
         self.consumers.oom_kills.tick(Instant::now());
+        self.consumers.signals_sent.tick(Instant::now());
+        if let Some(tcp) = &mut self.consumers.tcp_health {
+            tcp.tick(Instant::now());
+        }
         self.consumers.throttling.look(identity);
         self.consumers.leveled.look(identity, &self.signals);
         if let Some(flows) = &mut self.consumers.flows {

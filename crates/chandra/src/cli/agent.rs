@@ -143,7 +143,7 @@ pub struct AgentOptions {
 impl AgentOptions {
     /// Somebody wants flows: to ask for them, or to have them counted or written.
     pub fn makes_flows(&self) -> bool {
-        let counts = !self.metrics.hubble.is_empty() || !self.metrics.levels.is_off();
+        let counts = !self.metrics.hubble.is_empty() || !self.metrics.levels.times_are_off();
         counts || !self.hubble.is_off() || !self.export.is_off()
     }
 

@@ -59,7 +59,7 @@ pub fn seen(tcp: &Tcp) -> Option<Seen> {
         Happened::Reset { sent, .. } => forwarded(sent, TcpFlags::RST),
         Happened::Update(_) => forwarded(true, TcpFlags::ACK),
         Happened::Close(_) => forwarded(true, TcpFlags::FIN | TcpFlags::ACK),
-        Happened::StateChange { .. } => return None,
+        Happened::StateChange { .. } | Happened::ListenDrop { .. } => return None,
     };
     // What the opener sends is no reply, and what it gets is one.
     let is_reply = tcp.connection.role.map(|role| (role == Role::Opener) != is_sent);

@@ -78,6 +78,10 @@ crate::fields! {
         "Smoothed round-trip time, when measured";
         "minimum_rtt_us", "MIN_RTT", 7, Wide, Number(totals.minimum_rtt_us),
         "Smallest round-trip time, when measured";
+        "receive_window_limited_ns", "WINDOW_LIMITED", 14, Wide, Number(totals.receive_window_limited_ns),
+        "How long the receiver's window, which it had no room for more in, was what held up sending";
+        "send_buffer_limited_ns", "BUFFER_LIMITED", 14, Wide, Number(totals.send_buffer_limited_ns),
+        "How long the own send buffer, which was too small, was what held up sending";
         "duration_ns", "DURATION", 8, Table, Number(totals.duration_ns),
         "From established to close, or to the record, when its opening was seen";
     }
@@ -172,6 +176,19 @@ crate::record! {
     }
 }
 
+crate::record! {
+    /// A listening socket had no room for connections, since that was told last
+    pub static TCP_LISTEN_DROP: Kind = ("tcp", "tcp_listen_drop");
+    struct ListenDropFields(tcp: &Tcp) = [TcpFields(tcp)] {
+        "drops", "DROPPED", 7, Table, Number(tcp.happened.listen_drop().map(|it| it.0)),
+        "SYNs and last segments of handshakes that it dropped for that";
+        "accept_queue", "QUEUE", 5, Table, Number(tcp.happened.listen_drop().map(|it| it.1)),
+        "Connections that waited to be accepted when it was looked at";
+        "accept_queue_limit", "BACKLOG", 7, Table, Number(tcp.happened.listen_drop().map(|it| it.2)),
+        "So many can: the backlog of listen(2), net.core.somaxconn at most";
+    }
+}
+
 /// What each thing that happens knows; nothing of the others.
 impl Happened {
     fn latency_ns(&self) -> Option<u64> {
@@ -212,6 +229,16 @@ impl Happened {
         }
     }
 
+    /// Drops, and the accept queue with its limit.
+    fn listen_drop(&self) -> Option<(u64, u64, u64)> {
+        match *self {
+            Happened::ListenDrop { drops, accept_queue, accept_queue_limit } => {
+                Some((drops, accept_queue, accept_queue_limit))
+            }
+            _ => None,
+        }
+    }
+
     fn state(&self) -> Option<&State> {
         match self {
             Happened::Retransmit { state } => Some(state),
@@ -248,6 +275,7 @@ impl Record for Tcp {
             Happened::StateChange { .. } => &TCP_STATE,
             Happened::Retransmit { .. } => &TCP_RETRANSMIT,
             Happened::Reset { .. } => &TCP_RESET,
+            Happened::ListenDrop { .. } => &TCP_LISTEN_DROP,
         }
     }
 
@@ -267,6 +295,7 @@ impl Record for Tcp {
             Happened::StateChange { .. } => StateChangeFields::visit(self, each),
             Happened::Retransmit { .. } => RetransmitFields::visit(self, each),
             Happened::Reset { .. } => ResetFields::visit(self, each),
+            Happened::ListenDrop { .. } => ListenDropFields::visit(self, each),
         }
     }
 

@@ -13,6 +13,8 @@ pub enum Measure {
     TcpRoundTrip,
     /// How long an answer of DNS took.
     DnsLookup,
+    /// What goes wrong with TCP, and how often nothing does: counters, told by whoever has the records.
+    TcpHealth,
 }
 
 /// By what the series of a family are told apart; each has what those before it have.
@@ -30,11 +32,11 @@ pub enum Level {
 
 /// The level of each family; of one that is off, none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Levels([Option<Level>; 3]);
+pub struct Levels([Option<Level>; 4]);
 
 impl Default for Levels {
     fn default() -> Self {
-        Self([Some(Level::Workload); 3])
+        Self([Some(Level::Workload); 4])
     }
 }
 
@@ -42,7 +44,9 @@ impl Default for Levels {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LevelsError {
     /// No such family.
-    #[error("there is no family {0:?}; there are tcp-connect, tcp-round-trip and dns-lookup")]
+    #[error(
+        "there is no family {0:?}; there are tcp-connect, tcp-round-trip, dns-lookup and tcp-health"
+    )]
     Family(String),
     /// No such level.
     #[error("there is no level {0:?}; there are off, node, namespace, workload and pod")]
@@ -53,19 +57,20 @@ pub enum LevelsError {
 }
 
 impl Measure {
-    const ALL: [Self; 3] = [Self::TcpConnect, Self::TcpRoundTrip, Self::DnsLookup];
+    const ALL: [Self; 4] = [Self::TcpConnect, Self::TcpRoundTrip, Self::DnsLookup, Self::TcpHealth];
 
     fn word(self) -> &'static str {
         match self {
             Self::TcpConnect => "tcp-connect",
             Self::TcpRoundTrip => "tcp-round-trip",
             Self::DnsLookup => "dns-lookup",
+            Self::TcpHealth => "tcp-health",
         }
     }
 
-    /// The name of its family, and what it is.
-    pub(super) fn describe(self) -> (&'static str, &'static str) {
-        match self {
+    /// The name of its histogram, and what it is.
+    pub(super) fn describe(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
             Self::TcpConnect => (
                 "chandra_tcp_connect_duration_seconds",
                 "Time from the first SYN of a TCP connection to its answer, at the opener.",
@@ -78,7 +83,8 @@ impl Measure {
                 "chandra_dns_lookup_duration_seconds",
                 "Time from a question of DNS to its answer.",
             ),
-        }
+            Self::TcpHealth => return None,
+        })
     }
 }
 
@@ -127,7 +133,7 @@ impl Levels {
     /// # Errors
     /// Where a word is not known or a family comes twice.
     pub fn parse(text: &str) -> Result<Self, LevelsError> {
-        let (mut named, mut others) = ([None; 3], None);
+        let (mut named, mut others) = ([None; 4], None);
         for pair in text.split([' ', ',']).filter(|pair| !pair.is_empty()) {
             let (place, level) = match pair.split_once('=') {
                 None => (&mut others, pair),
@@ -156,8 +162,13 @@ impl Levels {
         Measure::ALL.into_iter().zip(self.0).filter_map(|(measure, level)| Some((measure, level?)))
     }
 
-    /// All families are off.
-    pub fn is_off(&self) -> bool {
-        self.on().next().is_none()
+    /// The level of one; none where it is off.
+    pub fn of(&self, measure: Measure) -> Option<Level> {
+        self.on().find(|(on, _)| *on == measure).map(|(_, level)| level)
+    }
+
+    /// All that flows are needed for is off.
+    pub fn times_are_off(&self) -> bool {
+        self.on().all(|(measure, _)| measure.describe().is_none())
     }
 }

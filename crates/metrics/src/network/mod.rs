@@ -40,8 +40,8 @@ impl NetworkMetrics {
     /// When the registry has families of these names.
     pub fn new(levels: &Levels, registry: &Registry) -> Result<Self, SpecError> {
         let on = levels.on();
-        let families = on.map(|(measure, level)| {
-            let (name, help) = measure.describe();
+        let on = on.filter_map(|(measure, level)| Some((measure, level, measure.describe()?)));
+        let families = on.map(|(measure, level, (name, help))| {
             let spec = Spec { name, help, unit: "seconds", labels: level.labels().to_vec() };
             let family = registry.histogram(spec, &BOUNDS_SECONDS)?;
             Ok(Leveled { measure, level, family })

@@ -125,8 +125,9 @@ fn series_of_a_pod_go_with_it() {
 
 #[test]
 fn what_cannot_be_read_is_told() {
-    let off = "tcp-connect=off,tcp-round-trip=off, dns-lookup=off";
-    assert!(Levels::parse(off).unwrap().is_off() && !Levels::default().is_off());
+    let off = "tcp-connect=off,tcp-round-trip=off, dns-lookup=off tcp-health=off";
+    assert!(Levels::parse(off).unwrap().times_are_off() && !Levels::default().times_are_off());
+    assert!(Levels::parse("off tcp-health=pod").unwrap().times_are_off());
     assert_eq!(Levels::parse(""), Ok(Levels::default()));
     assert_eq!(Levels::parse("off"), Levels::parse(off));
     let one = Levels::parse("dns-lookup=pod off").unwrap();

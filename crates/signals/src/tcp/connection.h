@@ -26,9 +26,9 @@ enum tcp_state {
 /* What is remembered of a socket from its opening to its close. */
 struct connection {
 	struct process owner;
-	__u64 since_ns; /* of connect, then of the handshake's end */
-	__u64 told_ns;  /* of a tcp_update, with as many segments as there were then */
-	__u64 told_segments;
+	__u64 since_ns;    /* of connect, then of the handshake's end */
+	__u64 told_ns;     /* of a tcp_update, with as many segments as there were then */
+	__u64 told_count;  /* segments; of a listening socket, drops */
 	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
 	__u32 opener_sequence;
 	__u32 acceptor_sequence;
@@ -147,6 +147,13 @@ static __always_inline __u8 guess_role(const struct sock *sk)
 	return BPF_CORE_READ(sk, sk_max_ack_backlog) ? ROLE_ACCEPTOR : ROLE_OPENER;
 }
 
+/* A listening socket: what it dropped before this is not told. */
+static __always_inline void listen(const struct sock *sk, struct connection *connection)
+{
+	connection->role = ROLE_LISTENER;
+	connection->told_count = BPF_CORE_READ(sk, sk_drops.counter);
+}
+
 static __always_inline void own(struct connection *connection, struct task_struct *task)
 {
 	read_process(task, &connection->owner);
@@ -187,6 +194,23 @@ static __always_inline void meet(const struct sock *sk, struct connection *conne
  * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
  * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
  */
+/* What the kernel times of a connection that has something to send (enum tcp_chrono). */
+enum chrono {
+	CHRONO_BUSY = 1,
+	CHRONO_RECEIVE_WINDOW,
+	CHRONO_SEND_BUFFER,
+};
+
+/* Jiffies in which this was what held it up, until now. */
+static __always_inline __u32 limited_by(const struct tcp_sock *tp, enum chrono what)
+{
+	__u32 jiffies = BPF_CORE_READ(tp, chrono_stat[what - CHRONO_BUSY]);
+
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type) == what)
+		jiffies += (__u32)bpf_jiffies64() - BPF_CORE_READ(tp, chrono_start);
+	return jiffies;
+}
+
 static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record,
 					const struct connection *connection)
 {
@@ -212,6 +236,8 @@ static __always_inline void read_totals(const struct sock *sk, struct tcp_record
 	record->retransmits = BPF_CORE_READ(tp, total_retrans);
 	record->smoothed_rtt_us = BPF_CORE_READ(tp, srtt_us);
 	record->minimum_rtt_us = BPF_CORE_READ(tp, rtt_min.s[0].v);
+	record->receive_window_limited = limited_by(tp, CHRONO_RECEIVE_WINDOW);
+	record->send_buffer_limited = limited_by(tp, CHRONO_SEND_BUFFER);
 }
 
 /* Addresses of the packet that is answered with an RST: its destination is our end. */

@@ -16,12 +16,14 @@ enum tcp_kind {
 	KIND_TCP_RESET,
 	KIND_TCP_CONNECT_RETRY,
 	KIND_TCP_UPDATE,
+	KIND_TCP_LISTEN_DROP,
 };
 
 enum tcp_role {
 	ROLE_UNKNOWN,
 	ROLE_OPENER,
 	ROLE_ACCEPTOR,
+	ROLE_LISTENER, /* no end of a connection */
 };
 
 /* Why the sequence numbers of this connection cannot be compared with its other end's. */
@@ -58,6 +60,11 @@ struct tcp_record {
 	__u32 opener_sequence; /* first byte's sequence number in each direction: the key */
 	__u32 acceptor_sequence;
 	__u32 net_namespace;
+	__u32 receive_window_limited; /* jiffies in which the peer's window was what held it up */
+	__u32 send_buffer_limited;    /* jiffies in which its own buffer was */
+	__u32 drops;                  /* of a listening socket, since they were told last */
+	__u32 accept_queue;           /* connections in it, and how many it takes */
+	__u32 accept_queue_limit;
 	__u32 code;             /* errno of a failed connect, or the kernel's reset reason */
 	__u32 flags;            /* enum tcp_flag */
 	__u8 local_address[16]; /* IPv4 in the first four */
@@ -70,7 +77,7 @@ struct tcp_record {
 	__u8 key_state;
 	__u8 old_state;
 	__u8 new_state;
-	__u8 padding[6];
+	__u8 padding[2];
 };
 
 #endif

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use chandra_event::record::{Kind, Record};
 use chandra_event::tcp::{
     Connection, Happened, NoKey, Role, State, TCP_ACCEPT, TCP_CLOSE, TCP_CONNECT,
-    TCP_CONNECT_FAILED, TCP_CONNECT_RETRY, TCP_ESTABLISHED, TCP_RESET, TCP_RETRANSMIT, TCP_STATE,
+    TCP_CONNECT_FAILED, TCP_CONNECT_RETRY, TCP_ESTABLISHED, TCP_LISTEN_DROP, TCP_RESET, TCP_RETRANSMIT, TCP_STATE,
     TCP_UPDATE, Tcp, Totals,
 };
 use chandra_loader::load::Loaded;
@@ -32,6 +32,7 @@ pub const KINDS: &[&Kind] = &[
     &TCP_RESET,
     &TCP_CONNECT_RETRY,
     &TCP_UPDATE,
+    &TCP_LISTEN_DROP,
 ];
 
 /// Decodes one record.
@@ -118,8 +119,8 @@ fn happened(record: &TcpRecord, context: &Context) -> Result<Happened, DecodeErr
         tcp_kind::KIND_TCP_ACCEPT => {
             Happened::Accept { queued_ns: opening_seen.then_some(record.elapsed_ns) }
         }
-        tcp_kind::KIND_TCP_CLOSE => Happened::Close(totals(record)),
-        tcp_kind::KIND_TCP_UPDATE => Happened::Update(totals(record)),
+        tcp_kind::KIND_TCP_CLOSE => Happened::Close(totals(record, context)),
+        tcp_kind::KIND_TCP_UPDATE => Happened::Update(totals(record, context)),
         tcp_kind::KIND_TCP_STATE => Happened::StateChange {
             old: state(record.old_state, "old_state")?,
             new: state(record.new_state, "new_state")?,
@@ -136,11 +137,17 @@ fn happened(record: &TcpRecord, context: &Context) -> Result<Happened, DecodeErr
                 reason: reason.then(|| context.reset_reason(record.code)).flatten(),
             }
         }
+        tcp_kind::KIND_TCP_LISTEN_DROP => Happened::ListenDrop {
+            drops: u64::from(record.drops),
+            accept_queue: u64::from(record.accept_queue),
+            accept_queue_limit: u64::from(record.accept_queue_limit),
+        },
         kind => return Err(DecodeError::Kind(kind)),
     })
 }
 
-fn totals(record: &TcpRecord) -> Totals {
+fn totals(record: &TcpRecord, context: &Context) -> Totals {
+    let ns = |jiffies| u64::from(jiffies) * context.jiffy_ns;
     let opening_seen = record.flags & tcp_flag::TCP_HANDSHAKE_SEEN != 0;
     Totals {
         bytes_sent: record.bytes_sent,
@@ -151,6 +158,8 @@ fn totals(record: &TcpRecord) -> Totals {
         // The kernel keeps eight times the smoothed value (RFC 6298 in Jacobson's integers).
         smoothed_rtt_us: Some(u64::from(record.smoothed_rtt_us >> 3)).filter(|_| record.smoothed_rtt_us != 0),
         minimum_rtt_us: Some(u64::from(record.minimum_rtt_us)).filter(|_| record.minimum_rtt_us != u32::MAX),
+        receive_window_limited_ns: ns(record.receive_window_limited),
+        send_buffer_limited_ns: ns(record.send_buffer_limited),
         duration_ns: Some(record.elapsed_ns).filter(|_| opening_seen),
     }
 }

@@ -156,6 +156,8 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		if (new == STATE_SYN_SENT) {
 			connection->role = ROLE_OPENER;
 			connection->connecting = CONNECTING;
+		} else if (new == STATE_LISTEN) {
+			listen(sk, connection);
 		} else if (new == STATE_ESTABLISHED) {
 			connection->role = ROLE_ACCEPTOR;
 			read_key(sk, connection);
@@ -465,7 +467,9 @@ int open_iter(struct bpf_iter__task_file *ctx)
 	connection.role = guess_role(sk);
 	if (state == STATE_SYN_SENT)
 		connection.connecting = CONNECTING;
-	else if (state != STATE_LISTEN)
+	else if (state == STATE_LISTEN)
+		listen(sk, &connection);
+	else
 		read_key(sk, &connection);
 	own(&connection, task);
 	bpf_map_update_elem(&connections, &key, &connection, BPF_NOEXIST);
@@ -485,9 +489,34 @@ static __always_inline bool carries_data(__u8 state)
 	       state == STATE_LAST_ACK;
 }
 
+/* What a listening socket had no room for since that was told last. */
+static __always_inline int on_listener(void *ctx, struct tcp_scratch *out, __u64 key)
+{
+	const struct sock *sk = (const struct sock *)key;
+	struct connection *connection;
+	__u32 drops = BPF_CORE_READ(sk, sk_drops.counter);
+
+	out->record.time_ns = bpf_ktime_get_boot_ns();
+	out->record.old_state = out->record.new_state = state_of(sk);
+	out->record.accept_queue = BPF_CORE_READ(sk, sk_ack_backlog);
+	out->record.accept_queue_limit = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	read_addresses(sk, &out->record);
+	/* Forgotten before its memory is another's, as below. */
+	connection = bpf_map_lookup_elem(&connections, &key);
+	if (!connection || out->record.new_state != STATE_LISTEN ||
+	    drops == (__u32)connection->told_count)
+		return 0;
+	out->record.drops = drops - (__u32)connection->told_count;
+	out->record.elapsed_ns = 0;
+	out->record.code = 0;
+	connection->told_count = drops;
+	tell(ctx, out, connection, KIND_TCP_LISTEN_DROP, 0);
+	return 0;
+}
+
 /*
- * Now and then, for each connection that is remembered: what went over it so far, if that is more than was
- * told. The kernel counts that anyway, so there is nothing on the way of the data.
+ * Now and then, for each socket that is remembered: what went over it so far, if that is more than was
+ * told, and what a listening one dropped. The kernel counts that anyway, so there is nothing on the way of the data.
  */
 SEC("iter/bpf_map_elem")
 int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
@@ -499,19 +528,23 @@ int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
 	struct tcp_scratch *out;
 	__u64 key, segments;
 
-	if (!at || !wanted(KIND_TCP_UPDATE))
+	if (!at)
 		return 0;
 	key = *at;
 	connection = bpf_map_lookup_elem(&connections, &key);
 	out = scratch_of(CONTEXT_UPDATE);
 	if (!connection || connection->connecting || !out)
 		return 0;
+	if (connection->role == ROLE_LISTENER)
+		return wanted(KIND_TCP_LISTEN_DROP) ? on_listener(ctx, out, key) : 0;
+	if (!wanted(KIND_TCP_UPDATE))
+		return 0;
 	sk = (const struct sock *)key;
 	tp = (const void *)key;
 	out->record.time_ns = bpf_ktime_get_boot_ns();
 	out->record.old_state = out->record.new_state = state_of(sk);
 	segments = (__u64)BPF_CORE_READ(tp, segs_out) + BPF_CORE_READ(tp, segs_in);
-	if (!carries_data(out->record.new_state) || segments == connection->told_segments ||
+	if (!carries_data(out->record.new_state) || segments == connection->told_count ||
 	    out->record.time_ns < connection->told_ns + config.interval_ns)
 		return 0;
 	read_addresses(sk, &out->record);
@@ -523,7 +556,7 @@ int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
 	if (!connection)
 		return 0;
 	connection->told_ns = out->record.time_ns;
-	connection->told_segments = segments;
+	connection->told_count = segments;
 	tell(ctx, out, connection, KIND_TCP_UPDATE, 0);
 	return 0;
 }

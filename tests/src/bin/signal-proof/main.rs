@@ -68,6 +68,7 @@ const PROOFS: &[Proof] = &[
     ("tcp-accept", tcp::accept),
     ("tcp-close", tcp::close),
     ("tcp-traffic", tcp::traffic),
+    ("tcp-listen-drops", tcp::listen_drops),
     ("tcp-state", tcp::state),
     ("tcp-retransmit", tcp_losses::retransmit),
     ("tcp-reset", tcp_losses::reset),

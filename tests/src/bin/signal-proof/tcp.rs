@@ -6,6 +6,7 @@ use chandra_tests::actor::Actor;
 use chandra_tests::comparison::Comparison;
 use chandra_tests::endpoint::Endpoint;
 use chandra_tests::handshake::Wire;
+use chandra_tests::socket;
 use chandra_tests::trace::Trace;
 use chandra_tests::wall_clock::{now, since_boot};
 
@@ -146,8 +147,16 @@ fn compare_totals(fields: &mut Comparison, bytes: [u64; 2], measured: &str) {
     fields.is_within("segments_sent", out + 1..=out + 4);
     fields.is_within("segments_received", back + 1..=back + 4);
     fields.is_within("retransmits", again..=again + 2);
+    is_little_held_up(fields);
     fields.is_within("minimum_rtt_us", 0..=rtt);
     fields.is_within("smoothed_rtt_us", 0..=60_000_000);
+}
+
+/// For some jiffies it may be; a test of its own compares with `ss`.
+fn is_little_held_up(fields: &mut Comparison) {
+    for limited in ["receive_window_limited_ns", "send_buffer_limited_ns"] {
+        fields.is_within(limited, 0..=60_000_000_000);
+    }
 }
 
 /// Connections that go on, one opened before the trace, and one opened within: what went over them so far.
@@ -185,6 +194,7 @@ pub fn traffic(chandra: &Path, hooks: &mut Hooks) {
             fields.is_within("segments_sent", 1..=200);
             fields.is_within("segments_received", 1..=200);
             fields.is_within("retransmits", 0..=2);
+            is_little_held_up(&mut fields);
             fields.is_within("minimum_rtt_us", 0..=60_000_000);
             fields.is_within("smoothed_rtt_us", 0..=60_000_000);
             match is_older {
@@ -198,6 +208,34 @@ pub fn traffic(chandra: &Path, hooks: &mut Hooks) {
         }
         hooks.served(&trace.stop());
     }
+}
+
+/// A listening socket with room for 17 connections, which nobody accepts, and 20 that want to be.
+pub fn listen_drops(chandra: &Path, hooks: &mut Hooks) {
+    let socket = socket::bound(0).unwrap();
+    let std::net::SocketAddr::V4(address) = socket.local_addr().unwrap() else { return };
+    let _listener = socket::listen(socket, false);
+    let port = address.port().to_string();
+    let mut trace = Trace::start_program(chandra, &["tcp-listen-drops", "--port", &port]);
+    let client = |_| {
+        let client = socket::unbound(0).unwrap();
+        client.set_nonblocking(true).unwrap();
+        // Some are under way for as long as they are there.
+        drop(socket::connect(&client, address));
+        client
+    };
+    let clients: Vec<_> = (0..20).map(client).collect();
+    let record = trace.wait_for("drops", |record| record.kind() == "tcp_listen_drop");
+    drop(clients);
+    let names = ["process.pid", "connection.local.port", "accept_queue", "accept_queue_limit"];
+    let told = names.map(|name| record.number(name));
+    let truth = [u64::from(std::process::id()), address.port().into(), 17, 16].map(Some);
+    let is_right = told == truth && record.number("drops").is_some_and(|drops| drops >= 3);
+    hooks.compared(
+        "update",
+        is_right.then_some(()).ok_or_else(|| format!("not {truth:?}: {record:?}")),
+    );
+    hooks.served(&trace.stop());
 }
 
 /// Every change of state of both ends, in order.
