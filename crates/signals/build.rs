@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chandra_bpf_build::btf::{self, Exports};
-use chandra_bpf_build::{compile, generate, relocations};
+use chandra_bpf_build::{compile, generate, pack, relocations};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -218,7 +218,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         kernel_types.append(&mut relocations::kernel_types(&std::fs::read(object(name, &out))?)?);
         let module = folder.join("mod.rs");
         writeln!(registry, "#[path = {:?}]\npub mod {name};", module.display().to_string())?;
-        write_entry(&mut entries, name, &signal, &exports)
+        write_entry(&mut entries, name, &signal, &exports, &out)
             .map_err(|error| format!("{name}/signal.toml: {error}"))?;
     }
     writeln!(
@@ -229,6 +229,14 @@ fn run() -> Result<(), Box<dyn Error>> {
     writeln!(registry, "const KERNEL_TYPES: &[&str] = &{kernel_types:?};")?;
     std::fs::write(out.join("registry.rs"), registry)?;
     Ok(())
+}
+
+/// A probe, compiled to `out`, as the program carries it: packed, beside it.
+fn packed(name: &str, out: &Path) -> Result<String, Box<dyn Error>> {
+    let object = std::fs::read(object(name, out))?;
+    let path = out.join(format!("{name}.bpf.o.deflate"));
+    std::fs::write(&path, pack::pack(&object)?)?;
+    Ok(format!("PackedObject::new(include_bytes!({path:?}), {})", object.len()))
 }
 
 /// Where a signal's compiled probe goes.
@@ -292,6 +300,7 @@ fn write_entry(
     name: &str,
     signal: &SignalToml,
     exports: &Exports,
+    objects: &Path,
 ) -> Result<(), Box<dyn Error>> {
     let kinds = exports.enums.iter().find(|item| item.name == format!("{name}_kind"));
     let kinds: Vec<(String, u32)> = kinds
@@ -318,14 +327,9 @@ fn write_entry(
         return Err(why.into());
     }
     writeln!(out, "    Signal {{\n        spec: SignalSpec {{ name: {name:?},")?;
-    writeln!(
-        out,
-        "            object: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.bpf.o\")),"
-    )?;
+    writeln!(out, "            object: {},", packed(name, objects)?)?;
     let other = match signal.calls_kernel_functions {
-        true => format!(
-            "Some(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}{WITHOUT_KERNEL_BTF}.bpf.o\")))"
-        ),
+        true => format!("Some({})", packed(&format!("{name}{WITHOUT_KERNEL_BTF}"), objects)?),
         false => "None".to_owned(),
     };
     writeln!(out, "            object_without_kernel_btf: {other},")?;

@@ -3,13 +3,14 @@
 //! A probe's C header is the only definition of its record. [`compile`] makes the BPF object ([`strip`]: without what
 //! nobody will read), [`btf`] reads the types that the object exports (`EXPORT(struct, name)` in C), and [`generate`]
 //! writes their Rust twins with safe readers and writers for exactly the C layout. [`relocations`] says which types
-//! of the kernel it reads of.
+//! of the kernel it reads of. [`pack`] makes it small for the program that carries it.
 #![forbid(unsafe_code)]
 
 pub mod btf;
 pub mod compile;
 mod elf;
 pub mod generate;
+pub mod pack;
 pub mod relocations;
 pub mod strip;
 

@@ -113,20 +113,20 @@ pub fn forget(loaded: &Loaded, hierarchy: u32, id: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packed::PackedObject;
 
     fn spec(name: &'static str, records_per_second: Option<u32>) -> SignalSpec {
         let records_per_second = records_per_second.and_then(NonZeroU32::new);
-        let (object, hooks) = (&[], &[]);
         SignalSpec {
             name,
-            object,
+            object: PackedObject::new(&[], 0),
             object_without_kernel_btf: None,
             kernel_types: &[],
             config_offset: 0,
             sends_records: true,
             records_per_second,
             governed: false,
-            hooks,
+            hooks: &[],
         }
     }
 

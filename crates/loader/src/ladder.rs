@@ -105,6 +105,7 @@ fn is_typed(rung: &Rung) -> bool {
 /// Finds, by loading their programs alone, which functions can be hooked. Tables are made as small
 /// as can be for it.
 pub fn try_functions(
+    unpacked: &[u8],
     request: &Request<'_>,
     candidates: &mut [Candidate<'_>],
     perf: bool,
@@ -121,7 +122,7 @@ pub fn try_functions(
         if !candidates.iter().filter_map(Candidate::rung).any(hooks_function) {
             return Ok(());
         }
-        let mut open = object::open(request, candidates, hooks_function)?;
+        let mut open = object::open(unpacked, request, candidates, hooks_function)?;
         object::configure(&mut open, request, memory::page_bytes(), perf)?;
         for mut map in open.maps_mut().filter(|map| map.map_type().is_hash_map()) {
             let shrunk = map.set_max_entries(1);

@@ -26,6 +26,7 @@ pub mod memory;
 pub mod memory_map;
 mod object;
 pub mod others;
+pub mod packed;
 pub mod path_selection;
 pub mod per_cpu;
 pub mod ring;

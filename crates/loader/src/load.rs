@@ -243,9 +243,10 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, LoadError> {
     if !Path::new(btf::KERNEL_BTF).exists() {
         ladder::refuse_typed(&mut candidates);
     }
-    ladder::try_functions(request, &mut candidates, perf)?;
+    let unpacked = object::unpacked(spec)?;
+    ladder::try_functions(&unpacked, request, &mut candidates, perf)?;
     loop {
-        let mut open = object::open(request, &candidates, |_| true)?;
+        let mut open = object::open(&unpacked, request, &candidates, |_| true)?;
         object::configure(&mut open, request, ring_bytes, perf)?;
         let object = match object::load(open) {
             Ok(object) => object,

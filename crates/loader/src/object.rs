@@ -25,11 +25,22 @@ use crate::ring::WAKE_INTERVAL;
 use crate::sampling::Sampling;
 use crate::selection;
 use crate::software_event::{self, SoftwareEvents};
-use crate::spec::Rung;
+use crate::spec::{Rung, SignalSpec};
 use crate::tracefs;
+
+/// The signal's object for this kernel.
+pub fn unpacked(spec: &SignalSpec) -> Result<Vec<u8>, LoadError> {
+    let other = spec.object_without_kernel_btf.filter(|_| !Path::new(KERNEL_BTF).exists());
+    let damaged = || LoadError::Object {
+        signal: spec.name,
+        words: "its object in this program is damaged".to_owned(),
+    };
+    other.unwrap_or(spec.object).unpack().ok_or_else(damaged)
+}
 
 /// Opens the object with the programs of the chosen rungs, as far as `wanted` takes them.
 pub fn open(
+    object: &[u8],
     request: &Request<'_>,
     candidates: &[Candidate<'_>],
     wanted: impl Fn(&Rung) -> bool,
@@ -46,8 +57,7 @@ pub fn open(
     if let Some(path) = request.options.btf.clone().or_else(picked) {
         builder.btf_custom_path(path).map_err(refused)?;
     }
-    let other = spec.object_without_kernel_btf.filter(|_| !Path::new(KERNEL_BTF).exists());
-    let mut open = builder.open_memory(other.unwrap_or(spec.object)).map_err(refused)?;
+    let mut open = builder.open_memory(object).map_err(refused)?;
     let chosen: Vec<&str> = candidates
         .iter()
         .filter_map(Candidate::rung)

@@ -2,15 +2,17 @@
 
 use std::num::NonZeroU32;
 
+use crate::packed::PackedObject;
+
 /// A signal's object and its hooks.
 #[derive(Debug)]
 pub struct SignalSpec {
     /// Name: `process`.
     pub name: &'static str,
     /// The compiled BPF object.
-    pub object: &'static [u8],
+    pub object: PackedObject,
     /// Another one for kernels that publish no BTF, where that makes a difference.
-    pub object_without_kernel_btf: Option<&'static [u8]>,
+    pub object_without_kernel_btf: Option<PackedObject>,
     /// The types of the kernel that this object, or another one of the program, is relocated by; none if that is not
     /// known. The same for all signals, since they are looked up once.
     pub kernel_types: &'static [&'static str],

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use chandra_loader::abi::group_field;
+use chandra_loader::packed::PackedObject;
 use chandra_loader::spec::{Hook, Rung, SignalSpec};
 
 mod asked;

@@ -12,7 +12,7 @@ use chandra_loader::verdict::{HookVerdict, Step, Verdict};
 use chandra_loader::{batch, ledger, memory};
 use libbpf_rs::{MapCore, MapFlags, MapType};
 
-use crate::common::{is_root, load, load_resized, map, spec};
+use crate::common::{is_root, load, load_resized, map, packed, spec};
 
 const fn rung(name: &'static str, programs: &'static [&'static str]) -> Rung {
     Rung { name, programs, tail_calls: &[], per_packet: false, on_named: false }
@@ -317,7 +317,7 @@ fn a_signal_that_sends_needs_a_ring() {
 #[test]
 fn what_is_no_object_is_refused_in_libbpfs_words() {
     let mut spec = spec("chain", false, &[]);
-    spec.object = b"this is no ELF";
+    spec.object = packed(b"this is no ELF");
     let error = load(&spec, Config::ZERO, &Options::default()).unwrap_err();
     let LoadError::Object { signal: "chain", words } = &error else { panic!("{error:?}") };
     assert!(words.contains("ELF"), "{words}");

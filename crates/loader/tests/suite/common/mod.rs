@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use chandra_bpf_build::{btf, compile};
+use chandra_bpf_build::{btf, compile, pack};
 use chandra_loader::abi::Config;
 use chandra_loader::load::{self, LoadError, Loaded, Options, Request};
+use chandra_loader::packed::PackedObject;
 use chandra_loader::spec::{Hook, SignalSpec};
 use libbpf_rs::{Map, MapCore, Object, ObjectBuilder};
 
@@ -38,13 +39,18 @@ pub fn object(name: &str) -> &'static [u8] {
     bytes.leak()
 }
 
+/// Bytes as an object that a program carries.
+pub fn packed(object: &[u8]) -> PackedObject {
+    PackedObject::new(pack::pack(object).expect("memory takes it").leak(), object.len())
+}
+
 /// A probe as a signal with these hooks.
 pub fn spec(name: &'static str, sends_records: bool, hooks: &'static [Hook]) -> SignalSpec {
     let object = object(name);
     let config_offset = btf::exports(object).expect("BTF of clang").config_offset;
     SignalSpec {
         name,
-        object,
+        object: packed(object),
         object_without_kernel_btf: None,
         kernel_types: &[],
         config_offset,
