@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
+use std::time::Instant;
 
 use chandra_tests::actor::Actor;
 use chandra_tests::agent::Agent;
@@ -150,5 +151,33 @@ fn how_tcp_does_is_counted_by_pods() {
     assert_eq!(connects("established").as_deref(), Some("3"));
     // It accepted nothing.
     assert_eq!(of_pod("chandra_tcp_accepts_total", ""), None);
+    agent.stop();
+}
+
+#[test]
+fn how_long_threads_wait_is_counted_by_pods() {
+    needs!("root");
+    let served = Served::new(Cluster::new(1, 0));
+    served.cluster.put_node("own", "10.78.0.1", "10.77.0.0/24");
+    let mut web = InPod::start(&served.cluster, "web");
+    let agent = Agent::start(&[&["--signals", "off_cpu"][..], &served.arguments()].concat());
+    agent.wait_until_ready();
+    served.wait_until_watched();
+    let waited = || -> f64 {
+        let text = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain").1;
+        let mut lines = text.lines().filter(|line| {
+            line.starts_with("chandra_off_cpu_seconds_total{")
+                && line.contains("pod=\"web\"")
+                && line.contains("reason=\"interruptible\"")
+        });
+        lines.next().map_or(0.0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+    };
+    let begun = Instant::now();
+    web.actor.ask("hello");
+    // The program waits, and so does who started it.
+    web.actor.ask("run /bin/sleep 1.2");
+    let told = wait_for("both waits", || Some(waited()).filter(|seconds| *seconds >= 2.4));
+    let elapsed = begun.elapsed().as_secs_f64();
+    assert!(told <= 2.0 * elapsed, "{told} in {elapsed}");
     agent.stop();
 }

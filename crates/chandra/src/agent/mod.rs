@@ -31,6 +31,7 @@ mod state;
 mod tcp_health;
 mod throttling;
 mod verdicts;
+mod waits;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ use state::{AgentState, SignalState};
 use tcp_health::TcpHealth;
 use throttling::Throttling;
 use verdicts::Verdicts;
+use waits::Waits;
 
 /// How often the agent looks whether it should end and whether its own cost is to be measured.
 const TICK: Duration = Duration::from_millis(200);
@@ -272,6 +274,13 @@ fn signals_sent(state: &AgentState) -> Result<SignalsSent, Problem> {
     })
 }
 
+/// What counts how long threads wait.
+fn waits(state: &AgentState) -> Result<Waits, Problem> {
+    Waits::new(&state.registry).map_err(|error| {
+        Problem::new(Check::USAGE, "cannot count how long threads wait", error, "report this")
+    })
+}
+
 /// What counts how TCP does, where that is not switched off.
 fn tcp_health(options: &AgentOptions, state: &AgentState) -> Result<Option<TcpHealth>, Problem> {
     let level = options.metrics.levels.of(Measure::TcpHealth);
@@ -332,6 +341,7 @@ fn follow_all(
         oom_kills: oom_kills(state)?,
         signals_sent: signals_sent(state)?,
         tcp_health: tcp_health(options, state)?,
+        waits: waits(state)?,
         throttling: throttling(state)?,
         leveled: leveled(state)?,
     };

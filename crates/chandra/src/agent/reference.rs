@@ -16,7 +16,7 @@ use chandra_signals::{MetricKind, SIGNALS, Signal};
 use super::state::Books;
 use super::{
     audit, budgets, export, governor, leveled, metrics, oom_kills, otlp, profiles, signals_sent,
-    tcp_health, throttling,
+    tcp_health, throttling, waits,
 };
 use crate::cli::kernel_levels::has_levels;
 
@@ -99,6 +99,7 @@ fn catalogue() -> Catalogue {
     let limited = registry.counter(budgets::spec()).unwrap();
     let health = tcp_health::TcpHealth::new(Level::Pod, &registry).unwrap();
     let sent = registry.counter(signals_sent::spec()).unwrap();
+    let waits = registry.seconds(waits::spec()).unwrap();
     let kills = registry.counter(oom_kills::spec()).unwrap();
     let throttled = throttling::Throttling::new(&registry).unwrap();
     let exported = registry.counter(export::spec()).unwrap();
@@ -122,7 +123,7 @@ fn catalogue() -> Catalogue {
         family.series(&mut labels, &Reading::Number(0_u64.into()), None);
     }
     out.finish();
-    drop((health, sent, hubble, network, exported, limited, kills, throttled));
+    drop((health, sent, waits, hubble, network, exported, limited, kills, throttled));
     catalogue
 }
 

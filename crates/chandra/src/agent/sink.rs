@@ -21,6 +21,7 @@ use super::signals_sent::SignalsSent;
 use super::state::{AgentState, Canary, SignalState};
 use super::tcp_health::TcpHealth;
 use super::throttling::Throttling;
+use super::waits::Waits;
 use crate::cli::agent::AgentOptions;
 use crate::cli::common::Format;
 use crate::follow::{Sink, Tally, Told};
@@ -45,6 +46,8 @@ pub struct Consumers {
     pub signals_sent: SignalsSent,
     /// How TCP does.
     pub tcp_health: Option<TcpHealth>,
+    /// Waits of threads.
+    pub waits: Waits,
     /// Takes none: looks at who had to wait for processors.
     pub throttling: Throttling,
     /// Takes none: looks at what the kernel counted by cgroups.
@@ -100,6 +103,7 @@ impl Sink for Delivering<'_> {
         }
         let is_flow = self.consumers.flows.as_mut().is_some_and(|flows| flows.take(told));
         let is_audited = self.consumers.audit.as_mut().is_some_and(|audit| audit.take(told));
+        self.consumers.waits.take(told);
         let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
         let is_exported = self.consumers.drops.as_mut().is_some_and(|drops| drops.take(told));
         let is_health = self.consumers.tcp_health.as_mut().is_some_and(|tcp| tcp.take(told));
@@ -149,6 +153,7 @@ impl Sink for Delivering<'_> {
         self.consumers.budgets.look(identity, &self.signals);
         self.consumers.oom_kills.tick(Instant::now());
         self.consumers.signals_sent.tick(Instant::now());
+        self.consumers.waits.tick(Instant::now());
         if let Some(tcp) = &mut self.consumers.tcp_health {
             tcp.tick(Instant::now());
         }
