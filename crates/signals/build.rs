@@ -45,6 +45,8 @@ struct SignalToml {
     prepares: bool,
     /// The hook that goes through what the probe remembers, now and then.
     sweep: Option<SweepToml>,
+    /// The map in which the probe remembers flows; see flow_table.h.
+    flow_table: Option<String>,
     /// What the identity of processes and containers lives from.
     #[serde(default)]
     identity: Vec<IdentityToml>,
@@ -410,7 +412,7 @@ fn write_entry(
     let identity = identity.collect::<Result<Vec<_>, String>>()?.join(", ");
     writeln!(
         out,
-        "        ],\n        identity: &[{identity}], names_peers: {}, tracepoints: {}, prepare: {}, sweep: {},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
+        "        ],\n        identity: &[{identity}], names_peers: {}, tracepoints: {}, prepare: {}, sweep: {}, flow_table: {:?},\n        decode: {name}::decode, seed: {name}::seed, code_text: {name}::code_text,\n        event_kinds: {name}::KINDS, agent_kinds: {:#x},\n    }},",
         signal.names_peers,
         if names_tracepoints { format!("Some({name}::tracepoints)") } else { "None".to_owned() },
         if signal.prepares { format!("Some({name}::prepare)") } else { "None".to_owned() },
@@ -420,6 +422,7 @@ fn write_entry(
             });
             format!("Some(registry::Sweep {{ hook: {hook:?}, apart: {apart} }})")
         }),
+        signal.flow_table,
         mask_of(&signal.agent_kinds)?
     )?;
     Ok(())

@@ -461,3 +461,13 @@ fn capabilities(pid: u32, name: &str) -> Vec<String> {
     let held = (0..names.len()).filter(|bit| mask >> bit & 1 == 1);
     held.map(|bit| format!("CAP_{}", names[bit])).collect()
 }
+
+/// How much memory a process has that lies in memory, in KiB.
+///
+/// # Panics
+/// When there is no such process.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}

@@ -58,6 +58,11 @@ struct counters {
 	__u64 rate_limited;
 	__u64 lost; /* the ring, or the table of groups, was full */
 	__u64 submitted;
+	/* Beside the books, of a table of flows: see flow_table.h. */
+	__u64 flows_added;
+	__u64 flows_removed;
+	__u64 flows_evicted;
+	__u64 flows_refused;
 };
 
 /* The reader's word to the probe. */

@@ -66,6 +66,19 @@ static __always_inline void count_rate_limited(const struct cgroup_key *key)
 	COUNT(rate_limited);
 }
 
+/* Whether a record of this process could be sent now. Nothing is spent: for what can wait until it could. */
+static __always_inline bool has_budget(const struct process *process, __u64 now)
+{
+	struct cgroup_key key;
+	const __u64 *spent_until_ns;
+
+	if (!config.budget_record_ns)
+		return true;
+	key = cgroup_of(process);
+	spent_until_ns = bpf_map_lookup_elem(&cgroup_budgets, &key);
+	return !spent_until_ns || *spent_until_ns <= now + config.budget_burst_ns;
+}
+
 /* Whether a record of this process may be sent. One that may not is counted, and is over and done with. */
 static __always_inline bool is_within_budget(const struct process *process, __u64 now)
 {

@@ -57,7 +57,7 @@ enum bpf_func_id {
 	BPF_FUNC_task_pt_regs = 175,
 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
-enum { BPF_RB_AVAIL_DATA = 0 };
+enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
 /*

@@ -36,7 +36,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-/* Bytes: 56 x CPUs. */
+/* Bytes: 88 x CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -112,6 +112,17 @@ static __always_inline __u64 wake_flags(__u64 now)
 			return BPF_RB_NO_WAKEUP;
 	}
 	return BPF_RB_FORCE_WAKEUP;
+}
+
+/*
+ * Whether there is room for records that can wait. An iterator that goes through what a probe remembers may have
+ * more to tell at once than a ring holds, and who runs it is who reads the ring. So it stops where half of the ring
+ * is full, by returning 1 (EAGAIN to who reads it), and is run again when that was read.
+ */
+static __always_inline bool has_room(void)
+{
+	return config.use_perf_buffer || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <
+						 bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2;
 }
 
 /* A record must stay well below 64 KiB: the perf buffer counts its bytes in 16 bits, unchecked. */

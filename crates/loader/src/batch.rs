@@ -110,6 +110,24 @@ pub fn lookup_and_delete(map: &dyn MapCore) -> io::Result<Entries> {
     }
 }
 
+/// How many entries a map has; no more than a batch of them is in memory.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn count(map: &dyn MapCore) -> io::Result<u64> {
+    let target = Target::of(map);
+    let mut count = 0;
+    let take = |entries: &mut Entries| {
+        count += entries.len() as u64;
+        entries.keys.clear();
+        entries.values.clear();
+    };
+    match each_batch(&target, FIRST_BATCH, libbpf_sys::bpf_map_lookup_batch, take)? {
+        Some(_) => Ok(count),
+        None => Ok(all_keys(&target)?.len() as u64 / target.key_bytes.max(1) as u64),
+    }
+}
+
 /// [`lookup`] as on a kernel without batches.
 ///
 /// # Errors
@@ -203,6 +221,16 @@ type BatchCall = unsafe extern "C" fn(
 
 /// All entries by batches; `None` when the kernel has none for such a map.
 fn batches(target: &Target<'_>, first_batch: u32, call: BatchCall) -> io::Result<Option<Entries>> {
+    each_batch(target, first_batch, call, |_| ())
+}
+
+/// The same, and `take` may have entries out behind each batch.
+fn each_batch(
+    target: &Target<'_>,
+    first_batch: u32,
+    call: BatchCall,
+    mut take: impl FnMut(&mut Entries),
+) -> io::Result<Option<Entries>> {
     let (key_bytes, value_bytes) = (target.key_bytes, target.value_bytes);
     let mut entries = Entries { key_bytes, value_bytes, keys: Vec::new(), values: Vec::new() };
     // The kernel's place in the map: a bucket number, or for some maps a key.
@@ -232,6 +260,7 @@ fn batches(target: &Target<'_>, first_batch: u32, call: BatchCall) -> io::Result
         let kept = if result == 0 || -result == libc::ENOENT { count as usize } else { 0 };
         entries.keys.truncate(have_keys + kept * key_bytes);
         entries.values.truncate(have_values + kept * value_bytes);
+        take(&mut entries);
         match -result {
             0 => started = true,
             libc::ENOENT => return Ok(Some(entries)),

@@ -28,6 +28,10 @@ impl Counters {
         self.rate_limited += other.rate_limited;
         self.lost += other.lost;
         self.submitted += other.submitted;
+        self.flows_added += other.flows_added;
+        self.flows_removed += other.flows_removed;
+        self.flows_evicted += other.flows_evicted;
+        self.flows_refused += other.flows_refused;
     }
 }
 
@@ -58,6 +62,7 @@ mod tests {
             rate_limited: 1,
             lost: 1,
             submitted: 1,
+            ..Counters::ZERO
         };
         sum.add(&one_each);
         sum.add(&one_each);

@@ -16,6 +16,7 @@ pub mod cost;
 mod cpus;
 mod detached;
 mod doorbell;
+pub mod flow_table;
 pub mod governed;
 pub mod kernel_log;
 mod kernel_types;

@@ -145,7 +145,8 @@ impl Loaded {
     /// Runs the iterator that serves `hook` from beginning to end; what it writes goes to `out`.
     ///
     /// # Errors
-    /// When the hook is not active, or what the kernel says while it runs.
+    /// When the hook is not active, or what the kernel says while it runs: `WouldBlock` where the iterator has more
+    /// to tell than its ring has room for.
     pub fn iterate(&self, hook: &str, out: &mut Vec<u8>) -> io::Result<()> {
         let attachment = self.attachments.iter().find(|(name, _)| *name == hook);
         let link = attachment.and_then(|(_, attachment)| attachment.link());

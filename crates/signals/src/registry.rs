@@ -60,6 +60,8 @@ pub struct Signal {
     pub agent_kinds: u32,
     /// Goes through what its probe remembers, now and then.
     pub sweep: Option<Sweep>,
+    /// The map in which its probe remembers flows, where it does.
+    pub flow_table: Option<&'static str>,
     /// Says what the `code` of a group means.
     pub code_text: fn(u32, &Context) -> String,
     /// The kinds of records it decodes to.

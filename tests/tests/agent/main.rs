@@ -22,5 +22,6 @@ mod pod_metrics;
 mod rights;
 mod service;
 mod status;
+mod storms;
 mod sweep;
 mod sysdump;

@@ -11,5 +11,6 @@ mod observe_servers;
 mod observe_tls;
 mod of_requests;
 mod served;
+mod storm;
 mod tcp_goes_on;
 mod udp;

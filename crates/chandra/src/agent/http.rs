@@ -151,6 +151,9 @@ fn describe(signal: &SignalState, measured: Duration) -> Value {
         "found_at_start": signal.found_at_start.load(Ordering::Relaxed),
         "governor": signal.standing().describe(),
         "ledger": ledger(signal),
+        "flow_table": signal.flow_overflow().map(|flows| {
+            json!({ "evicted": flows.evicted, "refused": flows.refused })
+        }),
         "programs": programs,
     })
 }

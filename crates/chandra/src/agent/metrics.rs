@@ -1,5 +1,6 @@
 //! What the agent tells Prometheus: its own books, and the families that it feeds.
 
+use chandra_loader::flow_table::Overflow;
 use chandra_metrics::{Format, Kind, Writer};
 
 use super::audit;
@@ -28,6 +29,9 @@ pub fn write(state: &AgentState, out: &mut Writer<'_>) {
     let signals = signals
         .map(|signal| (signal.signal.spec.name, signal.verdict().is_active(), signal.books()));
     books(&signals.collect::<Vec<_>>(), out);
+    let tables = state.signals.iter();
+    let tables = tables.filter_map(|it| Some((it.signal.spec.name, it.flow_overflow()?)));
+    flow_tables(&tables.collect::<Vec<_>>(), out);
     kernel_metrics::write(&state.signals, out);
     let standings = state.signals.iter().map(|it| (it.signal.spec.name, it.standing()));
     governor::metrics::write(&standings.collect::<Vec<_>>(), out);
@@ -43,6 +47,17 @@ pub fn write(state: &AgentState, out: &mut Writer<'_>) {
         otlp::write(&exported.figures(), out);
     }
     state.registry.write(out);
+}
+
+/// Writes what the tables of flows in the kernel had no room for.
+pub fn flow_tables(tables: &[(&'static str, Overflow)], out: &mut Writer<'_>) {
+    let help = "Flows for which a probe's table had no room: quiet ones that were evicted, new ones that were refused.";
+    let mut flows = out.family(Kind::Counter, "chandra_flow_table_overflows", "", help);
+    for (signal, overflow) in tables {
+        for (outcome, count) in [("evicted", overflow.evicted), ("refused", overflow.refused)] {
+            flows.sample(&[("signal", signal), ("outcome", outcome)], count);
+        }
+    }
 }
 
 /// Writes the families of the books.

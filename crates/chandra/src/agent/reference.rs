@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use chandra_loader::abi::Counters;
+use chandra_loader::flow_table::Overflow;
 use chandra_metrics::hubble::{HubbleMetrics, Options};
 use chandra_metrics::network::{Level, Levels, NetworkMetrics};
 use chandra_metrics::{Heading, Kind, Reading, Registry, Sink, Writer};
@@ -87,6 +88,7 @@ fn catalogue() -> Catalogue {
         shed: 0,
     };
     metrics::books(&[("tcp", true, books)], &mut out);
+    metrics::flow_tables(&[("tcp", Overflow::default())], &mut out);
     governor::metrics::write(&[("file_open", governor::metrics::example())], &mut out);
     audit::write(&audit::example(), &mut out);
     profiles::write(&[("cpu_profile", profiles::Figures::default())], &mut out);

@@ -14,6 +14,7 @@ use chandra_identity::numbers::Collision;
 use chandra_identity::{Identity, container, description, process};
 use chandra_loader::abi::{Counters, group_field};
 use chandra_loader::cost::{self, ProgramCost};
+use chandra_loader::flow_table::{self, Overflow};
 use chandra_loader::ledger;
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::{HookVerdict, Verdict};
@@ -155,6 +156,8 @@ pub struct SignalState {
     pub shed: AtomicU64,
     /// What was there already when it started: processes, connections.
     pub found_at_start: AtomicU64,
+    /// Flows that its table gave up, as far as that was counted.
+    flows_evicted: AtomicU64,
     imbalance_told: AtomicBool,
     standing: Mutex<Standing>,
 }
@@ -266,6 +269,7 @@ impl SignalState {
             delivered: AtomicU64::new(0),
             shed: AtomicU64::new(0),
             found_at_start: AtomicU64::new(0),
+            flows_evicted: AtomicU64::new(0),
             imbalance_told: AtomicBool::new(false),
             role,
             rules_need_it: audited != 0,
@@ -281,6 +285,14 @@ impl SignalState {
     /// Records that its ring had no room for.
     pub fn lost_in_kernel(&self) -> u64 {
         self.with_loaded(|loaded| ledger::read(loaded.object()).lost).unwrap_or(0)
+    }
+
+    /// Flows for which its table had no room; `None` where it has none. What was counted once stays counted.
+    pub fn flow_overflow(&self) -> Option<Overflow> {
+        let table = self.signal.flow_table?;
+        let now = self.with_loaded(|loaded| flow_table::overflow(loaded, table).ok()).flatten()?;
+        let before = self.flows_evicted.fetch_max(now.evicted, Ordering::Relaxed);
+        Some(Overflow { evicted: now.evicted.max(before), ..now })
     }
 
     /// Reads something of the loaded object; `None` when there is none.

@@ -168,7 +168,7 @@ struct Sweep<'a> {
     loaded: &'a RwLock<Loaded>,
     hook: &'static str,
     every: Duration,
-    last: Instant,
+    due: Instant,
 }
 
 impl<'a> Sweep<'a> {
@@ -177,18 +177,23 @@ impl<'a> Sweep<'a> {
         let (sweep, loaded) = (part.signal.sweep.as_ref()?, part.loaded);
         let by_interval = SWEEP.max(loaded.read().ok()?.interval / SWEEPS);
         let every = sweep.apart.unwrap_or(by_interval);
-        Some(Self { loaded, hook: sweep.hook, every, last: Instant::now() })
+        Some(Self { loaded, hook: sweep.hook, every, due: Instant::now() + every })
     }
 
     /// Makes it, when it is time.
     fn make(&mut self) {
-        if self.last.elapsed() < self.every {
+        let now = Instant::now();
+        if now < self.due {
             return;
         }
-        self.last = Instant::now();
-        if let Ok(loaded) = self.loaded.read() {
+        self.due = now + self.every;
+        if let Ok(loaded) = self.loaded.read()
             // Where the kernel has no way to it, what is over is told when its place is needed.
-            let _ = loaded.iterate(self.hook, &mut Vec::new());
+            && let Err(error) = loaded.iterate(self.hook, &mut Vec::new())
+            && error.kind() == std::io::ErrorKind::WouldBlock
+        {
+            // Its ring is half full: the rest follows what is there.
+            self.due = now;
         }
     }
 }

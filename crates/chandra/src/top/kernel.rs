@@ -30,6 +30,9 @@ const SETTLING_STEP: Duration = Duration::from_millis(2);
 const IDLE: Duration = Duration::from_millis(50);
 /// What went over connections is told whenever it is asked for.
 const AT_ONCE: Duration = Duration::from_nanos(1);
+/// How often it is looked for room in a ring, and how many times at most.
+const ROOM: Duration = Duration::from_millis(1);
+const MOST_LOOKS: u32 = 1000;
 
 /// Loads the signals and shows what they tell.
 pub fn run(options: &TopOptions, feed: &Feed, stop: &Stop) -> Result<(), Problem> {
@@ -110,9 +113,17 @@ impl Watched {
 
     /// Has the probe tell of what it remembers. Nobody else does so meanwhile.
     fn sweep(&self) {
-        if let (Some(sweep), Ok(loaded)) = (&self.signal.sweep, self.loaded.write()) {
+        let Some(sweep) = &self.signal.sweep else { return };
+        for _ in 0..MOST_LOOKS {
+            let Ok(loaded) = self.loaded.write() else { return };
             // Where the kernel has no way to it, totals are told when connections end.
-            let _ = loaded.iterate(sweep.hook, &mut Vec::new());
+            let outcome = loaded.iterate(sweep.hook, &mut Vec::new());
+            drop(loaded);
+            // Its ring is half full: the rest follows what is there.
+            if !outcome.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+                return;
+            }
+            std::thread::sleep(ROOM);
         }
     }
 }

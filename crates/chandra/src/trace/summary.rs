@@ -1,6 +1,7 @@
 //! The last line of a trace: what was seen, what became of it, and which hook served.
 
 use chandra_loader::abi::Counters;
+use chandra_loader::flow_table::{self, Overflow};
 use chandra_loader::load::Loaded;
 use chandra_loader::verdict::Verdict;
 use chandra_loader::{cost, ledger};
@@ -43,10 +44,12 @@ impl Summary {
         let kernel = ledger::read(loaded.object());
         let programs = cost::read(loaded.object());
         let missed = programs.iter().map(|program| program.recursion_misses).sum();
+        let table = options.signal.flow_table;
+        let flows = table.and_then(|table| flow_table::overflow(loaded, table).ok());
         if options.format == Format::Json {
-            eprintln!("{}", self.json(options, loaded, &kernel, missed));
+            eprintln!("{}", self.json(options, loaded, &kernel, missed, flows));
         } else {
-            eprintln!("{}", self.text(loaded, &kernel, missed));
+            eprintln!("{}", self.text(loaded, &kernel, missed, flows.unwrap_or_default()));
         }
     }
 
@@ -66,6 +69,7 @@ impl Summary {
         loaded: &Loaded,
         kernel: &Counters,
         missed: u64,
+        flows: Option<Overflow>,
     ) -> serde_json::Value {
         let wanted = loaded.hooks.iter().filter(|hook| hook.verdict != Verdict::Off);
         let hooks = wanted.map(|hook| {
@@ -87,6 +91,7 @@ impl Summary {
             "rate_limited": kernel.rate_limited,
             "lost": kernel.lost,
             "missed": missed,
+            "flow_table": flows.map(|flows| json!({ "evicted": flows.evicted, "refused": flows.refused })),
             "decode_errors": self.decode_errors,
             "not_selected": self.not_selected,
             "held": self.tally.held,
@@ -100,7 +105,7 @@ impl Summary {
         }})
     }
 
-    fn text(&self, loaded: &Loaded, kernel: &Counters, missed: u64) -> String {
+    fn text(&self, loaded: &Loaded, kernel: &Counters, missed: u64, flows: Overflow) -> String {
         let mut text = format!(
             "{} seen, {} shown, {} filtered, {} lost",
             kernel.seen, self.shown, kernel.filtered, kernel.lost
@@ -115,6 +120,8 @@ impl Summary {
             (self.tally.held, "held until their container was described"),
             (self.tally.pending, "without a description of their container"),
             (missed, "missed because the kernel does not interrupt a probe for itself"),
+            (flows.evicted, "flows that made room for others in the probe's table"),
+            (flows.refused, "times no room for a flow in the probe's table"),
         ];
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");

@@ -47,6 +47,7 @@ fn all_entries_of_a_full_hash_come_back_once() {
     assert_eq!(batch::update(&hash, &keys, &values).unwrap(), 65_536);
     assert_all_numbers(&batch::lookup(&hash).unwrap(), ENTRIES);
     assert_all_numbers(&batch::lookup(&hash).unwrap(), ENTRIES);
+    assert_eq!(batch::count(&hash).unwrap(), ENTRIES);
 
     // Why this module is there: libbpf-rs takes a short batch for the last one.
     let theirs = hash.lookup_batch(512, MapFlags::ANY, MapFlags::ANY).unwrap().count();
@@ -77,6 +78,7 @@ fn an_empty_map_has_no_entries() {
     for name in ["hash", "lru", "per_cpu", "tiny", "trie"] {
         let map = map(&object, name);
         assert_eq!(batch::lookup(&map).unwrap().len(), 0, "{name}");
+        assert_eq!(batch::count(&map).unwrap(), 0, "{name}");
         assert_eq!(batch::lookup_key_by_key(&map).unwrap().len(), 0, "{name}");
         assert_eq!(batch::lookup_and_delete(&map).unwrap().iter().count(), 0, "{name}");
         assert_eq!(batch::update(&map, &[], &[]).unwrap(), 0, "{name}");

@@ -7,6 +7,7 @@
 #define CHANDRA_TCP_CONNECTION_H
 
 #include "event.h"
+#include "flow_table.h"
 
 enum tcp_state {
 	STATE_ESTABLISHED = 1,
@@ -45,9 +46,12 @@ enum connecting {
 	CONNECTING_CROSSED, /* the peer's SYN met ours: both ends are openers */
 };
 
-/* By socket. Bytes: 176 x max_entries, allocated at load. */
+/*
+ * By socket. Bytes: 184 x max_entries, allocated at load. One that is forgotten for want of room is met anew: what went
+ * over it its socket says at any time, so that only who opened it, and when, is lost.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct connection);

@@ -103,7 +103,7 @@ static __always_inline void on_child(void *ctx, const struct sock *sk, struct tc
 	__u64 key = key_of(sk);
 
 	/* What was remembered is of an earlier socket in this memory. */
-	bpf_map_delete_elem(&connections, &key);
+	remove_flow(&connections, &key);
 	if (!wanted(KIND_TCP_STATE))
 		return;
 	read_addresses(sk, &out->record);
@@ -164,7 +164,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		}
 		if (context == CONTEXT_TASK && new != STATE_ESTABLISHED)
 			own(connection, task);
-		bpf_map_update_elem(&connections, &key, connection, BPF_ANY);
+		put_flow(&connections, &key, connection);
 	} else if (!connection) {
 		connection = &out->connection;
 		meet(sk, connection);
@@ -184,7 +184,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		own(connection, task);
 		/* The end that closes first does so in a softirq, which knows no owner. */
 		if (met && new != STATE_CLOSE)
-			bpf_map_update_elem(&connections, &key, connection, BPF_NOEXIST);
+			add_flow(&connections, &key, connection);
 	}
 
 	record->elapsed_ns = connection->since_ns ? record->time_ns - connection->since_ns : 0;
@@ -213,7 +213,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	}
 	/* An abort closes first and then sends its reset, which asks who it was. */
 	if (!(config.kinds & (1u << KIND_TCP_RESET)))
-		bpf_map_delete_elem(&connections, &key);
+		remove_flow(&connections, &key);
 	return 0;
 }
 
@@ -222,7 +222,7 @@ static __always_inline int on_destroy(void *ctx __attribute__((unused)), const s
 {
 	__u64 key = key_of(sk);
 
-	bpf_map_delete_elem(&connections, &key);
+	remove_flow(&connections, &key);
 	return 0;
 }
 
@@ -253,7 +253,7 @@ static __always_inline int on_accept(void *ctx, const struct sock *sk)
 		}
 		own(connection, task);
 		if (state_of(sk) != STATE_CLOSE)
-			bpf_map_update_elem(&connections, &key, connection, BPF_NOEXIST);
+			add_flow(&connections, &key, connection);
 	} else {
 		own(connection, task);
 		if (connection->flags & TCP_HANDSHAKE_SEEN)
@@ -472,10 +472,10 @@ int open_iter(struct bpf_iter__task_file *ctx)
 	else
 		read_key(sk, &connection);
 	own(&connection, task);
-	bpf_map_update_elem(&connections, &key, &connection, BPF_NOEXIST);
+	add_flow(&connections, &key, &connection);
 	/* It may have closed while it was looked at; its close then found nothing to forget. */
 	if (state_of(sk) == STATE_CLOSE)
-		bpf_map_delete_elem(&connections, &key);
+		remove_flow(&connections, &key);
 	else if (state != STATE_LISTEN)
 		bpf_seq_write(ctx->meta->seq, &key, sizeof(key)); /* so that they can be counted */
 	return 0;
@@ -506,6 +506,10 @@ static __always_inline int on_listener(void *ctx, struct tcp_scratch *out, __u64
 	if (!connection || out->record.new_state != STATE_LISTEN ||
 	    drops == (__u32)connection->told_count)
 		return 0;
+	if (!has_room())
+		return 1;
+	if (!has_budget(&connection->owner, out->record.time_ns))
+		return 0;
 	out->record.drops = drops - (__u32)connection->told_count;
 	out->record.elapsed_ns = 0;
 	out->record.code = 0;
@@ -517,10 +521,14 @@ static __always_inline int on_listener(void *ctx, struct tcp_scratch *out, __u64
 /*
  * Now and then, for each socket that is remembered: what went over it so far, if that is more than was
  * told, and what a listening one dropped. The kernel counts that anyway, so there is nothing on the way of the data.
+ *
+ * What is at hand is looked at first. Only a connection over which something went is looked up, which is what the table
+ * takes for its being used: so those that are quiet make room. Listening sockets are looked up each time, and stay.
  */
 SEC("iter/bpf_map_elem")
 int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
 {
+	const struct connection *at_hand = ctx->value;
 	struct connection *connection;
 	const struct tcp_sock *tp;
 	const struct sock *sk;
@@ -528,14 +536,13 @@ int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
 	struct tcp_scratch *out;
 	__u64 key, segments;
 
-	if (!at)
+	if (!at || !at_hand)
 		return 0;
 	key = *at;
-	connection = bpf_map_lookup_elem(&connections, &key);
 	out = scratch_of(CONTEXT_UPDATE);
-	if (!connection || connection->connecting || !out)
+	if (at_hand->connecting || !out)
 		return 0;
-	if (connection->role == ROLE_LISTENER)
+	if (at_hand->role == ROLE_LISTENER)
 		return wanted(KIND_TCP_LISTEN_DROP) ? on_listener(ctx, out, key) : 0;
 	if (!wanted(KIND_TCP_UPDATE))
 		return 0;
@@ -544,8 +551,15 @@ int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
 	out->record.time_ns = bpf_ktime_get_boot_ns();
 	out->record.old_state = out->record.new_state = state_of(sk);
 	segments = (__u64)BPF_CORE_READ(tp, segs_out) + BPF_CORE_READ(tp, segs_in);
-	if (!carries_data(out->record.new_state) || segments == connection->told_count ||
-	    out->record.time_ns < connection->told_ns + config.interval_ns)
+	if (!carries_data(out->record.new_state) || segments == at_hand->told_count ||
+	    out->record.time_ns < at_hand->told_ns + config.interval_ns)
+		return 0;
+	if (!has_room())
+		return 1;
+	if (!has_budget(&at_hand->owner, out->record.time_ns))
+		return 0;
+	connection = bpf_map_lookup_elem(&connections, &key);
+	if (!connection)
 		return 0;
 	read_addresses(sk, &out->record);
 	read_totals(sk, &out->record, connection);

@@ -10,6 +10,7 @@
 #define CHANDRA_TCP_REQUEST_CONVERSATION_H
 
 #include "event.h"
+#include "flow_table.h"
 
 #define STATE_ESTABLISHED 1
 #define STATE_CLOSE_WAIT  8
@@ -28,9 +29,12 @@ struct conversation {
 	__u8 doubts;        /* so many turns more are not told */
 };
 
-/* By socket. Bytes: 88 x max_entries, allocated at load. */
+/*
+ * By socket. Bytes: 96 x max_entries, allocated at load. One that is forgotten for want of room is met anew, and told of
+ * again from its next turn on; a request that was under way then is not told.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct conversation);

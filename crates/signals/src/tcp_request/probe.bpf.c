@@ -129,7 +129,7 @@ static __always_inline void meet(const struct sock *sk, __u64 key, const struct 
 
 	if (asks && is_first_run(standing, direction))
 		conversation.since_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&conversations, &key, &conversation, BPF_NOEXIST) && asks) {
+	if (!add_flow(&conversations, &key, &conversation) && asks) {
 		COUNT(seen);
 		COUNT(lost);
 	}
@@ -207,7 +207,7 @@ static __always_inline int on_destroy(const struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 
-	bpf_map_delete_elem(&conversations, &key);
+	remove_flow(&conversations, &key);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 
 #include "owner.h"
 
-#define SLOTS   16384 /* a power of two */
+#define SLOTS   65536 /* a power of two */
 #define WAYS    8     /* so many are looked at for the one that has to go */
 #define NO_SLOT ((__u32)-1)
 
@@ -26,9 +26,13 @@ struct conversation {
 	__u32 has_older;
 };
 
-/* Bytes: 340 x max_entries; some more than there are slots, for processors that begin one at a time. */
+/*
+ * Bytes: 340 for each conversation that there is; room for some more than there are slots, for processors that begin
+ * one at a time.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, SLOTS + 256);
 	__type(key, struct conversation_key);
 	__type(value, struct conversation);
@@ -144,8 +148,10 @@ static __noinline __u32 make_room(void *ctx)
 	}
 	key = bpf_map_lookup_elem(&slots, &chosen);
 	conversation = key ? bpf_map_lookup_elem(&conversations, key) : NULL;
-	if (conversation)
+	if (conversation) {
+		COUNT(flows_evicted);
 		tell(ctx, key, conversation, KIND_UDP_CLOSE, END_EVICTED);
+	}
 	return chosen;
 }
 

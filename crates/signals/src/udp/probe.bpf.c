@@ -86,6 +86,7 @@ static __always_inline int on_packet(struct __sk_buff *skb, enum direction direc
 		meet_socket(sk, key.socket_cookie);
 		conversation = begin(&key, &packet, sk, slot);
 		if (!conversation) {
+			COUNT(flows_refused);
 			COUNT(seen);
 			COUNT(lost);
 			return PASS;
@@ -256,11 +257,16 @@ int open_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* Now and then, for each conversation: what goes on is told of now and then, what is quiet is over. */
+/*
+ * Now and then, for each conversation: what goes on is told of now and then, what is quiet is over. Many may be over
+ * at once, such as those of a socket that was closed: what there is no room for in the ring, or in the budget of its
+ * cgroup, is told the next time.
+ */
 SEC("iter/bpf_map_elem")
 int conversations_iter(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct conversation_key *at = ctx->key;
+	bool is_closed, is_idle, is_due;
 	struct conversation *conversation;
 	struct conversation_key key;
 	__u64 now, last;
@@ -273,12 +279,20 @@ int conversations_iter(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	now = bpf_ktime_get_boot_ns();
 	last = conversation->record.last_ns;
-	if (bpf_map_lookup_elem(&closed_sockets, &key.socket_cookie)) {
+	is_closed = bpf_map_lookup_elem(&closed_sockets, &key.socket_cookie);
+	is_idle = last + 2 * config.interval_ns <= now;
+	is_due = last > conversation->told_ns && conversation->told_ns + config.interval_ns <= now;
+	if (!is_closed && !is_idle && !is_due)
+		return 0;
+	if (!has_room())
+		return 1;
+	if (!has_budget(&conversation->record.process, now))
+		return 0;
+	if (is_closed) {
 		tell(ctx, &key, conversation, KIND_UDP_CLOSE, END_SOCKET_CLOSED);
-	} else if (last + 2 * config.interval_ns <= now) {
+	} else if (is_idle) {
 		tell(ctx, &key, conversation, KIND_UDP_CLOSE, END_IDLE);
-	} else if (last > conversation->told_ns &&
-		   conversation->told_ns + config.interval_ns <= now) {
+	} else {
 		conversation->told_ns = now;
 		tell(ctx, &key, conversation, KIND_UDP_UPDATE, END_NOT_YET);
 	}
