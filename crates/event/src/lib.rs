@@ -16,6 +16,7 @@ pub mod feed;
 pub mod fields;
 pub mod file;
 pub mod histogram;
+pub mod http;
 pub mod icmp;
 pub mod json;
 pub mod off_cpu;
@@ -46,7 +47,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 37] = [
+pub static KINDS: [&Kind; 38] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,
@@ -76,6 +77,7 @@ pub static KINDS: [&Kind; 37] = [
     &udp::UDP_REPLY,
     &udp::UDP_UPDATE,
     &udp::UDP_CLOSE,
+    &http::HTTP_REQUEST,
     &icmp::ICMP_ERROR,
     &icmp::ICMP_ECHO,
     &icmp::ICMP_OTHER,

@@ -196,6 +196,7 @@ impl Known<'_> {
             | Event::FileOpen(_)
             | Event::SystemCall(_)
             | Event::Udp(_)
+            | Event::HttpRequest(_)
             | Event::Icmp(_)
             | Event::CpuSample(_)
             | Event::OffCpu(_)
@@ -360,7 +361,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 16);
+        assert_eq!(connections, 17);
     }
 
     #[test]
