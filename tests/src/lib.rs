@@ -29,6 +29,7 @@ pub mod dns;
 pub mod documents;
 pub mod drops;
 pub mod endpoint;
+pub mod exchange;
 pub mod failure;
 pub mod faults;
 pub mod flood;

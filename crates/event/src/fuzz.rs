@@ -11,6 +11,7 @@ use crate::cpu_sample::{CpuSample, PythonEnd, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
+use crate::http::{self, HttpRequest};
 use crate::icmp::{Class, Icmp, Quoted};
 use crate::off_cpu::{OffCpu, WaitReason};
 use crate::process::{
@@ -466,6 +467,20 @@ fn each(random: &mut Random, each: &mut dyn FnMut(&dyn Record)) {
         latency_ns: random.any(Random::u64),
     });
     each(&random.udp());
+    let mut head = b"GET /".to_vec();
+    head.extend(random.bytes());
+    head.extend_from_slice(b" HTTP/1.1\r\nHost: h\r\ntraceparent: ");
+    head.extend_from_slice(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n");
+    each(&HttpRequest {
+        time: Timestamp(random.u64()),
+        process: random.any(Random::process),
+        ends: random.ends(),
+        key: random.any(Random::u64),
+        outcome: http::Outcome::Unseen,
+        status: random.any(|random| random.next() as u16),
+        duration_ns: random.any(Random::u64),
+        head: http::Head::read(&head),
+    });
 }
 
 /// Somewhere in it is an object without members, or a null. Its texts may say anything.

@@ -4,6 +4,7 @@
 
 use crate::dns::{DNS_QUERY, DNS_RESPONSE};
 use crate::drop::{PACKET_DISCARD, PACKET_DROP};
+use crate::http::HTTP_REQUEST;
 use crate::icmp::{ICMP_ECHO, ICMP_ERROR};
 use crate::process::{EXEC, EXIT, FORK, PROCESS_RUNNING};
 use crate::record::Kind;
@@ -141,6 +142,12 @@ const JSON: &[&str] = &[
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"udp","type":"udp_close",<talker>,
         "datagrams_sent":"1","datagrams_received":"2","bytes_sent":"44","bytes_received":"2600",
         "socket_drops":"3","duration_ns":1234567,"end":"idle"}"#,
+    r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"http_request","type":"http_request",
+        <asker>,"duration_ns":1234567,
+        "http":{"outcome":"answered","status":404,"method":"GET","version":"1.1","host":"shop.example:8080",
+        "path":"/cart/\u001b[2J","head_is_cut":false},
+        "trace_context":{"trace_id":"0af7651916cd43dd8448eb211c80319c",
+        "parent_id":"b7ad6b7169203331","is_sampled":true}}"#,
     r#"{"time":"2026-11-22T09:10:11.123456789Z","signal":"icmp","type":"icmp_error","node":"n1",
         "packet":{"source":{"address":"10.0.0.254"},"destination":{"address":"10.0.0.1"},
         "protocol":"icmp","hop_limit":64},"interface":{"name":"eth0","index":2},
@@ -219,6 +226,9 @@ const CURL: &str = r#""node":"n1","process":{"pid":99,"ppid":1,"uid":1000,"gid":
 fn json_of_each_kind() {
     // The same socket, of which this signal says one thing more.
     let talker = RESOLVER.replace(r#""12"}"#, r#""12","opened_before_start":false}"#);
+    let asker = RESOLVER
+        .replace(r#""protocol":"udp""#, r#""protocol":"tcp""#)
+        .replace(r#""12"}"#, r#""12","key":"0123456789abcdef"}"#);
     let mut expected = JSON.iter();
     let mut kinds = crate::KINDS.iter();
     samples::each(&mut |record| {
@@ -229,6 +239,7 @@ fn json_of_each_kind() {
         let expected = expected
             .replace("<resolver>", RESOLVER)
             .replace("<talker>", &talker)
+            .replace("<asker>", &asker)
             .replace("<runc>", RUNC)
             .replace("<docker>", DOCKER);
         let expected: String = expected.lines().map(str::trim_start).collect();
@@ -322,6 +333,17 @@ TIME         TYPE          PID COMM            LOCAL                 PEER       
 09:10:11.123 udp_open       99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -                   -
 09:10:11.123 udp_reply      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB        - -               1.2ms
 09:10:11.123 udp_close      99 curl            10.0.0.1:40000        10.0.0.53:53          client     1     2     44B   2.5KiB    1.2ms idle                -
+"
+    );
+}
+
+#[test]
+fn what_was_asked_and_what_came_of_it() {
+    assert_eq!(
+        show(&[&HTTP_REQUEST], Mode::Table, None),
+        r"
+TIME             PID COMM            LOCAL                 PEER                  ROLE   DURATION OUTCOME   STATUS METHOD  PATH
+09:10:11.123      99 curl            10.0.0.1:40000        10.0.0.53:53          client    1.2ms answered     404 GET     /cart/\x1b[2J
 "
     );
 }

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod fields;
 pub mod file;
 pub mod histogram;
+pub mod http;
 pub mod icmp;
 pub mod json;
 pub mod off_cpu;
@@ -77,6 +78,7 @@ pub static KINDS: [&Kind; 38] = [
     &udp::UDP_REPLY,
     &udp::UDP_UPDATE,
     &udp::UDP_CLOSE,
+    &http::HTTP_REQUEST,
     &icmp::ICMP_ERROR,
     &icmp::ICMP_ECHO,
     &icmp::ICMP_OTHER,

@@ -10,6 +10,7 @@ use crate::cpu_sample::CpuSample;
 use crate::dns::Dns;
 use crate::drop::Drop;
 use crate::file::FileOpen;
+use crate::http::HttpRequest;
 use crate::icmp::Icmp;
 use crate::off_cpu::OffCpu;
 use crate::oom::OomKill;
@@ -158,6 +159,8 @@ pub enum Event<'a> {
     SystemCall(&'a SystemCall<'a>),
     /// Something happened to a UDP conversation.
     Udp(&'a Udp),
+    /// A request over HTTP was answered, or was not.
+    HttpRequest(&'a HttpRequest<'a>),
     /// A message of ICMP was sent or received.
     Icmp(&'a Icmp),
     /// A clock ticked while something ran.
@@ -191,6 +194,7 @@ pub trait Record {
             Event::Drop(drop) => drop.peer(),
             Event::Dns(dns) => Some(dns.ends.peer),
             Event::Udp(udp) => Some(udp.ends.peer),
+            Event::HttpRequest(http) => Some(http.ends.peer),
             Event::Icmp(icmp) => icmp.peer(),
             _ => None,
         }
@@ -216,6 +220,7 @@ pub trait Record {
             Event::FileOpen(open) => Some(&open.process),
             Event::SystemCall(call) => Some(&call.process),
             Event::Udp(udp) => udp.process.as_ref(),
+            Event::HttpRequest(http) => http.process.as_ref(),
             Event::Icmp(icmp) => icmp.process.as_ref(),
             Event::CpuSample(sample) => Some(&sample.process),
             Event::OffCpu(wait) => Some(&wait.sample.process),

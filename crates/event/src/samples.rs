@@ -8,6 +8,7 @@ use crate::cpu_sample::{CpuSample, PythonEnd, StackEnd, Words};
 use crate::dns::{Dns, Message};
 use crate::drop::{Direction, Drop, Interface, Packet, Reason};
 use crate::file::{FileOpen, FileType, Opened};
+use crate::http::{self, HttpRequest};
 use crate::icmp::{Class, Icmp, Malformed, Quoted};
 use crate::off_cpu::{OffCpu, WaitReason};
 use crate::oom::{MemoryLimit, OomKill, Resident, Victim};
@@ -416,6 +417,24 @@ pub fn unknown_udp(happened: udp::Happened) -> Udp {
     Udp { process: None, ends, opened_before_start: true, ..udp(happened) }
 }
 
+/// As curl sends it where it is told to take part in a trace.
+pub const ASKED: &[u8] = b"GET /cart/\x1b[2J?user=ann HTTP/1.1\r\nHost: shop.example:8080\r\n\
+    traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n";
+
+/// At a client.
+pub fn http_request() -> HttpRequest<'static> {
+    HttpRequest {
+        time: NOW,
+        process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
+        ends: Ends { transport: Transport::Tcp, ..dns(QUERY, None).ends },
+        key: Some(0x0123_4567_89ab_cdef),
+        outcome: http::Outcome::Answered,
+        status: Some(404),
+        duration_ns: Some(1_234_567),
+        head: http::Head::read(ASKED),
+    }
+}
+
 /// A router says that a segment of curl's is too large.
 pub fn icmp_error() -> Icmp {
     Icmp {
@@ -533,6 +552,7 @@ pub fn each(each: &mut dyn FnMut(&dyn Record)) {
     each(&udp(udp::Happened::Reply));
     each(&unknown_udp(udp::Happened::Update));
     each(&udp(udp::Happened::Close(udp::End::Idle)));
+    each(&http_request());
     each(&icmp_error());
     each(&icmp_echo());
     each(&unknown_icmp());

@@ -196,6 +196,7 @@ impl Known<'_> {
             | Event::FileOpen(_)
             | Event::SystemCall(_)
             | Event::Udp(_)
+            | Event::HttpRequest(_)
             | Event::Icmp(_)
             | Event::CpuSample(_)
             | Event::OffCpu(_)

@@ -1,5 +1,5 @@
 //! Renews `fuzz/corpus/record_*/captured-*` where a record's layout has changed: what the probes
-//! send on this kernel while this program starts programs, connects to itself, asks itself for names and
+//! send on this kernel while this program starts programs, connects to itself, asks itself for names and by HTTP,
 //! sends to nobody, and opens files.
 //! Needs root.
 //!
@@ -27,6 +27,7 @@ fn act() {
     assert!(Command::new("/bin/true").arg(argument).status().unwrap().success());
     assert!(!Command::new("/bin/sh").args(["-c", "kill -9 $$"]).status().unwrap().success());
     ask();
+    ask_by_http();
     use_files();
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(listener) = TcpListener::bind(address) else { continue };
@@ -72,12 +73,31 @@ fn ask() {
     }
 }
 
+/// A request of each size class with its answer, of which one has a trace and one is cut.
+fn ask_by_http() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut server = listener.accept().unwrap().0;
+    for cookie in [0, 200, 1000, 3000] {
+        let cookie = "c".repeat(cookie);
+        let request = format!(
+            "GET /a?b HTTP/1.1\r\nHost: h\r\ntraceparent: {TRACE}\r\nCookie: {cookie}\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        server.read_exact(&mut vec![0; request.len()]).unwrap();
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        server.write_all(answer).unwrap();
+        client.read_exact(&mut vec![0; answer.len()]).unwrap();
+    }
+}
+
 /// The first record of each kind (and length, roughly) that the signal sends.
 fn capture(signal: &'static Signal) {
     let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
-    // What others open is their affair, and would be in the corpus for good.
-    let is_of_files = matches!(signal.spec.name, "file_open" | "system_call");
-    let pids = if is_of_files { vec![std::process::id()] } else { Vec::new() };
+    // What others open, or ask for, is their affair, and would be in the corpus for good.
+    let tells_much = matches!(signal.spec.name, "file_open" | "system_call" | "http_request");
+    let pids = if tells_much { vec![std::process::id()] } else { Vec::new() };
     let filter = Filter { pids, ..Filter::default() };
     let config = filter.config(u32::MAX, 0).unwrap();
     let options = Options { packet_hooks: true, ..Options::default() };
@@ -120,9 +140,18 @@ fn capture(signal: &'static Signal) {
 fn main() {
     // Relative paths say nothing of where this is.
     std::env::set_current_dir("/").unwrap();
-    for name in
-        ["process", "tcp", "drop", "dns", "udp", "icmp", "file_open", "system_call", "cpu_profile"]
-    {
+    for name in [
+        "process",
+        "tcp",
+        "drop",
+        "dns",
+        "udp",
+        "http_request",
+        "icmp",
+        "file_open",
+        "system_call",
+        "cpu_profile",
+    ] {
         capture(registry::signal(name).unwrap());
     }
 }

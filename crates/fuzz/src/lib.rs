@@ -10,6 +10,7 @@
 pub mod alerts;
 pub mod chart;
 pub mod flow_export;
+pub mod http;
 pub mod hubble;
 pub mod metrics;
 pub mod otlp;
@@ -53,6 +54,8 @@ pub static TARGETS: &[Target] = &[
     ("kernel_symbols", kernel_symbols),
     ("record_dns", record_dns),
     ("record_udp", record_udp),
+    ("record_http_request", record_http_request),
+    ("http_head", http::http_head),
     ("record_icmp", record_icmp),
     ("record_cpu_profile", record_cpu_profile),
     ("record_off_cpu", record_off_cpu),
@@ -153,6 +156,11 @@ pub fn record_dns(bytes: &[u8]) {
 /// Bytes from the ring of the signal `udp`.
 pub fn record_udp(bytes: &[u8]) {
     record("udp", bytes);
+}
+
+/// Bytes from the ring of the signal `http_request`, with a head that anybody may have sent.
+pub fn record_http_request(bytes: &[u8]) {
+    record("http_request", bytes);
 }
 
 /// Bytes from the ring of the signal `icmp`, with a packet that anybody may have quoted.

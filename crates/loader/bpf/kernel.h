@@ -505,6 +505,7 @@ struct tcp_sock {
 	__u32 segs_in;
 	__u32 segs_out;
 	__u32 rcv_nxt;
+	__u32 snd_nxt;
 	__u32 copied_seq; /* up to where the application has read */
 	__u32 snd_una;
 	__u32 write_seq;

@@ -9,6 +9,7 @@ mod dns_resolvers;
 mod drop_floods;
 mod drop_packets;
 mod drop_reasons;
+mod http_requests;
 mod icmp_echoes;
 mod icmp_errors;
 mod requests;

@@ -201,6 +201,73 @@ fn each_way_to_datagrams_tells_of_one() {
     }
 }
 
+const ASKED: &[u8] = b"GET /a HTTP/1.1\r\n\r\n";
+
+/// A request and its answer over a new connection.
+fn ask() -> (TcpStream, TcpStream) {
+    let (mut client, mut server) = connect();
+    client.write_all(ASKED).unwrap();
+    server.read_exact(&mut [0; ASKED.len()]).unwrap();
+    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+    server.write_all(answer).unwrap();
+    client.read_exact(&mut vec![0; answer.len()]).unwrap();
+    (client, server)
+}
+
+/// A hook alone sees one half of an exchange at each end.
+#[test]
+fn each_way_to_segments_tells_of_an_answer_over_http() {
+    needs!("root");
+    for (hook, end) in [("segment_sent", 1), ("segment_received", 0)] {
+        prove_each(signal("http_request"), &[hook], |_, rung, loaded| {
+            let kept = RefCell::new(None);
+            let act = || *kept.borrow_mut() = Some(ask());
+            let record = tells(signal("http_request"), loaded, act, |record| {
+                let kept = kept.borrow();
+                let (client, server) = kept.as_ref().unwrap();
+                is_of(record, "http_request", ports([client, server][end]))
+            });
+            assert_eq!(record.text("http.outcome"), Some("unasked"), "{}", rung.name);
+            assert_eq!(record.number("http.status"), Some(204), "{}", rung.name);
+            // Who sends is known; for whom something comes is known of whoever asked.
+            let own = (end == 1).then_some(u64::from(std::process::id()));
+            assert_eq!(record.number("process.pid"), own, "{}", rung.name);
+        });
+    }
+}
+
+/// A request is forgotten with its socket: at once where that is closed, else by the look through the table.
+#[test]
+fn each_way_to_the_end_of_a_request_over_http_tells_of_it() {
+    needs!("root");
+    let signal = signal("http_request");
+    let [sent, close, requests] =
+        ["segment_sent", "connection_close", "requests"].map(|name| hook(signal, name));
+    for (end, goes_through) in [(close, false), (requests, true)] {
+        for rung in end.ladder {
+            let hooks = vec![lone(sent, &sent.ladder[0]), lone(end, rung)];
+            let loaded = load_all(signal, with_hooks(signal, hooks), &Filter::default());
+            let truth = RefCell::new([0; 2]);
+            let act = || {
+                let (mut client, server) = connect();
+                *truth.borrow_mut() = ports(&client);
+                client.write_all(ASKED).unwrap();
+                drop((client, server));
+                if goes_through {
+                    loaded.iterate("requests", &mut Vec::new()).unwrap();
+                }
+            };
+            let record = tells(signal, &loaded, act, |record| {
+                is_of(record, "http_request", *truth.borrow())
+            });
+            assert_eq!(record.text("http.outcome"), Some("closed"), "{}", rung.name);
+            assert_eq!(record.text("http.path"), Some("/a"), "{}", rung.name);
+            assert_eq!(record.number("process.pid"), Some(u64::from(std::process::id())));
+            assert_eq!(batch::lookup(&map(&loaded, "requests")).unwrap().len(), 0);
+        }
+    }
+}
+
 /// A connected socket that sends elsewhere: the socket says its peer, the call whom it means.
 #[test]
 fn each_way_to_named_addresses_tells_of_one() {

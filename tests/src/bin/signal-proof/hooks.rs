@@ -41,6 +41,10 @@ const ALL: &[(&str, &str)] = &[
     // With --packet-hooks, which takes other rungs.
     ("icmp", "message_sent, packet hooks"),
     ("icmp", "message_received, packet hooks"),
+    ("http_request", "segment_sent"),
+    ("http_request", "segment_received"),
+    ("http_request", "connection_close"),
+    ("http_request", "requests"),
     ("file_io", "read"),
     ("file_io", "write"),
     ("run_queue", "sched_switch"),

@@ -29,6 +29,7 @@ mod drops;
 mod file_io;
 mod file_open;
 mod hooks;
+mod http_request;
 mod icmp;
 mod interrupt;
 mod off_cpu;
@@ -83,6 +84,7 @@ const PROOFS: &[Proof] = &[
     ("udp, over budget", udp::over_budget),
     ("icmp", icmp::messages),
     ("icmp on every packet", icmp::messages_on_every_packet),
+    ("http", http_request::requests),
     ("request-latency", tcp_request::latency),
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
