@@ -47,7 +47,7 @@ mod samples;
 use record::Kind;
 
 /// Every kind of record that this crate defines, in the order of docs/reference/events.md.
-pub static KINDS: [&Kind; 38] = [
+pub static KINDS: [&Kind; 39] = [
     &process::EXEC,
     &process::PROCESS_RUNNING,
     &process::FORK,

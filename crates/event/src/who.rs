@@ -361,7 +361,7 @@ mod tests {
             );
             assert!(line["connection"]["peer"]["address"].is_string(), "{line}");
         });
-        assert_eq!(connections, 17);
+        assert_eq!(connections, 18);
     }
 
     #[test]
