@@ -23,9 +23,9 @@ enum sample_end {
 struct profile_mapping {
 	__u64 start;
 	__u64 end;
-	__u64 offset;     /* in its file */
-	__u32 executable; /* its number; 0 for none (code that was made at run time) */
-	__u32 has_table;
+	__u64 offset;        /* in its file */
+	__u32 executable;    /* its number; 0 for none (code that was made at run time) */
+	__u32 table_version; /* of its tables, counted from 1, below 65536; 0: it has none */
 };
 
 /* The mappings of a process, for as long as it is this one and runs this program. */

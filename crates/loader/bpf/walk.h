@@ -7,6 +7,10 @@
  *
  * The mappings of a process lie sorted in one array, found by one look-up for all frames of a sample. (A trie
  * of prefixes would cost a chase of pointers for each frame, and a dozen entries for each mapping.)
+ *
+ * What a frame costs is searches, calls, and memory that nobody has looked at for a while. So a frame is first
+ * looked for in the mapping of the one before it, its rule among those that were found before (remembered_rules),
+ * and its words in a piece of the stack that was copied at once (struct stack_window).
  */
 #ifndef CHANDRA_WALK_H
 #define CHANDRA_WALK_H
@@ -21,11 +25,16 @@
 #define MAX_EXECUTABLES  4096
 #define MAPPING_STEPS    16
 #define PLACE_BITS       48
+#define TABLE_PLACE_BITS 32   /* of a place that a table says something of */
 #define MAX_FRAMES       1280 /* of the kernel, of Python and of the user together */
 #define WORD_MASK        2047 /* that many and more `words` are there */
 #define STACK_BYTES      16384
 #define STACK_PART_BYTES 1024
 #define GOES_ON          255
+#define REMEMBERED_BITS  10
+#define WINDOW_WORDS     64
+#define BELOW_CFA_BYTES  64 /* where functions save registers, the frame pointer among them */
+#define SMALL_PAGE_BYTES 4096
 
 /* By pid. Bytes: about 80 x max_entries, in advance. */
 struct {
@@ -35,10 +44,9 @@ struct {
 	__type(value, struct profiled_process);
 } processes SEC(".maps");
 
-/* Written as memory by user space, which lets a place rest before it is used again. Bytes: 32 x max_entries. */
+/* Written by user space, which lets a place rest before it is used again. Bytes: 32 x max_entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MAX_MAPPINGS);
 	__type(key, __u32);
 	__type(value, struct profile_mapping);
@@ -59,6 +67,28 @@ struct {
 		});
 } tables SEC(".maps");
 
+/*
+ * Rules of places, as they were found last: stacks of a program are mostly the same places, and a search goes over
+ * much more memory than this. Where a place belongs here there is one; the latest stays. It is true as long as this
+ * is loaded: a number is of one file, whose tables are counted.
+ */
+struct remembered_rule {
+	__u64 key; /* executable, table and place; 0: none */
+	__u64 rule;
+};
+
+struct remembered_rules {
+	struct remembered_rule rules[1 << REMEMBERED_BITS];
+};
+
+/* Bytes: 16,384 x CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct remembered_rules);
+} remembered_rules SEC(".maps");
+
 /* Where a walk is. */
 struct walk {
 	__u64 pc;
@@ -68,7 +98,8 @@ struct walk {
 	__u64 context; /* where the kernel saved the registers of this frame (struct sigcontext); 0: nowhere */
 	__u32 first_mapping;
 	__u32 mapping_count;
-	__u32 is_interrupted; /* pc is where a thread was interrupted, not a return address */
+	__u32 mapping;        /* of the frame before, or the first one */
+	__u32 is_interrupted; /* 1 or 0: pc is where a thread was interrupted, not a return address */
 	__u32 frames;         /* so far */
 };
 
@@ -79,6 +110,13 @@ struct walk {
 struct search {
 	__u32 after; /* what is before is not above what is searched for */
 	__u32 count; /* of those from there on so many may be */
+};
+
+/* A piece of the user's stack, within one page: what is beside what was read is there, too. */
+struct stack_window {
+	__u64 start;
+	__u64 bytes; /* 0: nothing is in it */
+	__u64 words[WINDOW_WORDS];
 };
 
 /*
@@ -92,6 +130,7 @@ struct scratch {
 	volatile __u32 end; /* why the walk ended: in memory for the verifier's sake, too */
 	__u32 is_pending;   /* a record that waits for its user stack */
 	__u64 registers[REGISTER_WORDS];
+	struct stack_window window;
 	struct python_walk python;
 	struct SAMPLE_RECORD record;
 	/* What goes behind the record: frames, registers, a copy of the stack. */
@@ -120,8 +159,10 @@ static __always_inline void narrow(volatile struct search *search, bool is_above
 static __always_inline struct profile_mapping *find_mapping(struct scratch *scratch, __u64 address)
 {
 	volatile struct search *search = &scratch->search;
-	struct profile_mapping *mapping;
+	struct profile_mapping *mapping = mapping_at(scratch->walk.mapping);
 
+	if (mapping && address >= mapping->start && address < mapping->end)
+		return mapping;
 	search->after = scratch->walk.first_mapping;
 	search->count = scratch->walk.mapping_count;
 	for (int i = 0; i < MAPPING_STEPS && search->count; i++) {
@@ -132,7 +173,8 @@ static __always_inline struct profile_mapping *find_mapping(struct scratch *scra
 	}
 	if (search->after == scratch->walk.first_mapping)
 		return NULL;
-	mapping = mapping_at(search->after - 1);
+	scratch->walk.mapping = search->after - 1;
+	mapping = mapping_at(scratch->walk.mapping);
 	return mapping && address < mapping->end ? mapping : NULL;
 }
 
@@ -146,7 +188,7 @@ static __always_inline bool read_cell(void *table, __u32 index, __u64 *cell)
 	return true;
 }
 
-/* The rule of a place. False where the table refers to what it does not have. */
+/* The rule of a place, by its table. False where that refers to what it does not have. */
 static __always_inline bool find_rule(struct scratch *scratch, void *table, __u64 place,
 				      __u64 *rule)
 {
@@ -185,6 +227,35 @@ static __always_inline bool find_rule(struct scratch *scratch, void *table, __u6
 		return false;
 	return read_cell(table, unwind_rule_cell(&header, unwind_row_rule(unwind_row(cell, last))),
 			 rule);
+}
+
+/* The rule of a place. False where the table refers to what it does not have. */
+static __always_inline bool rule_of(struct scratch *scratch, struct remembered_rules *remembered,
+				    __u32 executable, __u32 table_version, __u64 place, __u64 *rule)
+{
+	__u64 key = (__u64)executable << PLACE_BITS |
+		    (__u64)(__u16)table_version << TABLE_PLACE_BITS | place;
+	struct remembered_rule *known;
+	void *table;
+
+	/* No table is of a file that is so large. */
+	if (place >> TABLE_PLACE_BITS)
+		return true;
+	/* The golden ratio spreads keys that differ in few bits (Knuth, vol. 3, 6.4). */
+	known = &remembered->rules[(key * 0x9e3779b97f4a7c15ull) >> (64 - REMEMBERED_BITS)];
+	if (known->key == key) {
+		*rule = known->rule;
+		return true;
+	}
+	table = bpf_map_lookup_elem(&tables, &executable);
+	/* One that was taken away a moment ago is as none. */
+	if (!table)
+		return true;
+	if (!find_rule(scratch, table, place, rule))
+		return false;
+	known->key = key;
+	known->rule = *rule;
+	return true;
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -226,6 +297,43 @@ static __always_inline bool read_base(struct scratch *scratch, __u32 base, __u64
 static __always_inline bool read_word(__u64 address, __u64 *value)
 {
 	return !bpf_probe_read_user(value, sizeof(*value), (void *)address);
+}
+
+/*
+ * Has what lies below a CFA in the window, and what lies above it as far as that goes: there the next frames are. Of one
+ * page only, because that is there if anything of it is.
+ */
+static __always_inline void move_window(struct scratch *scratch, __u64 cfa)
+{
+	struct stack_window *window = &scratch->window;
+	__u64 from = cfa - BELOW_CFA_BYTES, bytes;
+
+	if (cfa - window->start <= window->bytes)
+		return;
+	if (from < scratch->walk.sp)
+		from = scratch->walk.sp;
+	bytes = SMALL_PAGE_BYTES - (from & (SMALL_PAGE_BYTES - 1));
+	if (bytes > sizeof(window->words))
+		bytes = sizeof(window->words);
+	window->start = from;
+	window->bytes = bytes;
+	if (bpf_probe_read_user(window->words, bytes, (void *)from))
+		window->bytes = 0;
+}
+
+/* A word of the user's stack. */
+static __always_inline bool read_stack(struct scratch *scratch, __u64 address, __u64 *value)
+{
+	struct stack_window *window = &scratch->window;
+	__u64 offset = address - window->start;
+
+	if (offset & 7 || offset >= sizeof(window->words) ||
+	    offset + sizeof(*value) > window->bytes)
+		return read_word(address, value);
+	/* A kernel (6.12) forgets the bound of what it compared with something else by a sum. */
+	barrier_on(offset);
+	*value = window->words[(offset / sizeof(*value)) & (WINDOW_WORDS - 1)];
+	return true;
 }
 
 /* Out of a frame that the kernel made to deliver a signal. */
@@ -302,10 +410,11 @@ static __always_inline int step_by_offset(struct scratch *scratch, __u64 rule)
 	} else {
 		if (cfa <= walk->sp)
 			return UNWIND_END_NOT_RISING;
-		if (!read_word(cfa + ra_offset, &pc))
+		move_window(scratch, cfa);
+		if (!read_stack(scratch, cfa + ra_offset, &pc))
 			return UNWIND_END_UNREADABLE;
 	}
-	if (fp_offset && !read_word(cfa + fp_offset, &fp))
+	if (fp_offset && !read_stack(scratch, cfa + fp_offset, &fp))
 		return UNWIND_END_UNREADABLE;
 	return called_from(walk, pc, cfa, fp);
 }
@@ -361,15 +470,18 @@ static __always_inline void push_frame(struct scratch *scratch, __u64 frame)
 }
 
 /* Tells a frame and goes on to its caller's: why the walk ends, or GOES_ON. */
-static __always_inline int step(struct scratch *scratch)
+static __always_inline int step(struct scratch *scratch, struct remembered_rules *remembered)
 {
 	struct walk *walk = &scratch->walk;
-	/* A call may be the last thing in its function: what is behind it may be another one. */
-	__u64 address = walk->pc - !walk->is_interrupted, place, rule = UNWIND_GAP;
+	/*
+	 * A call may be the last thing in its function: what is behind it may be another one. (Reckoned, not asked:
+	 * the verifier would go through all that follows once for each answer.)
+	 */
+	__u64 address = walk->pc - (walk->is_interrupted ^ 1), place, rule = UNWIND_GAP;
 	struct profile_mapping *mapping;
-	__u32 executable;
+	__u32 executable, version;
 
-	if (!walk->pc && !walk->is_interrupted)
+	if (!(walk->pc | walk->is_interrupted))
 		return UNWIND_END_OF_CHAIN;
 	mapping = find_mapping(scratch, address);
 	if (!mapping) {
@@ -382,13 +494,9 @@ static __always_inline int step(struct scratch *scratch)
 	place = executable ? address - mapping->start + mapping->offset : address;
 	place &= (1ull << PLACE_BITS) - 1;
 	push_frame(scratch, (__u64)executable << PLACE_BITS | place);
-	if (mapping->has_table) {
-		void *table = bpf_map_lookup_elem(&tables, &executable);
-
-		/* One that was taken away a moment ago is as none. */
-		if (table && !find_rule(scratch, table, place, &rule))
-			return UNWIND_END_BROKEN_TABLE;
-	}
+	version = mapping->table_version;
+	if (version && !rule_of(scratch, remembered, executable, version, place, &rule))
+		return UNWIND_END_BROKEN_TABLE;
 	return step_by_rule(scratch, rule, place);
 }
 

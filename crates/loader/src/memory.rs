@@ -96,6 +96,21 @@ pub fn give_back() {
     }
 }
 
+/// Has large pieces of memory given back as soon as they are freed. glibc would come to keep pieces as large as those
+/// that were freed, for the next ones, in each thread's part of memory. To be called before work that takes much for
+/// a moment.
+pub fn keep_no_large_pieces() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it has no preconditions; what is in use stays as it is.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_PIECE_BYTES);
+    }
+}
+
+/// Smaller ones are often asked for and given back.
+#[cfg(target_env = "gnu")]
+const LARGE_PIECE_BYTES: i32 = 512 << 10;
+
 /// CPUs that may ever be online, and bytes of memory.
 pub fn machine() -> (usize, u64) {
     let cpus = libbpf_rs::num_possible_cpus().unwrap_or(1);

@@ -1,11 +1,11 @@
-//! Memory that is shared with the kernel: arrays of probes written as memory, without a system call for each
-//! entry, and tables that such probes look things up in, each an array of its own size.
+//! Memory that is shared with the kernel: rings, and tables that probes look things up in, each an array of its own
+//! size, written as memory, without a system call for each entry. And arrays of probes, of which little is written.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
-use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
+use libbpf_rs::{Map, MapCore, MapFlags, MapHandle, MapType};
 
 /// A piece of memory that the kernel shares.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ impl Drop for Shared {
 /// Why an array could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ArrayError {
-    /// It is none that can be written as memory.
-    #[error("map {0} is no array of {1} bytes an entry that can be mapped")]
+    /// It is another map.
+    #[error("map {0} is no array of {1} bytes an entry")]
     Shape(String, usize),
     /// Past its end.
     #[error("entry {0} is past the end of the array")]
@@ -78,28 +78,25 @@ pub enum ArrayError {
     Refused(#[from] io::Error),
 }
 
-/// An array of a probe (`BPF_F_MMAPABLE`) that is written as memory.
+/// An array of a probe that is written entry by entry. (To write it as memory takes as much of ours as it has.)
 #[derive(Debug)]
 pub struct Array {
-    memory: Shared,
+    map: MapHandle,
     entry_bytes: usize,
 }
 
 impl Array {
-    /// Maps a probe's array, whose entries have so many bytes, a multiple of 8.
+    /// A probe's array, whose entries have so many bytes.
     ///
     /// # Errors
     /// When it is no such array, or the kernel refuses.
-    pub fn of(map: &dyn MapCore, entry_bytes: usize) -> Result<Self, ArrayError> {
-        let fits = map.map_type() == MapType::Array
-            && map.value_size() as usize == entry_bytes
-            && entry_bytes.is_multiple_of(8);
+    pub fn of(map: &Map<'_>, entry_bytes: usize) -> Result<Self, ArrayError> {
+        let fits = map.map_type() == MapType::Array && map.value_size() as usize == entry_bytes;
         if !fits {
             let name = map.name().to_string_lossy().into_owned();
             return Err(ArrayError::Shape(name, entry_bytes));
         }
-        let bytes = entry_bytes * map.max_entries() as usize;
-        Ok(Self { memory: Shared::new(map.as_fd(), bytes)?, entry_bytes })
+        Ok(Self { map: MapHandle::try_from(map).map_err(refused)?, entry_bytes })
     }
 
     /// Writes an entry. The probe may see it half written: it must not be told of it before.
@@ -107,9 +104,10 @@ impl Array {
     /// # Errors
     /// When the array has no such entry, or entries of another size.
     pub fn write(&mut self, index: usize, entry: &[u8]) -> Result<(), ArrayError> {
-        let is_written =
-            entry.len() == self.entry_bytes && self.memory.write(index * self.entry_bytes, entry);
-        is_written.then_some(()).ok_or(ArrayError::PastEnd(index))
+        let key = u32::try_from(index).ok().filter(|index| *index < self.map.max_entries());
+        let key = key.filter(|_| entry.len() == self.entry_bytes);
+        let key = key.ok_or(ArrayError::PastEnd(index))?;
+        self.map.update(&key.to_ne_bytes(), entry, MapFlags::ANY).map_err(refused)
     }
 }
 

@@ -9,17 +9,15 @@
 //! comes online is sampled within [`LOOK`] and a half, also one that was away for a moment only: the kernel detaches the
 //! events of a CPU that goes, and does not attach them again. Both are counted ([`Changes`]).
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::capability;
-use crate::cpus;
 use crate::detached::owned;
+use crate::on_each_cpu::{Moved, OnEachCpu, READ_FORMAT};
+use crate::periodic::Periodic;
 
 /// How often a second a CPU is sampled when nothing is said: no divisor of what timers are set to.
 pub const SAMPLE_HERTZ: u32 = 99;
@@ -60,29 +58,7 @@ struct Counts {
 #[derive(Debug)]
 pub struct Sampling {
     counts: Arc<Counts>,
-    end: Arc<End>,
-    keeper: Option<JoinHandle<()>>,
-}
-
-/// Set once, to end the thread that keeps the clocks.
-#[derive(Debug, Default)]
-struct End {
-    is_asked: Mutex<bool>,
-    asked: Condvar,
-}
-
-impl End {
-    /// Waits so long at most; true when the end was asked for.
-    fn wait(&self, time: Duration) -> bool {
-        let is_asked = self.is_asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.asked.wait_timeout_while(is_asked, time, |is_asked| !*is_asked);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn ask(&self) {
-        *self.is_asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.asked.notify_all();
-    }
+    _keeper: Periodic,
 }
 
 impl Sampling {
@@ -93,27 +69,26 @@ impl Sampling {
     /// asks for rights that this process lacks.
     pub fn start(program: &impl AsFd, hertz: u32) -> io::Result<Self> {
         let program = program.as_fd().try_clone_to_owned()?;
-        let (by_cpu, counts) = (BTreeMap::new(), Arc::default());
-        let mut clocks = Clocks { program, period_ns: period_ns(hertz), by_cpu, counts };
+        let period_ns = period_ns(hertz);
+        let mut clocks = Clocks { program, period_ns, on_cpus: OnEachCpu::new() };
         let mut random = Random::new();
-        clocks.follow_cpus(&mut random)?;
         // Those that are there at the beginning did not come.
-        let (counts, end) = (Arc::new(Counts::default()), Arc::new(End::default()));
-        clocks.counts = Arc::clone(&counts);
-        let asked = Arc::clone(&end);
+        clocks.follow_cpus(&mut random)?;
+        let counts = Arc::new(Counts::default());
+        let counted = Arc::clone(&counts);
+        let pause = |random: &mut Random| LOOK.mul_f64(random.around_one(0.5));
+        let first = pause(&mut random);
         let keep = move || {
-            // It lives as long as the agent, and opens events for CPUs that come. What else this process was
-            // given it never needs, and it goes on as well where that cannot be given up.
-            let _ = capability::keep_only(&["CAP_PERFMON", "CAP_SYS_ADMIN"]);
-            let pause = |random: &mut Random| LOOK.mul_f64(random.around_one(0.5));
-            while !asked.wait(pause(&mut random)) {
-                clocks.change_pace(&mut random);
-                // Those that go on are unharmed; a new one is tried again the next time.
-                let _ = clocks.follow_cpus(&mut random);
+            clocks.change_pace(&mut random);
+            // Those that go on are unharmed; a new one is tried again the next time.
+            if let Ok(Moved { came, went }) = clocks.follow_cpus(&mut random) {
+                counted.came.fetch_add(came, Ordering::Relaxed);
+                counted.went.fetch_add(went, Ordering::Relaxed);
             }
+            pause(&mut random)
         };
-        let keeper = std::thread::Builder::new().name("sampling".to_owned()).spawn(keep)?;
-        Ok(Self { counts, end, keeper: Some(keeper) })
+        let capabilities = &["CAP_PERFMON", "CAP_SYS_ADMIN"];
+        Ok(Self { counts, _keeper: Periodic::start("sampling", capabilities, first, keep)? })
     }
 
     /// CPUs that came and went so far.
@@ -123,70 +98,32 @@ impl Sampling {
     }
 }
 
-impl Drop for Sampling {
-    fn drop(&mut self) {
-        self.end.ask();
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
-    }
-}
-
 /// A rate as a period.
 pub fn period_ns(hertz: u32) -> u64 {
     NANOSECONDS_PER_SECOND / u64::from(hertz.clamp(*HERTZ.start(), *HERTZ.end()))
 }
 
-/// The clocks, by CPU. Closing one ends it.
+/// The clocks. Closing one ends it.
 struct Clocks {
     program: OwnedFd,
     period_ns: u64,
-    by_cpu: BTreeMap<u32, Clock>,
-    counts: Arc<Counts>,
-}
-
-/// The clock of a CPU, and for how long it had been enabled when that was looked at.
-struct Clock {
-    event: OwnedFd,
-    enabled_ns: u64,
+    on_cpus: OnEachCpu<OwnedFd>,
 }
 
 impl Clocks {
     /// Starts clocks where there are none, and lets go of those whose CPU is gone.
-    fn follow_cpus(&mut self, random: &mut Random) -> io::Result<()> {
-        let online = cpus::online()?;
-        let before = self.by_cpu.len();
-        let goes_on = |cpu: &u32, clock: &mut Clock| {
-            online.contains(cpu) && still_runs(&clock.event, &mut clock.enabled_ns)
-        };
-        self.by_cpu.retain(goes_on);
-        self.counts.went.fetch_add((before - self.by_cpu.len()) as u64, Ordering::Relaxed);
-        let mut refused = None;
-        for cpu in online {
-            if self.by_cpu.contains_key(&cpu) {
-                continue;
-            }
-            match start_clock(cpu, random.period(self.period_ns), &self.program) {
-                Ok(event) => {
-                    self.by_cpu.insert(cpu, Clock { event, enabled_ns: 0 });
-                    self.counts.came.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(error) => refused = Some(error),
-            }
-        }
-        match refused {
-            Some(error) if self.by_cpu.is_empty() => Err(error),
-            _ => Ok(()),
-        }
+    fn follow_cpus(&mut self, random: &mut Random) -> io::Result<Moved> {
+        let Self { program, period_ns, on_cpus } = self;
+        on_cpus.follow(|cpu| start_clock(cpu, random.period(*period_ns), program))
     }
 
     /// Gives each clock another period, which begins now.
     fn change_pace(&self, random: &mut Random) {
-        for clock in self.by_cpu.values() {
+        for clock in self.on_cpus.iter() {
             let period_ns = random.period(self.period_ns);
             // SAFETY: an open event, and a number that lives through the call. A refusal leaves the pace
             // as it was.
-            unsafe { libc::ioctl(clock.event.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
+            unsafe { libc::ioctl(clock.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
         }
     }
 }
@@ -205,22 +142,6 @@ fn start_clock(cpu: u32, period_ns: u64, program: &OwnedFd) -> io::Result<OwnedF
     command(&clock, IOC_SET_BPF, program.as_raw_fd())?;
     command(&clock, IOC_ENABLE, 0)?;
     Ok(clock)
-}
-
-/// What is read of an event that is to be asked whether it [still runs](still_runs).
-pub(crate) const READ_FORMAT: u64 = libbpf_sys::PERF_FORMAT_TOTAL_TIME_ENABLED as u64;
-
-/// Whether an event of a CPU has been enabled for longer than when it was looked at last (ns). One that has not was
-/// detached, because its CPU went, and is never attached again.
-pub(crate) fn still_runs(event: &OwnedFd, enabled_ns: &mut u64) -> bool {
-    let mut words = [0_u64; 2];
-    // SAFETY: an open event, and a buffer that is as long as is said.
-    let bytes =
-        unsafe { libc::read(event.as_raw_fd(), words.as_mut_ptr().cast(), size_of_val(&words)) };
-    let [_count, now_ns] = words;
-    let is_read = usize::try_from(bytes).is_ok_and(|bytes| bytes == size_of_val(&words));
-    let before_ns = std::mem::replace(enabled_ns, now_ns);
-    is_read && now_ns > before_ns
 }
 
 /// Opens an event of everything that runs on a CPU.
@@ -296,13 +217,5 @@ mod tests {
         // The mean of n even numbers strays by their width / sqrt(12 n): six times that is never seen.
         let width = 2.0 * JITTER * asked as f64;
         assert!((mean - asked as f64).abs() < 6.0 * width / (12.0 * 10_000_f64).sqrt(), "{mean}");
-    }
-
-    #[test]
-    fn the_end_ends_a_wait_at_once() {
-        let end = End::default();
-        assert!(!end.wait(Duration::ZERO));
-        end.ask();
-        assert!(end.wait(Duration::from_secs(3600)));
     }
 }

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::cpus;
-use crate::sampling::{IOC_ENABLE, READ_FORMAT, command, open_event, still_runs};
+use crate::on_each_cpu::{READ_FORMAT, still_runs};
+use crate::sampling::{IOC_ENABLE, command, open_event};
 pub use record::{Happened, Mapped, TaskEvent, parse};
 use ring::Ring;
 

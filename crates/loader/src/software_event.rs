@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use crate::cpus;
+use crate::on_each_cpu::{Kept, READ_FORMAT};
 use crate::sampling::{IOC_ENABLE, IOC_SET_BPF, command, open_event};
 
 /// Programs that are run by such an event, with the event's number (`perf_event_open(2)`).
@@ -18,7 +18,7 @@ const EVENTS: [(&str, u32); 2] = [
 /// Events that run a program, one on each CPU, until this is dropped.
 #[derive(Debug)]
 pub struct SoftwareEvents {
-    _by_cpu: Vec<OwnedFd>,
+    _on_cpus: Kept,
 }
 
 /// The number of the event that a program of this name is for.
@@ -27,14 +27,14 @@ pub fn of_program(name: &str) -> Option<u32> {
 }
 
 impl SoftwareEvents {
-    /// Has each of these events run the program, on every CPU that is online now.
+    /// Has each of these events run the program, on every CPU that is online, and on those that come.
     ///
     /// # Errors
     /// What the kernel says. EACCES: `kernel.perf_event_paranoid` asks for rights that this process lacks.
     pub fn start(program: &impl AsFd, event: u32) -> io::Result<Self> {
-        let start = |cpu| start_one(program, event, cpu);
-        let by_cpu = cpus::online()?.into_iter().map(start).collect::<io::Result<_>>()?;
-        Ok(Self { _by_cpu: by_cpu })
+        let program = program.as_fd().try_clone_to_owned()?;
+        let start = move |cpu| start_one(&program, event, cpu);
+        Ok(Self { _on_cpus: Kept::start("page faults", start)? })
     }
 }
 
@@ -43,6 +43,7 @@ fn start_one(program: &impl AsFd, event: u32, cpu: u32) -> io::Result<OwnedFd> {
         type_: libbpf_sys::PERF_TYPE_SOFTWARE,
         size: u32::try_from(size_of::<libbpf_sys::perf_event_attr>()).unwrap_or(0),
         config: event.into(),
+        read_format: READ_FORMAT,
         ..Default::default()
     };
     // Every one of them, which the kernel never throttles.

@@ -55,6 +55,8 @@ pub struct Executable {
     pub root: Option<Arc<fs::File>>,
     content: Content,
     state: State,
+    /// Counts its tables, which may differ: a file can be written over. It is 0 before the first one.
+    version: u16,
     /// When a sample had a frame in it last.
     seen: Instant,
 }
@@ -311,7 +313,14 @@ impl Executables {
         let Some((Found { content, root }, again)) = again else {
             self.without_table.push((number, "it could not be opened".to_owned()));
             let state = State::Ready(None);
-            return Executable { path, root: None, content: Content::Nowhere, state, seen };
+            return Executable {
+                path,
+                root: None,
+                content: Content::Nowhere,
+                state,
+                version: 0,
+                seen,
+            };
         };
         self.building += 1;
         // Nobody there to build it: then it is never ready, and who waits for it stops waiting.
@@ -325,7 +334,7 @@ impl Executables {
             content => content,
         };
         self.open += usize::from(matches!(content, Content::Open(_)));
-        Executable { path, root, content, state: State::Building, seen }
+        Executable { path, root, content, state: State::Building, version: 0, seen }
     }
 
     /// The file of a piece of memory, opened, with the root of its process; of one that is gone perhaps in the root
@@ -402,6 +411,8 @@ impl Executables {
         self.table_bytes += table.as_ref().map_or(0, |table| table.bytes());
         if let Some(executable) = self.get_mut(built.number) {
             executable.state = State::Ready(table);
+            // Never 0 again, which is none.
+            executable.version = executable.version.checked_add(1).unwrap_or(1);
             executable.seen = Instant::now();
         }
     }
@@ -431,17 +442,17 @@ impl Executables {
         gone
     }
 
-    /// Gives the probes the table of an executable, if it has one; whether they have it.
-    pub fn tell_table(&mut self, number: Number, kernel: &mut Kernel) -> bool {
+    /// Gives the probes the table of an executable, if it has one: which of its tables they have; 0 for none.
+    pub fn tell_table(&mut self, number: Number, kernel: &mut Kernel) -> u16 {
         let may_go = self.in_kernel < MAX_IN_KERNEL;
-        let Some(table) = self.get_mut(number).and_then(Executable::table_mut) else {
-            return false;
-        };
+        let Some(executable) = self.get_mut(number) else { return 0 };
+        let version = executable.version;
+        let Some(table) = executable.table_mut() else { return 0 };
         let was_here = !table.is_in_kernel();
         table.tell(may_go, |table| kernel.tell_table(number, table));
         let (is_told, has_gone) = (table.is_told(), was_here && table.is_in_kernel());
         self.in_kernel += usize::from(has_gone);
-        is_told
+        if is_told { version } else { 0 }
     }
 
     /// Nobody walks by tables for now: what was mapped of the kernel's is let go.
@@ -574,7 +585,7 @@ mod tests {
         wait(&mut executables);
         let (first, all) = (numbers[0], executables.table_bytes);
         // Where this user may make maps.
-        let is_told = executables.tell_table(first, &mut Kernel::new());
+        let is_told = executables.tell_table(first, &mut Kernel::new()) != 0;
         let later = Instant::now() + Duration::from_secs(60);
         executables.see(first, later);
         let gone = executables.expire(Duration::from_secs(60), later);

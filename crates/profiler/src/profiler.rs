@@ -23,7 +23,7 @@ use crate::processes::{Change, Processes};
 use crate::python::Pythons;
 use crate::resolve::Library;
 use crate::stacks::{OwnerOfSample, Sampled, Waited};
-use crate::walk::Stack;
+use crate::walk::{Parts, Stack};
 pub use figures::{Figures, Of};
 use knowledge::heed;
 pub use profiles::Window;
@@ -58,7 +58,11 @@ pub struct Profiler {
     pythons: Pythons,
     measured: figures::Both,
     waiting: VecDeque<Waiting>,
+    /// What they take beside parts of stacks.
     waiting_bytes: usize,
+    parts: Parts,
+    /// Tables that are not there yet are waited for.
+    may_wait: bool,
     outdated: HashSet<u32>,
     /// What happened before is taken in.
     known_until_ns: u64,
@@ -88,6 +92,7 @@ impl Profiler {
     pub fn prepare(name_budget_bytes: usize) -> Result<Self, StartError> {
         // With fewer files open there are fewer names, which is counted.
         let _ = memory::raise_file_limit();
+        memory::keep_no_large_pieces();
         Ok(Self {
             sideband: Sideband::open().map_err(StartError::Sideband)?,
             processes: Processes::default(),
@@ -99,6 +104,8 @@ impl Profiler {
             measured: figures::Both::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            parts: Parts::default(),
+            may_wait: true,
             outdated: HashSet::new(),
             known_until_ns: 0,
             looked: Instant::now(),
@@ -193,9 +200,10 @@ impl Profiler {
         self.has_built |= has_built;
         if has_built || self.executables.building() == 0 {
             for waiting in std::mem::take(&mut self.waiting) {
-                self.waiting_bytes -= waiting.stack.bytes();
+                self.waiting_bytes -= waiting.own_bytes();
                 self.settle_or_wait(waiting);
             }
+            self.parts.let_go();
             self.tell_outdated();
         }
         if self.looked.elapsed() >= LOOK {

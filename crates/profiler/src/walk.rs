@@ -1,5 +1,8 @@
 //! The walk in user space, for a sample that brought its registers and its stack along.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use chandra_event::cpu_sample::{CpuSample, StackEnd};
 use chandra_unwind::walk::{End, Frame, Machine, Mapping, Registers, Walk};
 
@@ -19,14 +22,17 @@ const MACHINE: Machine = Machine::Aarch64;
 #[derive(Debug, Clone)]
 pub struct Stack {
     registers: Registers,
-    bytes: Box<[u8]>,
+    /// The bytes from SP on, in parts of so many.
+    parts: Vec<Arc<[u8]>>,
+    part_bytes: usize,
 }
 
 impl Stack {
     /// Of a sample; `None` where it brought nothing.
     pub fn of(sample: &CpuSample<'_>) -> Option<Self> {
         let words: Vec<u64> = sample.registers.iter().collect();
-        Some(Self { registers: registers(&words)?, bytes: sample.stack.into() })
+        let (parts, part_bytes) = (vec![sample.stack.into()], sample.stack.len().max(1));
+        Some(Self { registers: registers(&words)?, parts, part_bytes })
     }
 
     /// Where the program was.
@@ -34,14 +40,19 @@ impl Stack {
         self.registers.pc
     }
 
-    /// Memory it takes.
-    pub fn bytes(&self) -> usize {
-        self.bytes.len() + size_of::<Self>()
-    }
-
     fn word(&self, address: u64) -> Option<u64> {
         let at = usize::try_from(address.checked_sub(self.registers.sp)?).ok()?;
-        self.bytes.get(at..)?.first_chunk().map(|word| u64::from_ne_bytes(*word))
+        let part = self.parts.get(at / self.part_bytes)?.get(at % self.part_bytes..)?;
+        let word = part.first_chunk().copied();
+        word.or_else(|| self.word_over_parts(at)).map(u64::from_ne_bytes)
+    }
+
+    fn word_over_parts(&self, at: usize) -> Option<[u8; 8]> {
+        let mut word = [0; 8];
+        for (at, byte) in (at..).zip(&mut word) {
+            *byte = *self.parts.get(at / self.part_bytes)?.get(at % self.part_bytes)?;
+        }
+        Some(word)
     }
 
     /// Walks it: frames as the probe writes them, innermost first, and why they end.
@@ -70,6 +81,54 @@ impl Stack {
             u64::from(number) << PLACE_BITS | place & ((1 << PLACE_BITS) - 1)
         });
         (frames.collect(), end(walked.end))
+    }
+}
+
+/// Parts of stacks that are kept for a while, each once: a thread that waits in a loop brings almost the same along each
+/// time.
+#[derive(Debug, Default)]
+pub struct Parts {
+    kept: HashSet<Arc<[u8]>>,
+    bytes: usize,
+}
+
+/// Bytes of a part, and what one takes beside them.
+const PART_BYTES: usize = 1024;
+const MORE_BYTES: usize = 64;
+
+impl Parts {
+    /// Memory that they take, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Has a stack share what is here.
+    pub fn keep(&mut self, stack: &mut Stack) {
+        if stack.part_bytes == PART_BYTES {
+            return;
+        }
+        let whole = stack.parts.concat();
+        stack.parts = whole.chunks(PART_BYTES).map(|part| self.part(part)).collect();
+        stack.part_bytes = PART_BYTES;
+    }
+
+    fn part(&mut self, part: &[u8]) -> Arc<[u8]> {
+        if let Some(kept) = self.kept.get(part) {
+            return Arc::clone(kept);
+        }
+        let kept: Arc<[u8]> = part.into();
+        self.bytes += part.len() + MORE_BYTES;
+        self.kept.insert(Arc::clone(&kept));
+        kept
+    }
+
+    /// Lets go of what no stack has any more.
+    pub fn let_go(&mut self) {
+        self.kept.retain(|part| Arc::strong_count(part) > 1);
+        self.bytes = self.kept.iter().map(|part| part.len() + MORE_BYTES).sum();
+        if self.kept.is_empty() {
+            self.kept.shrink_to_fit();
+        }
     }
 }
 
@@ -104,5 +163,36 @@ fn end(end: End) -> StackEnd {
         End::UnknownRegister => StackEnd::UnknownRegister,
         End::NotRising => StackEnd::NotRising,
         End::BrokenTable => StackEnd::BrokenTable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(bytes: Vec<u8>) -> Stack {
+        let registers = Registers { sp: 0x7000, ..Registers::default() };
+        let part_bytes = bytes.len();
+        Stack { registers, parts: vec![bytes.into()], part_bytes }
+    }
+
+    #[test]
+    fn a_stack_in_parts_reads_as_it_did_and_what_it_shares_is_there_once() {
+        let bytes: Vec<u8> = (0..5000_u32).map(|at| (at * at >> 4) as u8).collect();
+        let (mut parts, mut one, mut other) =
+            (Parts::default(), stack(bytes.clone()), bytes.clone());
+        other[2500] ^= 1;
+        let (whole, mut other) = (one.clone(), stack(other));
+        parts.keep(&mut one);
+        let of_one = parts.bytes();
+        parts.keep(&mut other);
+        assert_eq!(parts.bytes(), of_one + PART_BYTES + MORE_BYTES, "one part differs");
+        let addresses = 0x6ff0..0x7000 + 5010;
+        assert!(addresses.clone().all(|address| one.word(address) == whole.word(address)));
+        assert!(addresses.clone().any(|address| other.word(address) != whole.word(address)));
+        assert_eq!(addresses.filter(|address| one.word(*address).is_some()).count(), 5000 - 7);
+        drop((one, other));
+        parts.let_go();
+        assert_eq!(parts.bytes(), 0);
     }
 }

@@ -29,7 +29,7 @@ pub const MIN_GAP_BYTES: u64 = 16;
 /// What building one table may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Functions. Each takes up to 48 bytes while the table is built.
+    /// Functions. Each takes up to 32 bytes while the table is built.
     pub max_functions: usize,
     /// Rows of the table, of 4 bytes each.
     pub max_rows: usize,
@@ -122,8 +122,8 @@ pub fn build_from(file: &dyn Content, limits: &Limits) -> Result<Built, BuildErr
     // What a file describes is less than itself, but for beginnings that are shared.
     let limit = limits.max_instruction_bytes.min(elf.length().saturating_mul(4) + (1 << 16));
     let mut work = Work { left: limit, limit };
-    let described = frames::Described::find(&elf);
-    let mut frames = described.as_ref().map(|it| frames::Frames::of(it, &elf));
+    let described_in = frames::Described::find(&elf);
+    let mut frames = described_in.as_ref().map(|it| frames::Frames::of(it, &elf));
     if let Some(frames) = &mut frames {
         frames.list(&mut functions, &mut work)?;
     }
@@ -155,7 +155,9 @@ pub fn build_from(file: &dyn Content, limits: &Limits) -> Result<Built, BuildErr
                     go.rows(number, function, &mut rows, &mut work, &mut report)?;
                 }
             }
-            Source::Fixed(rule) => rows.push(function.place, rule)?,
+            Source::Fixed(rule) => {
+                rows.push(function.place, Rule::unpack(rule).unwrap_or(Rule::Unsupported))?;
+            }
         }
         described = rows.end;
     }
@@ -163,6 +165,9 @@ pub fn build_from(file: &dyn Content, limits: &Limits) -> Result<Built, BuildErr
     rows.push(described, Rule::Gap)?;
     gap(&mut rows, described..code_end(&elf), &mut gaps)?;
     report.unsupported_rows = rows.unsupported;
+    // The table is made once more, as it is read: what it was made of may be as much as both.
+    drop((all, frames, go));
+    drop((described_in, section));
     Ok(Built { table: rows.assembler.finish(), report })
 }
 
@@ -235,15 +240,21 @@ enum Source {
     Frame(usize),
     /// Go's line table: its number.
     Go(u32),
-    /// One rule counts for all of it.
-    Fixed(Rule),
+    /// One rule counts for all of it, packed as in a table.
+    Fixed(u64),
 }
 
 impl Source {
+    /// One rule for all of it.
+    fn fixed(rule: Rule) -> Self {
+        Self::Fixed(rule.pack().or(Rule::Unsupported.pack()).unwrap_or_default())
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Self::Frame(_) => 0,
-            Self::Go(_) | Self::Fixed(Rule::Signal { .. }) => 1,
+            Self::Go(_) => 1,
+            Self::Fixed(rule) if matches!(Rule::unpack(*rule), Some(Rule::Signal { .. })) => 1,
             Self::Fixed(_) => 2,
         }
     }
@@ -257,7 +268,7 @@ struct Function {
     source: Source,
 }
 
-const _: () = assert!(size_of::<Function>() <= 48, "Limits says so");
+const _: () = assert!(size_of::<Function>() <= 32, "Limits says so");
 
 /// All functions of a file.
 struct Functions<'elf> {

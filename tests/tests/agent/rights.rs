@@ -72,10 +72,12 @@ fn an_agent_gives_up_what_it_needed_to_attach() {
         "default",
     ]);
     agent.wait_until_ready();
-    // The clock goes on for processors that come, for which there are no events yet.
+    // These go on for processors that come, for which there are no events yet.
     let of_clock = set(&[CAP_PERFMON, CAP_SYS_ADMIN]);
+    let of_doorbells = of_clock | set(&[CAP_BPF]);
     let of_reader = set(&[CAP_DAC_READ_SEARCH]);
-    assert_holds(&agent, set(&ALWAYS), &[("sampling", of_clock), ("rules", of_reader)]);
+    let others = [("sampling", of_clock), ("doorbells", of_doorbells), ("rules", of_reader)];
+    assert_holds(&agent, set(&ALWAYS), &others);
     // What is left is enough for what comes later.
     wait_for("the cost of a program", || {
         let signal = agent.signal("process");

@@ -18,21 +18,18 @@ use chandra_loader::load::Loaded;
 use chandra_metrics::Format;
 use chandra_runtime::bundles;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::metrics;
 use super::profiles::{self, NoProfile, Question};
 use super::state::{AgentState, ClusterFigures, IdentityFigures, SignalState};
 use super::verdicts::describe_hook;
-use crate::stop::Stop;
-
-/// How soon the server notices that it should end.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// A profile has all names that were found.
 const NO_MORE_SYMBOLS: &str = "num_symbols: 0\n";
 
-/// Serves until asked to stop. Answers are small and made at once, so one thread does.
-pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
+/// Serves until the other end of `over` is gone. Answers are small and made at once, so one thread does.
+pub fn serve(listener: TcpListener, state: Arc<AgentState>, over: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return };
     let router = Router::new()
@@ -49,14 +46,9 @@ pub fn serve(listener: TcpListener, state: Arc<AgentState>, stop: &Stop) {
         .with_state(state);
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-        let asked = async {
-            while !stop.is_asked() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
         tokio::select! {
             _ = axum::serve(listener, router) => {}
-            () = asked => {}
+            _ = over => {}
         }
     });
 }

@@ -43,11 +43,13 @@ use chandra_doctor::{Check, Problem};
 use chandra_hubble::flow::Node;
 use chandra_hubble_grpc::server::Bound;
 use chandra_loader::load::Loaded;
+use chandra_loader::ring::UNHURRIED_POLL;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
 use chandra_metrics::network::{Measure, NetworkMetrics};
 use chandra_otlp::{Exporter, Logs};
 use chandra_signals::{Context, SIGNALS, Signal};
+use tokio::sync::oneshot;
 
 use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
@@ -70,8 +72,9 @@ use throttling::Throttling;
 use verdicts::Verdicts;
 use waits::Waits;
 
-/// How often the agent looks whether it should end and whether its own cost is to be measured.
-const TICK: Duration = Duration::from_millis(200);
+/// How often the agent looks whether it should end and whether its own cost is to be measured: not oftener than at
+/// records that nobody waits for, for each look is a wake-up.
+const TICK: Duration = UNHURRIED_POLL;
 
 /// Runs until a signal comes or nobody reads what it prints.
 pub fn run(options: &AgentOptions) -> Result<(), Problem> {
@@ -195,7 +198,14 @@ fn serve(
                 }
             });
         }
-        scope.spawn(|| http::serve(listener, Arc::clone(state), stop));
+        let (serving, over) = oneshot::channel();
+        let answering = std::thread::Builder::new().name("http".to_owned());
+        let started =
+            answering.spawn_scoped(scope, || http::serve(listener, Arc::clone(state), over));
+        if let Err(error) = started {
+            eprintln!("error: cannot start a thread: {error}");
+            stop.ask();
+        }
         scope.spawn(|| canary::run(state, stop));
         let tick = TICK.min(state.meter.tick());
         while !stop.is_asked() {
@@ -204,6 +214,7 @@ fn serve(
             verdicts.look();
             std::thread::sleep(tick);
         }
+        drop(serving);
         hubble.stop();
     });
     printer.finish()

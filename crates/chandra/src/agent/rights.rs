@@ -3,7 +3,8 @@
 //! Where the governor may attach hooks again, what that takes is kept.
 //!
 //! Invariant: this is done before any thread is started that goes on, because the kernel has capabilities by
-//! thread. Two are older, and give up their own: the clock of profiles, and what reads rules again.
+//! thread. Some are older, and give up their own: those that open events of perf's on processors that come (the clock of
+//! profiles, doorbells, page faults), and what reads rules again.
 
 use chandra_alerts::sink::Target;
 use chandra_loader::capability;

@@ -18,6 +18,7 @@ use chandra_event::record::Event;
 use chandra_identity::Identity;
 use chandra_loader::cost::Statistics;
 use chandra_loader::load::Loaded;
+use chandra_loader::ring::UNHURRIED_POLL;
 use chandra_loader::sampling::period_ns;
 use chandra_profile::filter::Filter;
 use chandra_profile::format::Format;
@@ -37,8 +38,9 @@ use crate::profile;
 use crate::session::{self, Received, Watch};
 use crate::stop::Stop;
 
-/// How long to sleep before looking whether it is over.
-const IDLE: Duration = Duration::from_millis(100);
+/// How long to sleep before looking whether it is over: not less than before looking for samples, for each look is a
+/// wake-up.
+const IDLE: Duration = UNHURRIED_POLL;
 
 /// Profiles until the time is up or a signal comes, and writes the profile.
 pub fn run(options: &ProfilingOptions) -> Result<(), Problem> {

@@ -164,7 +164,7 @@ fn rows(
             end: piece.end,
             offset: piece.offset,
             executable: number.into(),
-            has_table: executables.tell_table(number, kernel).into(),
+            table_version: executables.tell_table(number, kernel).into(),
         }
     };
     memory.pieces().iter().map(row).collect()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chandra_profile::filter::Filter;
 use chandra_profile::profile::{Limits, Profile};
 
-use super::settling::{MAX_WAITING_BYTES, Waiting};
+use super::settling::Waiting;
 use super::{Of, Profiler};
 use crate::names::{NameFigures, Names, Progress, Wanted};
 use crate::stacks::{Shown, Stacks, What};
@@ -38,7 +38,7 @@ impl Profiler {
         while self.executables.building() > 0 && Instant::now() < until {
             self.executables.wait_built(until.saturating_duration_since(Instant::now()));
         }
-        self.waiting_bytes = MAX_WAITING_BYTES;
+        self.may_wait = false;
         for waiting in std::mem::take(&mut self.waiting) {
             self.settle_or_wait(waiting);
         }

@@ -1,5 +1,7 @@
 //! From a sample to a stack that is counted: as it came, or walked here once the tables are there.
 
+use std::sync::Arc;
+
 use chandra_event::cpu_sample::{StackEnd, UserFrame};
 use chandra_loader::clock;
 
@@ -31,8 +33,18 @@ pub(super) struct Waiting {
     pub(super) was_looked_for: bool,
 }
 
-/// Bytes of samples that may wait.
-pub(super) const MAX_WAITING_BYTES: usize = 64 << 20;
+/// Bytes of samples that may wait, what their stacks share counted once.
+const MAX_WAITING_BYTES: usize = 6 << 20;
+/// What a stack takes at most that shares nothing.
+const MOST_STACK_BYTES: usize = 18 << 10;
+
+impl Waiting {
+    /// Memory that it takes beside its stack's parts, about.
+    pub(super) fn own_bytes(&self) -> usize {
+        let words = self.kernel.len() + self.user.len() + self.python.len();
+        size_of::<Self>() + words * size_of::<u64>() + 16 * size_of::<Arc<[u8]>>()
+    }
+}
 
 impl Profiler {
     /// Walks a sample's stack, or lets it wait until that can be done.
@@ -55,9 +67,11 @@ impl Profiler {
         self.pythons.meet_all(pid, &program.memory, &mut self.executables, &mut self.kernel);
         let numbers = numbers(&mut self.executables, pid, &program.memory);
         let is_ready = numbers.iter().all(|(_, number)| self.executables.is_ready(*number));
-        let has_room = self.waiting_bytes + waiting.stack.bytes() <= MAX_WAITING_BYTES;
-        if !is_ready && has_room {
-            self.waiting_bytes += waiting.stack.bytes();
+        let own_bytes = waiting.own_bytes();
+        let all = self.waiting_bytes + own_bytes + self.parts.bytes() + MOST_STACK_BYTES;
+        if !is_ready && self.may_wait && all <= MAX_WAITING_BYTES {
+            self.waiting_bytes += own_bytes;
+            self.parts.keep(&mut waiting.stack);
             self.waiting.push_back(waiting);
             return;
         }

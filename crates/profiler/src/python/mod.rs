@@ -144,6 +144,11 @@ impl PythonStack {
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
 }
 
 impl Pythons {

@@ -22,7 +22,7 @@ const PLT_ENTRY_BYTES: u64 = 16;
 const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
 
 pub(super) fn list(elf: &Elf<'_>, functions: &mut Functions<'_>) -> Result<(), BuildError> {
-    functions.add(elf.entry, ENTRY_BYTES, Source::Fixed(Rule::Stop))?;
+    functions.add(elf.entry, ENTRY_BYTES, Source::fixed(Rule::Stop))?;
     let at_call = match elf.machine {
         Machine::X86_64 => called(8),
         Machine::Aarch64 => {
@@ -31,21 +31,21 @@ pub(super) fn list(elf: &Elf<'_>, functions: &mut Functions<'_>) -> Result<(), B
     };
     for name in [".plt.sec", ".plt.got", ".iplt"] {
         let Some((address, bytes)) = elf.range(name) else { continue };
-        functions.add(address, bytes, Source::Fixed(at_call))?;
+        functions.add(address, bytes, Source::fixed(at_call))?;
     }
     let Some((address, bytes)) = elf.range(".plt") else { return Ok(()) };
     if elf.machine == Machine::Aarch64 {
-        return functions.add(address, bytes, Source::Fixed(at_call));
+        return functions.add(address, bytes, Source::fixed(at_call));
     }
     // The first entry pushes an address (6 bytes) on top of the number that another has pushed.
-    functions.add(address, 6, Source::Fixed(called(16)))?;
-    functions.add(address.wrapping_add(6), PLT_ENTRY_BYTES - 6, Source::Fixed(called(24)))?;
+    functions.add(address, 6, Source::fixed(called(16)))?;
+    functions.add(address.wrapping_add(6), PLT_ENTRY_BYTES - 6, Source::fixed(called(24)))?;
     // jmp (6 bytes), push (5), jmp; or endbr64 (4), push (5), jmp.
     let second = address.wrapping_add(PLT_ENTRY_BYTES);
     let entry = elf.loaded(second, ENDBR64.len() as u64);
     let threshold = if entry.is_some_and(|entry| entry.data == ENDBR64) { 9 } else { 11 };
     let rule = Rule::Plt { cfa: 8, threshold };
-    functions.add(second, bytes.saturating_sub(PLT_ENTRY_BYTES), Source::Fixed(rule))
+    functions.add(second, bytes.saturating_sub(PLT_ENTRY_BYTES), Source::fixed(rule))
 }
 
 /// A frame in which nothing was saved, `cfa` bytes below its CFA. x86-64.

@@ -104,7 +104,7 @@ impl<'data> LineTable<'data> {
             let is_named =
                 self.description(number).is_some_and(|it| it.name.starts_with(SIGNAL_RETURN));
             if is_named && functions.is_at(address, &trampoline) {
-                let rule = Source::Fixed(trampoline.rule);
+                let rule = Source::fixed(trampoline.rule);
                 functions.add(address.wrapping_sub(1), bytes.saturating_add(1), rule)?;
                 continue;
             }

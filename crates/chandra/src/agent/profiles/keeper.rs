@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,12 +16,11 @@ use chandra_profiler::{LibraryFigures, Of, Profiler, Shown, What, Window};
 use tokio::sync::oneshot;
 
 use super::HERTZ;
+use super::mailbox::{LOOK, Left, Letters};
 use super::question::Question;
 use super::sample::Sample;
 use super::windows::Windows;
 
-/// What happened meanwhile is looked at so often.
-const IDLE: Duration = Duration::from_millis(250);
 /// At the end of a profile, unwind tables that samples need are waited for so long.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
@@ -258,16 +256,12 @@ impl Keeper {
     }
 
     /// The thread's work.
-    pub fn run(mut self, messages: &Receiver<Message>) {
+    pub fn run(mut self, letters: &Letters<Message>) {
         let (mut told, mut tended) = (Instant::now(), Instant::now());
         loop {
-            match messages.recv_timeout(IDLE) {
-                Ok(message) => self.take(message),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
+            let left = letters.take(|message| self.take(message));
             let now = Instant::now();
-            if now.duration_since(tended) >= IDLE {
+            if now.duration_since(tended) >= LOOK {
                 tended = now;
                 self.profiler.tend();
             }
@@ -279,6 +273,11 @@ impl Keeper {
             if now.duration_since(told) >= Duration::from_secs(1) {
                 told = now;
                 kept.iter().for_each(|kept| kept.tell(profiler));
+            }
+            match left {
+                Left::More => {}
+                Left::Nothing => letters.rest(),
+                Left::End => break,
             }
         }
     }

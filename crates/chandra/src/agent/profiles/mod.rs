@@ -5,6 +5,7 @@
 //! into windows of ten seconds, which are kept within a budget ([`windows`]) and named when somebody asks.
 
 mod keeper;
+mod mailbox;
 mod question;
 mod sample;
 mod served;
@@ -14,7 +15,7 @@ mod windows;
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 pub use keeper::Figures;
 use keeper::{Keeper, Kept, Message};
+use mailbox::Mailbox;
 pub use question::Question;
 use sample::Sample;
 pub use served::Making;
@@ -37,9 +39,6 @@ use crate::session::STACKS;
 
 /// Samples a second and CPU: little enough to do it always.
 pub const HERTZ: u32 = 19;
-
-/// Samples that may wait: some seconds of them, while stacks are named.
-const WAITING: usize = 4096;
 
 /// Names that are kept for the next who asks.
 const NAME_BYTES: usize = 8 << 20;
@@ -53,7 +52,7 @@ pub struct Profiles {
     signal: &'static str,
     of: Of,
     /// To the thread that keeps all of them.
-    messages: SyncSender<Message>,
+    messages: Mailbox<Message>,
     figures: Arc<Mutex<Figures>>,
     /// Of all signals: who asks for what comes.
     sessions: Arc<Sessions>,
@@ -82,7 +81,8 @@ impl Profiles {
         let mut sample = Box::new(Sample::of(told)?);
         Some(self.sessions.mark(self.of, told, |marked| {
             sample.marked = marked;
-            self.messages.try_send(Message::Sample(sample)).is_ok()
+            let bytes = sample.bytes();
+            self.messages.leave(Message::Sample(sample), bytes)
         }))
     }
 
@@ -93,7 +93,7 @@ impl Profiles {
 
     /// A collector has each window of all signals from now on. Nobody sends samples yet, so there is room.
     pub fn export(&self, way: chandra_otlp::Profiles) {
-        let _ = self.messages.try_send(Message::Export(way));
+        let _ = self.messages.send(Message::Export(way));
     }
 
     /// The signal.
@@ -135,9 +135,7 @@ fn start(
         return Ok(Vec::new());
     }
     let mut profiler = Profiler::prepare(NAME_BYTES)?;
-    let (messages, received) = sync_channel(WAITING);
-    let sessions = Arc::new(Sessions::default());
-    let mut all = Vec::new();
+    let mut measured = Vec::new();
     for signal in signals {
         let name = signal.signal.spec.name;
         let Some((of, added)) =
@@ -146,17 +144,23 @@ fn start(
             continue;
         };
         added?;
-        let (messages, figures, sessions) =
-            (messages.clone(), Arc::default(), Arc::clone(&sessions));
-        all.push(Profiles { signal: name, of, messages, figures, sessions });
+        measured.push((name, of, Arc::default()));
     }
     profiler.seed();
-    let kept = all.iter().map(|it| Kept::new(it.of, Arc::clone(&it.figures), budget_bytes));
+    let kept = measured.iter().map(|(_, of, it)| Kept::new(*of, Arc::clone(it), budget_bytes));
     let keeper = Keeper::new(profiler, node, kept.collect());
-    // It ends when nobody can send any more.
-    let thread = std::thread::Builder::new().name("keep profiles".to_owned());
-    thread.spawn(move || keeper.run(&received)).map_err(StartError::Thread)?;
-    Ok(all)
+    let messages = mailbox::open(|letters| {
+        // It ends when nobody can send any more.
+        let keeping = std::thread::Builder::new().name("keep profiles".to_owned());
+        let keeping = keeping.spawn(move || keeper.run(&letters)).map_err(StartError::Thread)?;
+        Ok::<_, StartError>(keeping.thread().clone())
+    })?;
+    let sessions = Arc::new(Sessions::default());
+    let profiles = measured.into_iter().map(|(signal, of, figures)| {
+        let (messages, sessions) = (messages.clone(), Arc::clone(&sessions));
+        Profiles { signal, of, messages, figures, sessions }
+    });
+    Ok(profiles.collect())
 }
 
 /// Answers a question, from whichever of these it is about: pprof, packed.
@@ -168,12 +172,10 @@ pub async fn answer(profiles: &[Profiles], question: Question) -> Result<Vec<u8>
     let asked = profiles.iter().find(|profiles| profiles.signal == name);
     let asked = asked.ok_or(NoProfile::Off(name))?;
     let (answer, answered) = oneshot::channel();
-    asked.messages.try_send(Message::Ask(Box::new(question), answer)).map_err(
-        |error| match error {
-            TrySendError::Full(_) => NoProfile::Busy,
-            TrySendError::Disconnected(_) => NoProfile::Off(name),
-        },
-    )?;
+    asked.messages.send(Message::Ask(Box::new(question), answer)).map_err(|error| match error {
+        TrySendError::Full(_) => NoProfile::Busy,
+        TrySendError::Disconnected(_) => NoProfile::Off(name),
+    })?;
     let late = |_| NoProfile::Failed(io::ErrorKind::TimedOut.into());
     let answered = tokio::time::timeout(PATIENCE, answered).await.map_err(late)?;
     let gone = |_| NoProfile::Failed(io::ErrorKind::BrokenPipe.into());

@@ -59,6 +59,11 @@ impl Sample {
         })
     }
 
+    /// Memory that it takes, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.behind.len()
+    }
+
     /// Hands it on.
     pub fn give(&self, profiler: &mut Profiler, node: &str) {
         let [kernel, python, user, registers] = self.lengths;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::TrySendError;
 use std::time::{Duration, Instant, SystemTime};
 
 use chandra_hubble::proto::chandra::v1::profile_question::Time;
@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tonic::Status;
 
 use super::keeper::{End, Made, Message};
+use super::mailbox::Mailbox;
 use super::sessions::{Registered, Session};
 use super::wanted::{Wanted, of_kept};
 use super::{HERTZ, NoProfile, PATIENCE, Profiles, Question};
@@ -80,7 +81,7 @@ impl Profiling for Making {
         };
         let next_ns = u64::try_from(next.as_nanos()).unwrap_or(u64::MAX);
         let session = Arc::new(Session::new(of, wanted, question.threads));
-        let begin = |marks| profiles.messages.try_send(Message::Begin(of, marks)).is_ok();
+        let begin = |marks| profiles.messages.send(Message::Begin(of, marks)).is_ok();
         let registered = within_patience(|| profiles.sessions.add(&session, begin)).await?;
         let begun_ns = clock::boottime_ns();
         session.end(begun_ns.saturating_add(next_ns));
@@ -109,7 +110,7 @@ struct LiveSession {
     of: Of,
     what: What,
     registered: Registered,
-    messages: SyncSender<Message>,
+    messages: Mailbox<Message>,
     agent: Arc<AgentState>,
     signal: &'static str,
     /// Records of the signal that were lost before.
@@ -158,7 +159,7 @@ impl server::Session for LiveSession {
 struct KeptSession {
     of: Of,
     asked: Question,
-    messages: SyncSender<Message>,
+    messages: Mailbox<Message>,
 }
 
 #[tonic::async_trait]
@@ -194,9 +195,9 @@ async fn within_patience<T>(mut attempt: impl FnMut() -> Option<T>) -> Result<T,
 }
 
 /// Tells the thread that keeps profiles.
-async fn send(messages: &SyncSender<Message>, message: Message) -> Result<(), Status> {
+async fn send(messages: &Mailbox<Message>, message: Message) -> Result<(), Status> {
     let mut waiting = Some(message);
-    within_patience(|| match messages.try_send(waiting.take()?) {
+    within_patience(|| match messages.send(waiting.take()?) {
         Err(TrySendError::Full(message)) => {
             waiting = Some(message);
             None
