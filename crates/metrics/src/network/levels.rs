@@ -13,6 +13,10 @@ pub enum Measure {
     TcpRoundTrip,
     /// How long an answer of DNS took.
     DnsLookup,
+    /// How long a client waited for an answer over HTTP.
+    HttpClient,
+    /// How long a server took for one.
+    HttpServer,
 }
 
 /// By what the series of a family are told apart; each has what those before it have.
@@ -30,11 +34,11 @@ pub enum Level {
 
 /// The level of each family; of one that is off, none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Levels([Option<Level>; 3]);
+pub struct Levels([Option<Level>; Measure::ALL.len()]);
 
 impl Default for Levels {
     fn default() -> Self {
-        Self([Some(Level::Workload); 3])
+        Self([Some(Level::Workload); Measure::ALL.len()])
     }
 }
 
@@ -42,7 +46,9 @@ impl Default for Levels {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LevelsError {
     /// No such family.
-    #[error("there is no family {0:?}; there are tcp-connect, tcp-round-trip and dns-lookup")]
+    #[error(
+        "there is no family {0:?}; there are tcp-connect, tcp-round-trip, dns-lookup, http-client and http-server"
+    )]
     Family(String),
     /// No such level.
     #[error("there is no level {0:?}; there are off, node, namespace, workload and pod")]
@@ -53,13 +59,16 @@ pub enum LevelsError {
 }
 
 impl Measure {
-    const ALL: [Self; 3] = [Self::TcpConnect, Self::TcpRoundTrip, Self::DnsLookup];
+    const ALL: [Self; 5] =
+        [Self::TcpConnect, Self::TcpRoundTrip, Self::DnsLookup, Self::HttpClient, Self::HttpServer];
 
     fn word(self) -> &'static str {
         match self {
             Self::TcpConnect => "tcp-connect",
             Self::TcpRoundTrip => "tcp-round-trip",
             Self::DnsLookup => "dns-lookup",
+            Self::HttpClient => "http-client",
+            Self::HttpServer => "http-server",
         }
     }
 
@@ -78,6 +87,22 @@ impl Measure {
                 "chandra_dns_lookup_duration_seconds",
                 "Time from a question of DNS to its answer.",
             ),
+            Self::HttpClient => (
+                "chandra_http_client_request_duration_seconds",
+                "Time from the first byte of a request over HTTP to that of its answer, at the client.",
+            ),
+            Self::HttpServer => (
+                "chandra_http_server_request_duration_seconds",
+                "Time from the first byte of a request over HTTP to that of its answer, at the server.",
+            ),
+        }
+    }
+
+    /// The names of labels that it has beside those of its level.
+    pub(super) fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::HttpClient | Self::HttpServer => &["method", "status"],
+            Self::TcpConnect | Self::TcpRoundTrip | Self::DnsLookup => &[],
         }
     }
 }
@@ -127,7 +152,7 @@ impl Levels {
     /// # Errors
     /// Where a word is not known or a family comes twice.
     pub fn parse(text: &str) -> Result<Self, LevelsError> {
-        let (mut named, mut others) = ([None; 3], None);
+        let (mut named, mut others) = ([None; Measure::ALL.len()], None);
         for pair in text.split([' ', ',']).filter(|pair| !pair.is_empty()) {
             let (place, level) = match pair.split_once('=') {
                 None => (&mut others, pair),
