@@ -15,7 +15,7 @@ use super::budgets::Budgets;
 use super::flows::Flowing;
 use super::leveled::LeveledMetrics;
 use super::oom_kills::OomKills;
-use super::otlp::Drops;
+use super::otlp::{Drops, Spans};
 use super::printer::{Lines, Queue};
 use super::state::{AgentState, Canary, SignalState};
 use super::throttling::Throttling;
@@ -35,6 +35,8 @@ pub struct Consumers {
     pub audit: Option<Auditing>,
     /// The export by OTLP.
     pub drops: Option<Drops>,
+    /// The same, of requests that are part of a trace.
+    pub spans: Option<Spans>,
     /// Takes none: looks at what was over budget.
     pub budgets: Budgets,
     /// Kills for want of memory.
@@ -96,6 +98,7 @@ impl Sink for Delivering<'_> {
         let is_audited = self.consumers.audit.as_mut().is_some_and(|audit| audit.take(told));
         let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
         let is_exported = self.consumers.drops.as_mut().is_some_and(|drops| drops.take(told));
+        let is_span = self.consumers.spans.as_mut().is_some_and(|spans| spans.take(told));
         let is_counted = self.consumers.oom_kills.take(told);
         // What completes others was sent by no probe.
         let is_sent = record.kind() != &CONTAINER_DESCRIBED;
@@ -106,7 +109,7 @@ impl Sink for Delivering<'_> {
             return;
         }
         if !self.queue.is_open() || !prints(signal, record) {
-            if is_flow || is_audited || is_exported || is_counted {
+            if is_flow || is_audited || is_exported || is_span || is_counted {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;
