@@ -18,10 +18,12 @@ use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::logs::v1 as logs_service;
 use opentelemetry_proto::tonic::collector::metrics::v1 as metrics_service;
 use opentelemetry_proto::tonic::collector::profiles::v1development as profiles_service;
+use opentelemetry_proto::tonic::collector::trace::v1 as trace_service;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -61,6 +63,8 @@ pub struct Received {
     pub metrics: Vec<metrics_service::ExportMetricsServiceRequest>,
     /// Requests with log records.
     pub logs: Vec<logs_service::ExportLogsServiceRequest>,
+    /// Requests with spans.
+    pub traces: Vec<trace_service::ExportTraceServiceRequest>,
     /// Requests with profiles.
     pub profiles: Vec<profiles_service::ExportProfilesServiceRequest>,
     /// Headers of all requests, those that were not taken included: names and values.
@@ -162,6 +166,15 @@ impl Received {
         of_resources.flat_map(|of| {
             let metrics = of.scope_metrics.iter().flat_map(|scope| &scope.metrics);
             metrics.map(|metric| (of.resource.as_ref().unwrap(), metric))
+        })
+    }
+
+    /// All spans, with the resource they are of, in the order in which they came.
+    pub fn all_spans(&self) -> impl Iterator<Item = (&Resource, &Span)> {
+        let of_resources = self.traces.iter().flat_map(|request| &request.resource_spans);
+        of_resources.flat_map(|of| {
+            let spans = of.scope_spans.iter().flat_map(|scope| &scope.spans);
+            spans.map(|span| (of.resource.as_ref().unwrap(), span))
         })
     }
 
@@ -272,11 +285,13 @@ async fn serve_grpc(
     use logs_service::logs_service_server::LogsServiceServer;
     use metrics_service::metrics_service_server::MetricsServiceServer;
     use profiles_service::profiles_service_server::ProfilesServiceServer;
+    use trace_service::trace_service_server::TraceServiceServer;
 
     let metrics = MetricsServiceServer::from_arc(Arc::clone(&shared));
     let mut server = tonic::transport::Server::builder().layer(Unpacking);
     let profiles = ProfilesServiceServer::from_arc(Arc::clone(&shared));
     let router = server.add_service(metrics).add_service(profiles);
+    let router = router.add_service(TraceServiceServer::from_arc(Arc::clone(&shared)));
     let router = router.add_service(LogsServiceServer::from_arc(shared));
     let incoming = futures_util::stream::poll_fn(move |context| incoming.poll_recv(context));
     router.serve_with_incoming(incoming).await.unwrap();
@@ -423,6 +438,21 @@ impl logs_service::logs_service_server::LogsService for Shared {
 }
 
 #[tonic::async_trait]
+impl trace_service::trace_service_server::TraceService for Shared {
+    async fn export(
+        &self,
+        request: tonic::Request<trace_service::ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<trace_service::ExportTraceServiceResponse>, Status> {
+        let partial = self.note_call(request.metadata()).await?;
+        self.received.lock().unwrap().traces.push(request.into_inner());
+        let partial_success = partial.map(|(rejected_spans, error_message)| {
+            trace_service::ExportTracePartialSuccess { rejected_spans, error_message }
+        });
+        Ok(tonic::Response::new(trace_service::ExportTraceServiceResponse { partial_success }))
+    }
+}
+
+#[tonic::async_trait]
 impl profiles_service::profiles_service_server::ProfilesService for Shared {
     async fn export(
         &self,
@@ -492,6 +522,14 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
                 logs_service::ExportLogsPartialSuccess { rejected_log_records, error_message }
             });
             logs_service::ExportLogsServiceResponse { partial_success }.encode_to_vec()
+        }
+        "/v1/traces" => {
+            let request = trace_service::ExportTraceServiceRequest::decode(&*bytes).unwrap();
+            shared.received.lock().unwrap().traces.push(request);
+            let partial_success = rejected.map(|(rejected_spans, error_message)| {
+                trace_service::ExportTracePartialSuccess { rejected_spans, error_message }
+            });
+            trace_service::ExportTraceServiceResponse { partial_success }.encode_to_vec()
         }
         "/v1development/profiles" => {
             let request = profiles_service::ExportProfilesServiceRequest::decode(&*bytes).unwrap();

@@ -20,6 +20,7 @@ use crate::sender::Sender;
 use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::temporality::Past;
+use crate::traces::Traces;
 use crate::wire::logs::Record;
 use crate::wire::metrics::{Manner, Metrics};
 use crate::wire::{ITEM, nested};
@@ -29,8 +30,8 @@ pub type Tell = fn(&str);
 /// Writes all metrics there are.
 type Collect = Box<dyn Fn(&mut Writer<'_>) + Send>;
 
-/// Log records wait so long for others to go with.
-const LOGS_DELAY: Duration = Duration::from_secs(1);
+/// Log records and spans wait so long for others to go with.
+const DELAY: Duration = Duration::from_secs(1);
 /// Not so long where there are so many bytes of them.
 const LOGS_ENOUGH: usize = 256 << 10;
 /// More than that are not waited with: the thread that takes them is held up.
@@ -51,6 +52,7 @@ pub struct Exporter {
     stop: watch::Sender<Option<Instant>>,
     exported: Exported,
     logs: Option<Logs>,
+    traces: Option<Traces>,
     profiles: Option<Profiles>,
 }
 
@@ -131,7 +133,7 @@ impl Exporter {
         let (stop, stopping) = watch::channel(None);
         let (ended, ending) = watch::channel(false);
         let (mut counts, mut senders, mut queues) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut metrics, mut logs, mut profiles) = (None, None, None);
+        let (mut metrics, mut logs, mut traces, mut profiles) = (None, None, None, None);
         let (of_agent, started_ns) = (resource.fields(), unix_ns(started));
         let mut collect = Some(Box::new(collect) as Collect);
         for destination in &settings.destinations {
@@ -153,6 +155,9 @@ impl Exporter {
                     let pending = Pending { counts: Arc::clone(&of), is_enough, records };
                     logs = Some((Logs(Arc::new(pending)), packing));
                 }
+                Signal::Traces => {
+                    traces = Some((Traces::new(resource.clone(), Arc::clone(&of)), packing));
+                }
                 Signal::Profiles => profiles = Some(Profiles::new(packing, resource.clone())),
             }
             let ends = (Arc::clone(&queue), Arc::clone(&of));
@@ -163,16 +168,18 @@ impl Exporter {
             counts.push((destination.signal, of));
         }
         let way = logs.as_ref().map(|(logs, _)| logs.clone());
+        let way_of_traces = traces.as_ref().map(|(traces, _)| traces.clone());
         let settings = settings.clone();
         let work = move || {
-            run(&runtime, &settings, senders, (metrics, logs), stopping, &ended);
+            run(&runtime, &settings, senders, (metrics, logs, traces), stopping, &ended);
             // A look-up of a name may take longer than anybody waits; no sender is left after this.
             runtime.shutdown_background();
             queues.iter().for_each(|queue| queue.give_up(Cause::Stopped));
         };
         let thread = std::thread::Builder::new().name("otlp".into()).spawn(work);
         let thread = Some(thread.map_err(Error::Thread)?);
-        Ok(Self { thread, stop, exported: Exported(counts), logs: way, profiles })
+        let (exported, logs, traces) = (Exported(counts), way, way_of_traces);
+        Ok(Self { thread, stop, exported, logs, traces, profiles })
     }
 
     /// What became of what was to be told.
@@ -183,6 +190,11 @@ impl Exporter {
     /// The way of log records, where they are exported.
     pub fn logs(&self) -> Option<Logs> {
         self.logs.clone()
+    }
+
+    /// The way of spans, where they are exported.
+    pub fn traces(&self) -> Option<Traces> {
+        self.traces.clone()
     }
 
     /// The way of profiles, where they are exported.
@@ -212,12 +224,15 @@ impl Drop for Exporter {
     }
 }
 
+/// What requests are made of, of each signal that is exported and not written where it is handed over.
+type Made = (Option<Collecting>, Option<(Logs, Packing)>, Option<(Traces, Packing)>);
+
 /// Until all is sent after it was asked to stop, or it is too late.
 fn run(
     runtime: &Runtime,
     settings: &Settings,
     senders: Vec<Sender>,
-    (metrics, logs): (Option<Collecting>, Option<(Logs, Packing)>),
+    made: Made,
     mut stopping: watch::Receiver<Option<Instant>>,
     ended: &watch::Sender<bool>,
 ) {
@@ -226,7 +241,7 @@ fn run(
         for sender in senders {
             sending.spawn(sender.run());
         }
-        make(settings, metrics, logs, &mut stopping).await;
+        make(settings, made, &mut stopping).await;
         ended.send_replace(true);
         let deadline = stopping.borrow().unwrap_or_else(Instant::now);
         tokio::select! {
@@ -239,19 +254,20 @@ fn run(
 /// Makes requests of what there is, until it was asked to stop; then a last time.
 async fn make(
     settings: &Settings,
-    mut metrics: Option<Collecting>,
-    logs: Option<(Logs, Packing)>,
+    (mut metrics, logs, traces): Made,
     stopping: &mut watch::Receiver<Option<Instant>>,
 ) {
     let mut due = interval_at(Instant::now() + settings.interval, settings.interval);
     due.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let enough = async || match &logs {
-        Some((logs, _)) => tokio::select! {
-            () = logs.0.is_enough.notified() => {}
-            () = sleep(LOGS_DELAY) => {}
-        },
+    let many_logs = async || match &logs {
+        Some((logs, _)) => logs.0.is_enough.notified().await,
         None => std::future::pending().await,
     };
+    let many_spans = async || match &traces {
+        Some((traces, _)) => traces.enough().await,
+        None => std::future::pending().await,
+    };
+    let waits = logs.is_some() || traces.is_some();
     loop {
         let is_stopping = tokio::select! {
             _ = stopping.wait_for(Option::is_some) => true,
@@ -259,10 +275,15 @@ async fn make(
                 metrics.iter_mut().for_each(|metrics| metrics.make(settings));
                 false
             }
-            () = enough() => false,
+            () = many_logs() => false,
+            () = many_spans() => false,
+            () = sleep(DELAY), if waits => false,
         };
         if let Some((logs, packing)) = &logs {
             logs.pack(packing);
+        }
+        if let Some((traces, packing)) = &traces {
+            traces.pack(packing);
         }
         if is_stopping {
             return metrics.iter_mut().for_each(|metrics| metrics.make(settings));

@@ -1,9 +1,10 @@
-//! Metrics, log records and profiles in OpenTelemetry's protocol (OTLP 1), to a collector.
+//! Metrics, log records, spans and profiles in OpenTelemetry's protocol (OTLP 1), to a collector.
 //!
 //! ```text
 //! registry ─▶ wire::metrics ─┐ a request: ≤ 1 MiB, then gzip
 //!                            ├─▶ Queue (bytes) ─▶ sender ─▶ client: gRPC over HTTP/2, or HTTP/1.1
 //! alerts ───▶ wire::logs ────┤                        again, where the answer says so
+//! requests ─▶ wire::spans ───┤
 //! stacks ───▶ wire::profiles ┘
 //! ```
 //!
@@ -29,6 +30,7 @@ mod sender;
 pub mod settings;
 mod signal;
 mod temporality;
+mod traces;
 pub mod wire;
 
 pub use alerts::workload_key;
@@ -40,3 +42,4 @@ pub use profiles::Profiles;
 pub use resource::{Node, Resource};
 pub use settings::{Given, Settings};
 pub use signal::Signal;
+pub use traces::Traces;

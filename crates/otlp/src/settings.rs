@@ -204,12 +204,7 @@ fn signals(given: &Given, look_up: &LookUp<'_>) -> Result<Vec<Signal>, Error> {
     for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
         let known = Signal::ALL.into_iter().find(|signal| signal.word() == word);
         let signal = known.ok_or_else(|| {
-            let why = match word {
-                "traces" => {
-                    "there are no traces to tell: nothing here reads a traceparent yet".into()
-                }
-                _ => format!("{word:?} is no signal; there are: metrics, logs, profiles"),
-            };
+            let why = format!("{word:?} is no signal; there are: metrics, logs, traces, profiles");
             Error { place: "--otlp-signals".into(), why }
         })?;
         if !signals.contains(&signal) {

@@ -9,17 +9,19 @@ pub enum Signal {
     Metrics,
     /// Log records.
     Logs,
+    /// Spans of traces.
+    Traces,
     /// Profiles. Their messages are alpha (`v1development`), so they are exported only where that is said.
     Profiles,
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Profiles];
+    pub const ALL: [Self; 4] = [Self::Metrics, Self::Logs, Self::Traces, Self::Profiles];
 
-    /// Whether it is exported where nobody says what is.
+    /// Whether it is exported where nobody says what is. Spans of other people's traces are not.
     pub(crate) fn is_usual(self) -> bool {
-        self != Self::Profiles
+        matches!(self, Self::Metrics | Self::Logs)
     }
 
     /// Its word, in options and labels.
@@ -27,6 +29,7 @@ impl Signal {
         match self {
             Self::Metrics => "metrics",
             Self::Logs => "logs",
+            Self::Traces => "traces",
             Self::Profiles => "profiles",
         }
     }
@@ -36,6 +39,7 @@ impl Signal {
         match self {
             Self::Metrics => "data points",
             Self::Logs => "log records",
+            Self::Traces => "spans",
             Self::Profiles => "profiles",
         }
     }
@@ -45,6 +49,7 @@ impl Signal {
         match self {
             Self::Metrics => "METRICS",
             Self::Logs => "LOGS",
+            Self::Traces => "TRACES",
             Self::Profiles => "PROFILES",
         }
     }
@@ -54,6 +59,7 @@ impl Signal {
         match self {
             Self::Metrics => "/v1/metrics",
             Self::Logs => "/v1/logs",
+            Self::Traces => "/v1/traces",
             Self::Profiles => "/v1development/profiles",
         }
     }
@@ -63,6 +69,7 @@ impl Signal {
         match self {
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Self::Profiles => {
                 "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
             }

@@ -5,15 +5,18 @@ pub mod logs;
 pub(crate) mod metrics;
 mod points;
 pub(crate) mod profiles;
+mod semantic;
+pub mod spans;
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
-/// Of `ExportMetricsServiceRequest`, `ExportLogsServiceRequest`, `ExportProfilesServiceRequest`: a resource with what is told of it.
+/// Of `ExportMetricsServiceRequest`, `ExportLogsServiceRequest`, `ExportTraceServiceRequest`,
+/// `ExportProfilesServiceRequest`: a resource with what is told of it.
 const RESOURCE_ITEMS: u32 = 1;
-/// Of `ResourceMetrics`, `ResourceLogs` and `ResourceProfiles`.
+/// Of `ResourceMetrics`, `ResourceLogs`, `ResourceSpans` and `ResourceProfiles`.
 const RESOURCE: u32 = 1;
 const SCOPE_ITEMS: u32 = 2;
-/// Of `ScopeMetrics`, `ScopeLogs` and `ScopeProfiles`.
+/// Of `ScopeMetrics`, `ScopeLogs`, `ScopeSpans` and `ScopeProfiles`.
 const SCOPE: u32 = 1;
 pub(crate) const ITEM: u32 = 2;
 /// Of `InstrumentationScope`.
@@ -33,6 +36,32 @@ const VALUES: u32 = 1;
 
 /// What tells of itself here (`InstrumentationScope.name`).
 pub const SCOPE_WORD: &str = "chandra";
+
+/// Attributes that are being written. Whoever writes sees to it that no key comes twice.
+#[derive(Debug)]
+pub struct Attributes<'o> {
+    tag: u32,
+    out: &'o mut Vec<u8>,
+}
+
+impl<'o> Attributes<'o> {
+    /// Of a message whose attributes are this field.
+    pub(crate) fn new(tag: u32, out: &'o mut Vec<u8>) -> Self {
+        Self { tag, out }
+    }
+
+    /// Any value.
+    pub fn add(&mut self, key: &str, value: Any<'_>) {
+        attribute(self.tag, key, value, self.out);
+    }
+
+    /// A text, unless it is empty, which stands for not known.
+    pub fn known(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.add(key, Any::Text(text));
+        }
+    }
+}
 
 /// A value of an attribute.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +133,12 @@ pub(crate) fn varint_field(tag: u32, value: u64, out: &mut Vec<u8>) {
 pub(crate) fn sint32_field(tag: u32, value: i32, out: &mut Vec<u8>) {
     let zigzag = (value << 1 ^ value >> 31).cast_unsigned();
     varint_field(tag, zigzag.into(), out);
+}
+
+/// `fixed32`
+pub(crate) fn fixed32_field(tag: u32, value: u32, out: &mut Vec<u8>) {
+    encode_key(tag, WireType::ThirtyTwoBit, out);
+    out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// `fixed64` or `sfixed64`

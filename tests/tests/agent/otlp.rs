@@ -4,9 +4,12 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
+use std::time::Duration;
 
+use chandra_tests::actor::Actor;
 use chandra_tests::agent::{self, Agent};
 use chandra_tests::collector::{Collector, Received, Reply, Speaks, attribute};
+use chandra_tests::exchange::Talk;
 use chandra_tests::failure::fails;
 use chandra_tests::http::get_as;
 use chandra_tests::namespaces::Namespace;
@@ -16,11 +19,15 @@ use chandra_tests::profiling::Workload;
 use chandra_tests::record::Record;
 use chandra_tests::scratch::{Scratch, unique};
 use chandra_tests::socket::connections;
+use chandra_tests::wall_clock::now;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, number_data_point};
 use opentelemetry_proto::tonic::profiles::v1development::{ProfilesDictionary, Sample};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use tonic::Code;
 
 /// An agent that exports to this collector, each second unless the arguments say otherwise.
@@ -250,6 +257,96 @@ fn packets_that_are_dropped_are_log_records() {
     agent.stop();
 }
 
+const TRACED: &[u8] = b"GET /cart?token=x8Kp2Qz7 HTTP/1.1\r\nHost: shop.test:8080\r\n\
+    traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n";
+
+#[test]
+fn requests_over_http_that_are_part_of_a_trace_are_spans_at_both_ends() {
+    needs!("root");
+    let trace_id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+    for speaks in [Speaks::Grpc, Speaks::Http] {
+        let collector = Collector::start(speaks);
+        let arguments = ["--otlp-signals", "metrics,traces", "--signals", "process,http_request"];
+        let agent = exporting(&collector, speaks, &arguments);
+        let actor = || Actor::start(&mut Command::new(env!("CARGO_BIN_EXE_actor")));
+        let mut talk = Talk::connect(actor(), actor(), "127.0.0.1:0");
+        let refusal = b"HTTP/1.1 430 Unassigned\r\ncontent-length: 0\r\n\r\n";
+        let before = now();
+        let took = talk.exchange(TRACED, Duration::from_millis(20), refusal);
+        let after = now();
+        // Neither what its trace does not record, nor what is part of none, is told.
+        let unsampled = String::from_utf8(TRACED.to_vec()).unwrap().replace("-01\r\n", "-00\r\n");
+        talk.exchange(unsampled.as_bytes(), Duration::ZERO, refusal);
+        talk.exchange(b"GET /other HTTP/1.1\r\n\r\n", Duration::ZERO, refusal);
+        let [client, server] = talk.ends;
+        let spans = collector.wait("both spans", |received| {
+            let is_it = |(_, span): &(&Resource, &Span)| span.trace_id == trace_id;
+            let spans = received.all_spans().filter(is_it);
+            let spans: Vec<_> = spans.map(|(of, span)| (of.clone(), span.clone())).collect();
+            (spans.len() >= 2).then_some(spans)
+        });
+        let mut ids = Vec::new();
+        for (kind, pid, ends, has_failed) in [
+            (SpanKind::Client, talk.client.pid(), [client, server], true),
+            (SpanKind::Server, talk.server.pid(), [server, client], false),
+        ] {
+            let of_kind = spans.iter().filter(|(_, span)| span.kind() == kind);
+            let [(resource, span)] = &of_kind.collect::<Vec<_>>()[..] else { panic!("{spans:?}") };
+            assert_eq!(span.parent_span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
+            assert_eq!((span.name.as_str(), span.flags & 1), ("GET", 1));
+            let [start, end] = [span.start_time_unix_nano, span.end_time_unix_nano];
+            assert!(before <= start && end <= after, "{before} {start} {end} {after}");
+            assert!(took.contains(&(end - start)), "{took:?} {}", end - start);
+            assert_eq!(span.status.is_some(), has_failed, "{span:?}");
+            for (key, expected) in [
+                ("http.request.method", "GET".to_owned()),
+                ("url.path", "/cart".to_owned()),
+                ("url.scheme", "http".to_owned()),
+                ("http.response.status_code", "430".to_owned()),
+                ("error.type", if has_failed { "430" } else { "" }.to_owned()),
+                ("network.protocol.version", "1.1".to_owned()),
+                ("server.address", "shop.test".to_owned()),
+                ("server.port", "8080".to_owned()),
+                ("network.local.port", ends[0].port().to_string()),
+                ("network.peer.address", "127.0.0.1".to_owned()),
+                ("network.peer.port", ends[1].port().to_string()),
+                ("process.pid", pid.to_string()),
+            ] {
+                assert_eq!(attribute(&span.attributes, key), expected, "{key} of {span:?}");
+            }
+            assert_eq!(attribute(&resource.attributes, "service.name"), "unknown_service:actor");
+            let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+            assert_eq!(attribute(&resource.attributes, "host.name"), host.trim());
+            assert!(!format!("{span:?}").contains("x8Kp2Qz7"), "{span:?}");
+            ids.push(span.span_id.clone());
+        }
+        assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 8), "{ids:?}");
+
+        // The same as a histogram, under the name that the conventions have, which leads to the trace.
+        for name in ["http.client.request.duration", "http.server.request.duration"] {
+            collector.wait(name, |received| {
+                let mut metrics = received.all_metrics().filter(|(_, metric)| metric.name == name);
+                let is_it = |metric: &Metric| {
+                    let Some(Data::ExponentialHistogram(histogram)) = &metric.data else {
+                        return false;
+                    };
+                    histogram.data_points.iter().any(|point| {
+                        let value = |key: &str| attribute(&point.attributes, key);
+                        value("http.request.method") == "GET"
+                            && value("http.response.status_code") == "430"
+                            && point.count == 3
+                            && point.exemplars.iter().any(|it| it.trace_id == trace_id)
+                    })
+                };
+                metrics.any(|(_, metric)| metric.unit == "s" && is_it(metric)).then_some(())
+            });
+        }
+        let outcome = agent.stop();
+        let [sent, made, dropped] = last_words(&outcome.messages, "spans");
+        assert!(sent >= 2 && sent == made && dropped == 0, "{:?}", outcome.messages);
+    }
+}
+
 #[test]
 fn what_cannot_be_exported_is_said_at_once() {
     for (variables, arguments, told) in [
@@ -259,7 +356,11 @@ fn what_cannot_be_exported_is_said_at_once() {
             "--otlp-endpoint: \"collector:4317\"",
         ),
         (&[], &["--otlp-endpoint", "http://a", "--otlp-headers", "a=b,c"], "at character 5"),
-        (&[], &["--otlp-endpoint", "http://a", "--otlp-signals", "traces"], "traceparent"),
+        (
+            &[],
+            &["--otlp-endpoint", "http://a", "--otlp-signals", "spans"],
+            "\"spans\" is no signal",
+        ),
         (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "x")], &[], "OTEL_EXPORTER_OTLP_ENDPOINT: \"x\""),
     ] {
         let mut command = agent::command(arguments);

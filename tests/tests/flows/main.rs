@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
+mod http;
 mod icmp;
 mod observe_output;
 mod observe_own;

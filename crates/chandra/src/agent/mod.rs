@@ -47,7 +47,7 @@ use chandra_loader::ring::UNHURRIED_POLL;
 use chandra_metrics::Registry;
 use chandra_metrics::hubble::HubbleMetrics;
 use chandra_metrics::network::{Measure, NetworkMetrics};
-use chandra_otlp::{Exporter, Logs};
+use chandra_otlp::{Exporter, Logs, Traces};
 use chandra_signals::{Context, SIGNALS, Signal};
 use tokio::sync::oneshot;
 
@@ -61,7 +61,7 @@ use flows::Flowing;
 use governor::{Governor, Meter};
 use leveled::LeveledMetrics;
 use oom_kills::OomKills;
-use otlp::Drops;
+use otlp::{Drops, Spans};
 use printer::Queue;
 use profiles::Making;
 use signals_sent::SignalsSent;
@@ -111,7 +111,8 @@ pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     let exporter = otlp::start(options, &state)?;
     let logs = exporter.as_ref().and_then(Exporter::logs);
     let auditing = audit(options, &state, watch, logs.clone())?;
-    serve(options, &state, &context, (auditing, logs), (listener, bound), &stop)?;
+    let exported = (logs, exporter.as_ref().and_then(Exporter::traces));
+    serve(options, &state, &context, (auditing, exported), (listener, bound), &stop)?;
     exporter.into_iter().for_each(otlp::stop);
     eprintln!("agent: stopped; {}", state.totals());
     Ok(())
@@ -156,7 +157,7 @@ fn serve(
     options: &AgentOptions,
     state: &Arc<AgentState>,
     context: &Context,
-    (auditing, logs): (Option<Auditing>, Option<Logs>),
+    (auditing, (logs, traces)): (Option<Auditing>, (Option<Logs>, Option<Traces>)),
     (listener, bound): (TcpListener, Bound),
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -177,7 +178,8 @@ fn serve(
         // By its name what it costs can be told from what the others do.
         let telling = std::thread::Builder::new().name("tell".to_owned());
         let started = telling.spawn_scoped(scope, move || {
-            let sinks = (queue, flowing, auditing, logs.map(Drops::new));
+            let exported = (logs.map(Drops::new), traces.map(Spans::new));
+            let sinks = (queue, flowing, auditing, exported);
             if let Err(problem) = follow_all(options, state, &context, sinks, ready, stop) {
                 eprintln!("{problem}");
                 stop.ask();
@@ -311,12 +313,15 @@ fn export(options: &AgentOptions, state: &AgentState) -> Result<Option<Exporting
     Exporting::new(&options.export, node, &state.registry).map(Some)
 }
 
+/// Who takes records: the printer, flows, rules, and the export.
+type Sinks = (Queue, Option<Flowing>, Option<Auditing>, (Option<Drops>, Option<Spans>));
+
 /// Follows all signals until asked to stop. Says through `ready` that it listens.
 fn follow_all(
     options: &AgentOptions,
     state: &AgentState,
     context: &Context,
-    (queue, flows, auditing, drops): (Queue, Option<Flowing>, Option<Auditing>, Option<Drops>),
+    (queue, flows, auditing, (drops, spans)): Sinks,
     ready: Sender<()>,
     stop: &Stop,
 ) -> Result<(), Problem> {
@@ -348,6 +353,7 @@ fn follow_all(
         flows,
         audit: auditing,
         drops,
+        spans,
         budgets: budgets(state)?,
         oom_kills: oom_kills(state)?,
         signals_sent: signals_sent(state)?,

@@ -15,7 +15,7 @@ use super::budgets::Budgets;
 use super::flows::Flowing;
 use super::leveled::LeveledMetrics;
 use super::oom_kills::OomKills;
-use super::otlp::Drops;
+use super::otlp::{Drops, Spans};
 use super::printer::{Lines, Queue};
 use super::signals_sent::SignalsSent;
 use super::state::{AgentState, Canary, SignalState};
@@ -38,6 +38,8 @@ pub struct Consumers {
     pub audit: Option<Auditing>,
     /// The export by OTLP.
     pub drops: Option<Drops>,
+    /// The same, of requests that are part of a trace.
+    pub spans: Option<Spans>,
     /// Takes none: looks at what was over budget.
     pub budgets: Budgets,
     /// Kills for want of memory.
@@ -106,6 +108,7 @@ impl Sink for Delivering<'_> {
         self.consumers.waits.take(told);
         let is_profiled = self.state.profiles.iter().find_map(|profiles| profiles.take(told));
         let is_exported = self.consumers.drops.as_mut().is_some_and(|drops| drops.take(told));
+        let is_span = self.consumers.spans.as_mut().is_some_and(|spans| spans.take(told));
         let is_health = self.consumers.tcp_health.as_mut().is_some_and(|tcp| tcp.take(told));
         let is_counted = is_health
             || self.consumers.oom_kills.take(told)
@@ -119,7 +122,7 @@ impl Sink for Delivering<'_> {
             return;
         }
         if !self.queue.is_open() || !prints(signal, record) {
-            if is_flow || is_audited || is_exported || is_counted {
+            if is_flow || is_audited || is_exported || is_span || is_counted {
                 signal.delivered.fetch_add(1, Ordering::Relaxed);
             }
             return;

@@ -26,8 +26,9 @@ pub struct MetricsArguments {
     /// [default: "dns drop tcp flow icmp port-distribution"]
     #[arg(long, env = "CHANDRA_HUBBLE_METRICS", value_name = "METRICS")]
     pub hubble_metrics: Option<String>,
-    /// Level at which times (tcp-connect, tcp-round-trip, dns-lookup) and counters of TCP (tcp-health) are told: off, node, namespace,
-    /// workload or pod; for all, or for one as in "node tcp-connect=pod" [default: workload]
+    /// Level at which times (tcp-connect, tcp-round-trip, dns-lookup, http-client, http-server) and counters of TCP
+    /// (tcp-health) are told: off, node, namespace, workload or pod; for all, or for one as in
+    /// "node tcp-connect=pod" [default: workload]
     #[arg(long, env = "CHANDRA_METRICS_LEVELS", value_name = "LEVELS")]
     pub metrics_levels: Option<String>,
     /// Level at which signals that only count are told: node, namespace, workload or pod; for all, or for

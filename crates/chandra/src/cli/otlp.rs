@@ -26,8 +26,8 @@ pub struct OtlpArguments {
     /// Headers of each request: NAME=VALUE,… with %20 for a space
     #[arg(long, env = "CHANDRA_OTLP_HEADERS", value_name = "HEADERS", hide_env_values = true)]
     pub otlp_headers: Option<String>,
-    /// What is exported: metrics, logs (alerts and drops), profiles (alpha; of cpu_profile and off_cpu, where they
-    /// are on) [default: metrics,logs]
+    /// What is exported: metrics, logs (alerts and drops), traces (requests over HTTP, of http_request), profiles
+    /// (alpha; of cpu_profile and off_cpu, where they are on) [default: metrics,logs]
     #[arg(long, env = "CHANDRA_OTLP_SIGNALS", value_name = "SIGNAL", value_delimiter = ',')]
     pub otlp_signals: Option<Vec<String>>,
     /// How often metrics are exported [default: 1m]
@@ -149,7 +149,10 @@ mod tests {
             (|it| it.otlp_headers = Some("a=b,c".into()), "--otlp-headers: at character 5"),
             (|it| it.otlp_interval = Some("soon".into()), "--otlp-interval"),
             (|it| it.otlp_queue_size = Some("63k".into()), "--otlp-queue-size"),
-            (|it| it.otlp_signals = Some(vec!["traces".into()]), "--otlp-signals: there are no"),
+            (
+                |it| it.otlp_signals = Some(vec!["spans".into()]),
+                "--otlp-signals: \"spans\" is no signal",
+            ),
         ];
         for (change, told) in cases {
             let error = with(change).unwrap_err();

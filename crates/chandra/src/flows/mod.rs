@@ -2,7 +2,7 @@
 //!
 //! A record tells of one end of a connection; a flow tells of something that went from a source to a
 //! destination. Which way it went follows from what happened ([`tcp`], [`udp`], [`drops`], [`dns`],
-//! [`icmp`]); who is at each end
+//! [`http`], [`icmp`]); who is at each end
 //! ([`endpoints`]) is what identity says at that time.
 //!
 //! Invariant: nothing is guessed. A record that says nothing of a packet makes no flow, and what is not
@@ -13,12 +13,16 @@ mod details;
 mod dns;
 mod drops;
 mod endpoints;
+mod http;
 mod icmp;
 mod tcp;
 mod udp;
 
+use std::num::NonZeroU64;
+
 use chandra_event::dns::Dns;
 use chandra_event::drop::Drop;
+use chandra_event::http::HttpRequest;
 use chandra_event::icmp::Icmp;
 use chandra_event::record::{Event, Record};
 use chandra_event::tcp::Tcp;
@@ -47,6 +51,7 @@ pub const KINDS: &[&str] = &[
     "udp_reply",
     "udp_update",
     "udp_close",
+    "http_request",
     "icmp_error",
     "icmp_echo",
 ];
@@ -68,6 +73,7 @@ impl Maker {
             Event::Drop(drop) if !drop.is_ordinary => self.make_drop(told, drop, each),
             Event::Dns(dns) => self.make_dns(told, dns, each),
             Event::Udp(udp) => self.make_udp(told, udp, each),
+            Event::HttpRequest(http) => self.make_http(told, http, each),
             Event::Icmp(icmp) => self.make_icmp(told, icmp, each),
             _ => {}
         }
@@ -154,6 +160,36 @@ impl Maker {
             ..ends.flow(&udp::seen(udp))
         };
         each(self.finish(told, flow));
+    }
+
+    fn make_http(&mut self, told: &Told<'_>, http: &HttpRequest<'_>, each: &mut dyn FnMut(Flow)) {
+        let halves = http::halves(http);
+        if halves.is_empty() {
+            return;
+        }
+        let ends = self.endpoints.ends(told, http.ends.local, http.ends.peer);
+        let (whose, trace) = (self.whose.details(told), http::trace(http));
+        for half in halves.iter().copied() {
+            let Some(l7) = http::l7(http, half) else { continue };
+            let details = Details {
+                connection_key: http.key.and_then(NonZeroU64::new),
+                latency_ns: l7.latency_ns,
+                ..whose.clone()
+            };
+            let flow = Flow {
+                flow_type: FlowType::L7,
+                event_type: EventType::l7(),
+                trace_observation_point: TraceObservationPoint::UnknownPoint,
+                socket_cookie: http.ends.cookie,
+                l7: Some(l7),
+                details,
+                rare: trace.clone(),
+                ..ends.flow(&http::seen(http, half))
+            };
+            let time_ns = http.time.0.saturating_sub(http::before_ns(http, half));
+            let traffic_direction = http::direction(http);
+            each(Flow { time_ns, traffic_direction, ..self.finish(told, flow) });
+        }
     }
 
     fn make_icmp(&mut self, told: &Told<'_>, icmp: &Icmp, each: &mut dyn FnMut(Flow)) {

@@ -13,6 +13,10 @@ pub enum Measure {
     TcpRoundTrip,
     /// How long an answer of DNS took.
     DnsLookup,
+    /// How long a client waited for an answer over HTTP.
+    HttpClient,
+    /// How long a server took for one.
+    HttpServer,
     /// What goes wrong with TCP, and how often nothing does: counters, told by whoever has the records.
     TcpHealth,
 }
@@ -32,11 +36,11 @@ pub enum Level {
 
 /// The level of each family; of one that is off, none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Levels([Option<Level>; 4]);
+pub struct Levels([Option<Level>; Measure::ALL.len()]);
 
 impl Default for Levels {
     fn default() -> Self {
-        Self([Some(Level::Workload); 4])
+        Self([Some(Level::Workload); Measure::ALL.len()])
     }
 }
 
@@ -45,7 +49,7 @@ impl Default for Levels {
 pub enum LevelsError {
     /// No such family.
     #[error(
-        "there is no family {0:?}; there are tcp-connect, tcp-round-trip, dns-lookup and tcp-health"
+        "there is no family {0:?}; there are tcp-connect, tcp-round-trip, dns-lookup, http-client, http-server and tcp-health"
     )]
     Family(String),
     /// No such level.
@@ -57,13 +61,22 @@ pub enum LevelsError {
 }
 
 impl Measure {
-    const ALL: [Self; 4] = [Self::TcpConnect, Self::TcpRoundTrip, Self::DnsLookup, Self::TcpHealth];
+    const ALL: [Self; 6] = [
+        Self::TcpConnect,
+        Self::TcpRoundTrip,
+        Self::DnsLookup,
+        Self::HttpClient,
+        Self::HttpServer,
+        Self::TcpHealth,
+    ];
 
     fn word(self) -> &'static str {
         match self {
             Self::TcpConnect => "tcp-connect",
             Self::TcpRoundTrip => "tcp-round-trip",
             Self::DnsLookup => "dns-lookup",
+            Self::HttpClient => "http-client",
+            Self::HttpServer => "http-server",
             Self::TcpHealth => "tcp-health",
         }
     }
@@ -83,8 +96,24 @@ impl Measure {
                 "chandra_dns_lookup_duration_seconds",
                 "Time from a question of DNS to its answer.",
             ),
+            Self::HttpClient => (
+                "chandra_http_client_request_duration_seconds",
+                "Time from the first byte of a request over HTTP to that of its answer, at the client.",
+            ),
+            Self::HttpServer => (
+                "chandra_http_server_request_duration_seconds",
+                "Time from the first byte of a request over HTTP to that of its answer, at the server.",
+            ),
             Self::TcpHealth => return None,
         })
+    }
+
+    /// The names of labels that it has beside those of its level.
+    pub(super) fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::HttpClient | Self::HttpServer => &["method", "status"],
+            Self::TcpConnect | Self::TcpRoundTrip | Self::DnsLookup | Self::TcpHealth => &[],
+        }
     }
 }
 
@@ -133,7 +162,7 @@ impl Levels {
     /// # Errors
     /// Where a word is not known or a family comes twice.
     pub fn parse(text: &str) -> Result<Self, LevelsError> {
-        let (mut named, mut others) = ([None; 4], None);
+        let (mut named, mut others) = ([None; Measure::ALL.len()], None);
         for pair in text.split([' ', ',']).filter(|pair| !pair.is_empty()) {
             let (place, level) = match pair.split_once('=') {
                 None => (&mut others, pair),

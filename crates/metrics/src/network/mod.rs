@@ -1,13 +1,14 @@
-//! How long things on the network take, as histograms: opening connections, round trips, answers of DNS.
+//! How long things on the network take, as histograms: opening connections, round trips, answers of DNS and of HTTP.
 //!
 //! Each family is told at a level, from the whole node down to pods: the finer it is the more series there
 //! are, so who configures the agent chooses.
 
 mod levels;
 
+use std::fmt::Write;
 use std::time::Instant;
 
-use chandra_hubble::flow::{Endpoint, Flow, L7FlowType, L7Record, TrafficDirection};
+use chandra_hubble::flow::{Endpoint, Flow, Http, L7FlowType, L7Record, TrafficDirection};
 
 use crate::{Exemplar, ExemplarId, Family, Histogram, Registry, Spec, SpecError, Values};
 
@@ -42,7 +43,12 @@ impl NetworkMetrics {
         let on = levels.on();
         let on = on.filter_map(|(measure, level)| Some((measure, level, measure.describe()?)));
         let families = on.map(|(measure, level, (name, help))| {
-            let spec = Spec { name, help, unit: "seconds", labels: level.labels().to_vec() };
+            let spec = Spec {
+                name,
+                help,
+                unit: "seconds",
+                labels: [level.labels(), measure.labels()].concat(),
+            };
             let family = registry.histogram(spec, &BOUNDS_SECONDS)?;
             Ok(Leveled { measure, level, family })
         });
@@ -55,7 +61,12 @@ impl NetworkMetrics {
         let Self { families, values } = self;
         let Some(of) = families.iter_mut().find(|of| of.measure == measure) else { return };
         values.clear();
-        of.level.push(own_end(flow), values);
+        of.level.push(own_end(flow, measure), values);
+        if let Some(http) = http(flow) {
+            values.push(&http.method);
+            let _ = write!(values, "{}", http.code);
+            values.end();
+        }
         of.family.with(values).observe_with(seconds, exemplar(flow, seconds));
     }
 
@@ -74,7 +85,8 @@ impl NetworkMetrics {
         let of_pods = self.families.iter_mut().filter(|of| of.level == Level::Pod);
         let forgotten = of_pods.map(|of| {
             of.family.remove_where(|values| {
-                values.next() == Some(namespace) && values.last() == Some(name)
+                // The pod's name is the last label of its level.
+                values.next() == Some(namespace) && values.nth(2) == Some(name)
             })
         });
         forgotten.sum()
@@ -91,18 +103,35 @@ fn measured(flow: &Flow) -> Option<(Measure, f64)> {
         }
         "tcp_close" => (Measure::TcpRoundTrip, f64::from(details.rtt_us) / 1e6),
         _ => {
-            let l7 = flow.l7.as_deref()?;
-            let is_answer =
-                l7.kind == L7FlowType::Response && matches!(l7.record, L7Record::Dns(_));
-            (is_answer.then_some(Measure::DnsLookup)?, l7.latency_ns as f64 / 1e9)
+            let l7 = flow.l7.as_deref().filter(|l7| l7.kind == L7FlowType::Response)?;
+            let measure = match (&l7.record, flow.traffic_direction) {
+                (L7Record::Dns(_), _) => Measure::DnsLookup,
+                (L7Record::Http(_), TrafficDirection::Egress) => Measure::HttpClient,
+                (L7Record::Http(_), TrafficDirection::Ingress) => Measure::HttpServer,
+                (L7Record::Http(_), TrafficDirection::Unknown) => return None,
+            };
+            (measure, l7.latency_ns as f64 / 1e9)
         }
     };
     // Nothing takes no time: it is not known.
     (seconds > 0.0).then_some((measure, seconds))
 }
 
-/// The end that is on this node.
-fn own_end(flow: &Flow) -> Option<&Endpoint> {
+/// What a flow of HTTP tells of it.
+fn http(flow: &Flow) -> Option<&Http> {
+    match &flow.l7.as_deref()?.record {
+        L7Record::Http(http) => Some(http),
+        L7Record::Dns(_) => None,
+    }
+}
+
+/// The end that is on this node. Of an answer over HTTP the direction is that of the request.
+fn own_end(flow: &Flow, measure: Measure) -> Option<&Endpoint> {
+    match measure {
+        Measure::HttpClient => return flow.destination.as_deref(),
+        Measure::HttpServer => return flow.source.as_deref(),
+        Measure::TcpConnect | Measure::TcpRoundTrip | Measure::DnsLookup => {}
+    }
     match flow.traffic_direction {
         TrafficDirection::Egress => flow.source.as_deref(),
         TrafficDirection::Ingress => flow.destination.as_deref(),

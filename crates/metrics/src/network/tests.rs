@@ -90,6 +90,51 @@ fn each_time_is_measured_once_and_what_is_not_known_never() {
     assert_eq!(counted(levels, [&close, &answer, &question, &first, &unknown]), expected);
 }
 
+/// The answer to a request at the client's end, or at the server's.
+fn answered(is_client: bool, status: u32) -> Flow {
+    let http = Http { code: status, method: "GET".into(), ..Http::default() };
+    let l7 =
+        L7 { kind: L7FlowType::Response, latency_ns: 30_000_000, record: L7Record::Http(http) };
+    let direction = if is_client { TrafficDirection::Egress } else { TrafficDirection::Ingress };
+    Flow {
+        traffic_direction: direction,
+        l7: Some(Arc::new(l7)),
+        rare: Some(Arc::new(Rare { trace_id: Some("0af7".into()), ..Rare::default() })),
+        // It goes from the server to the client.
+        source: Some(Arc::new(endpoint("shop", "server", "server-0"))),
+        destination: Some(Arc::new(endpoint("front", "client", "client-0"))),
+        ..established("web-0", 0.0)
+    }
+}
+
+#[test]
+fn answers_over_http_are_of_the_end_that_saw_them_by_method_and_status() {
+    let flows = [answered(true, 200), answered(false, 200), answered(false, 503)];
+    let mut request = answered(true, 0);
+    let l7 = L7 { kind: L7FlowType::Request, ..(**request.l7.as_ref().unwrap()).clone() };
+    request.l7 = Some(Arc::new(l7));
+    let name = |end| format!("chandra_http_{end}_request_duration_seconds_count");
+    let expected = [
+        format!("{}{{namespace=\"front\",method=\"GET\",status=\"200\"}} 1", name("client")),
+        format!("{}{{namespace=\"shop\",method=\"GET\",status=\"200\"}} 1", name("server")),
+        format!("{}{{namespace=\"shop\",method=\"GET\",status=\"503\"}} 1", name("server")),
+    ];
+    assert_eq!(counted("namespace", flows.iter().chain([&request])), expected);
+
+    let registry = Registry::default();
+    let levels = Levels::parse("pod").unwrap();
+    let mut metrics = NetworkMetrics::new(&levels, &registry).unwrap();
+    flows.iter().for_each(|flow| metrics.observe(flow));
+    let traces = lines(&registry, &format!("trace_id=\"{:032x}\"", 0x0af7));
+    assert!(
+        !traces.is_empty() && traces.iter().all(|line| line.contains("le=\"0.05\"")),
+        "{traces:?}"
+    );
+    // What is behind the labels of the level takes nothing away from that.
+    assert_eq!(metrics.forget_pod("shop", "server-0"), 2);
+    assert_eq!(metrics.forget_pod("front", "client-0"), 1);
+}
+
 #[test]
 fn slow_ones_lead_to_their_trace_or_connection() {
     let registry = Registry::default();
@@ -125,7 +170,7 @@ fn series_of_a_pod_go_with_it() {
 
 #[test]
 fn what_cannot_be_read_is_told() {
-    let off = "tcp-connect=off,tcp-round-trip=off, dns-lookup=off tcp-health=off";
+    let off = "tcp-connect=off,tcp-round-trip=off, dns-lookup=off http-client=off http-server=off tcp-health=off";
     assert!(Levels::parse(off).unwrap().times_are_off() && !Levels::default().times_are_off());
     assert!(Levels::parse("off tcp-health=pod").unwrap().times_are_off());
     assert_eq!(Levels::parse(""), Ok(Levels::default()));

@@ -1,6 +1,8 @@
 //! Log records: the fields of `LogRecord`.
 
-use super::{Any, any, attribute, bytes_field, fixed64_field, nested, varint_field};
+use super::{Any, any, bytes_field, fixed64_field, nested, varint_field};
+
+pub use super::Attributes;
 
 const ATTRIBUTES: u32 = 6;
 
@@ -49,26 +51,8 @@ impl Record<'_> {
         varint_field(2, self.severity as u64, out);
         bytes_field(3, self.severity_text.as_bytes(), out);
         nested(5, out, |out| any(Any::Text(self.body), out));
-        (self.attributes)(&mut Attributes(out));
+        (self.attributes)(&mut Attributes::new(ATTRIBUTES, out));
         fixed64_field(11, self.observed_ns, out);
         bytes_field(12, self.event_name.as_bytes(), out);
-    }
-}
-
-/// Attributes that are being written. Whoever writes sees to it that no key comes twice.
-#[derive(Debug)]
-pub struct Attributes<'o>(&'o mut Vec<u8>);
-
-impl Attributes<'_> {
-    /// Any value.
-    pub fn add(&mut self, key: &str, value: Any<'_>) {
-        attribute(ATTRIBUTES, key, value, self.0);
-    }
-
-    /// A text, unless it is empty, which stands for not known.
-    pub fn known(&mut self, key: &str, text: &str) {
-        if !text.is_empty() {
-            self.add(key, Any::Text(text));
-        }
     }
 }

@@ -3,12 +3,13 @@
 //! A family is told under the name that it has everywhere: `chandra_tcp_connect_duration_seconds`, a counter
 //! without `_total`, with its unit by UCUM (`s`). Who puts it back into Prometheus's names adds `_total` and
 //! finds the unit there already, so a dashboard and an alert are the same whichever way a number came.
-//! Labels are attributes under their own names.
+//! Labels are attributes under their own names. Those few for which the semantic conventions have names are told
+//! under these ([`super::semantic`]).
 
 use chandra_metrics::{Heading, Kind, Reading, Sink};
 
 use super::points::{self, Span};
-use super::{ITEM, bytes_field, nested, text_attribute};
+use super::{ITEM, bytes_field, nested, semantic, text_attribute};
 use crate::batch::Packing;
 use crate::settings::Temporality;
 use crate::temporality::Past;
@@ -74,6 +75,8 @@ pub struct Metrics<'a> {
     name: String,
     unit: String,
     help: String,
+    /// By the conventions, of a family that they know.
+    semantic_name: Option<&'static str>,
     kind: Kind,
     form: Form,
     /// Points of the family so far.
@@ -95,6 +98,7 @@ impl<'a> Metrics<'a> {
             name: String::new(),
             unit: String::new(),
             help: String::new(),
+            semantic_name: None,
             kind: Kind::Gauge,
             form: Form::Gauge,
             points: Vec::new(),
@@ -109,7 +113,8 @@ impl<'a> Metrics<'a> {
         if self.points.is_empty() {
             return;
         }
-        let Self { metrics, name, help, unit, points, form, manner, .. } = self;
+        let Self { metrics, name, semantic_name, help, unit, points, form, manner, .. } = self;
+        let name = semantic_name.unwrap_or(name);
         nested(ITEM, metrics, |out| {
             for (tag, text) in [(NAME, name), (DESCRIPTION, help), (UNIT, unit)] {
                 if !text.is_empty() {
@@ -144,6 +149,7 @@ impl Sink for Metrics<'_> {
         let Heading { kind, name, unit, help } = *heading;
         self.kind = kind;
         name.clone_into(&mut self.name);
+        self.semantic_name = semantic::metric(name);
         help.clone_into(&mut self.help);
         ucum(unit).clone_into(&mut self.unit);
     }
@@ -170,7 +176,10 @@ impl Sink for Metrics<'_> {
         }
         self.point.clear();
         for (name, value) in labels {
-            text_attribute(form.attributes(), name, value, &mut self.point);
+            match self.semantic_name {
+                Some(_) => semantic::label(form.attributes(), name, value, &mut self.point),
+                None => text_attribute(form.attributes(), name, value, &mut self.point),
+            }
         }
         let Manner { started_ns, now_ns, temporality, .. } = self.manner;
         let created_ns = created_unix_ms.map(|unix_ms| unix_ms.saturating_mul(1_000_000));

@@ -5,5 +5,6 @@
 mod common;
 mod logs;
 mod profiles;
+mod traces;
 mod transport;
 mod values;

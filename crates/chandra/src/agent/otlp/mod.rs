@@ -1,9 +1,11 @@
-//! The export by OpenTelemetry's protocol: all that `/metrics` tells, alerts, dropped packets, and profiles.
+//! The export by OpenTelemetry's protocol: all that `/metrics` tells, alerts, dropped packets, requests over HTTP, and
+//! profiles.
 //!
 //! It begins before anything is told and ends after all was, so that what is told last goes out too, for which it
 //! has [`LAST_WORDS`]. A collector that is away costs nothing but what it was to be told, which is counted.
 
 mod drops;
+mod spans;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,9 +17,10 @@ use chandra_otlp::figures::SignalFigures;
 use chandra_otlp::{Exporter, Figures, Logs, Node, Resource};
 
 use super::metrics;
-use super::state::AgentState;
+use super::state::{AgentState, SignalState};
 use crate::cli::agent::AgentOptions;
 pub use drops::{Drops, kinds};
+pub use spans::Spans;
 
 /// How long the collector may take for what is told last.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -49,6 +52,10 @@ pub fn start(options: &AgentOptions, state: &Arc<AgentState>) -> Result<Option<E
             ),
         }
     }
+    let tells_of_requests = |signal: &SignalState| signal.signal.spec.name == "http_request";
+    if exporter.traces().is_some() && !state.signals.iter().any(tells_of_requests) {
+        eprintln!("warning: otlp: no signal makes spans; take http_request into --signals");
+    }
     for destination in &settings.destinations {
         eprintln!("otlp: {} to {}", destination.signal, destination.endpoint.authority);
     }
@@ -79,11 +86,11 @@ pub fn write(figures: &Figures, out: &mut Writer<'_>) {
             family.sample(&[("signal", figures.signal.word())], value(figures));
         }
     };
-    let help = "What was to be exported by OTLP (data points, log records, profiles): sent, dropped or queued.";
+    let help = "What was to be exported by OTLP (data points, log records, spans, profiles): sent, dropped or queued.";
     counts(Kind::Counter, "chandra_otlp_items", help, |figures| figures.made);
-    let help = "Data points, log records and profiles that a collector of OTLP took.";
+    let help = "Data points, log records, spans and profiles that a collector of OTLP took.";
     counts(Kind::Counter, "chandra_otlp_sent", help, |figures| figures.sent);
-    let help = "Data points, log records and profiles that wait to be sent by OTLP.";
+    let help = "Data points, log records, spans and profiles that wait to be sent by OTLP.";
     counts(Kind::Gauge, "chandra_otlp_queued", help, |figures| figures.queued);
     let help = "Memory of the requests of OTLP that wait.";
     counts(Kind::Gauge, "chandra_otlp_queue_bytes", help, |figures| figures.queue_bytes);
@@ -98,7 +105,7 @@ pub fn write(figures: &Figures, out: &mut Writer<'_>) {
 }
 
 fn write_drops(figures: &Figures, out: &mut Writer<'_>) {
-    let help = "Data points, log records and profiles that OTLP did not tell, by cause.";
+    let help = "Data points, log records, spans and profiles that OTLP did not tell, by cause.";
     let mut dropped = out.family(Kind::Counter, "chandra_otlp_dropped", "", help);
     for SignalFigures { signal, drops, .. } in figures {
         for (cause, count) in drops {
