@@ -15,6 +15,7 @@ use chandra_tests::needs_containerd;
 use chandra_tests::scratch::Scratch;
 use serde_json::Value;
 
+use crate::bill_of_materials::assert_valid;
 use crate::installed::{installed, works};
 
 /// What the image may weigh, unpacked.
@@ -170,6 +171,7 @@ fn the_bill_of_materials_names_what_is_in_the_program() {
     let Some(dist) = dist() else { return };
     let file = dist.join("chandra.cdx.json");
     let text = fs::read_to_string(&file).unwrap();
+    assert_valid(&file);
 
     let told: Value = serde_json::from_str(&text).unwrap();
     let sum = done(Command::new("sha256sum").arg(dist.join("chandra")));
