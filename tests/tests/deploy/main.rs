@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
+mod bill_of_materials;
 mod dist;
 mod doctor;
 mod doctor_causes;

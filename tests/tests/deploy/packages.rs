@@ -121,4 +121,30 @@ fn what_is_given_to_others_is_whole_and_the_same_each_time() {
     let manifests = fs::read_to_string(first.join("chandra.yaml")).unwrap();
     assert_eq!(manifests, fs::read_to_string(deploy("manifests/chandra.yaml")).unwrap());
     assert!(sums(&first).lines().count() > 40);
+    assert_each_part_has_its_licence(&first);
+}
+
+/// Every part of the bill of materials stands above a text, but for the few that bring none.
+fn assert_each_part_has_its_licence(dist: &Path) {
+    let bill = fs::read_to_string(dist.join("chandra.cdx.json")).unwrap();
+    let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
+    let licences = fs::read_to_string(dist.join("licences.txt")).unwrap();
+    let (texts, without) =
+        licences.split_once("Parts that bring no text").expect("kube's crates bring none");
+    let headings: BTreeSet<_> = texts.lines().flat_map(|line| line.split(", ")).collect();
+    let parts = bill["components"].as_array().unwrap();
+    let untold: Vec<_> = parts
+        .iter()
+        .map(|part| {
+            format!("{} {}", part["name"].as_str().unwrap(), part["version"].as_str().unwrap())
+        })
+        .filter(|part| {
+            !headings.contains(part.as_str()) && !without.contains(&format!("\n{part}: "))
+        })
+        .collect();
+    assert!(untold.is_empty(), "{untold:?}");
+    assert!(without.lines().count() < parts.len() / 10, "{without}");
+    for words in ["Apache License", "MIT License", "GNU LESSER GENERAL PUBLIC LICENSE"] {
+        assert!(texts.contains(words), "{words}");
+    }
 }
