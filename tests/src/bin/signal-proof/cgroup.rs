@@ -20,15 +20,15 @@ use crate::hooks::Hooks;
 use crate::new_actor;
 
 /// A hierarchy of v1 with the pids controller: the machine's, or one mounted for the proof.
-struct Pids {
-    number: u32,
-    mount: PathBuf,
+pub struct Pids {
+    pub number: u32,
+    pub mount: PathBuf,
     own: Option<Scratch>,
 }
 
 impl Pids {
     /// None where the unified hierarchy has the controller and cannot be parted from it.
-    fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         if let Some((number, mount)) = cgroup::v1("pids") {
             return Some(Self { number, mount, own: None });
         }

@@ -86,6 +86,7 @@ const PROOFS: &[Proof] = &[
     ("icmp on every packet", icmp::messages_on_every_packet),
     ("http", http_request::requests),
     ("request-latency", tcp_request::latency),
+    ("request-latency by cgroup v1", tcp_request::by_cgroup_of_v1),
     ("vfs-latency", file_io::latency),
     ("run-queue-latency", run_queue::latency),
     ("cpu", cpu_profile::samples),

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chandra_tests::cgroup::Nested;
 use chandra_tests::record::Record;
 use chandra_tests::trace::Trace;
 use chandra_tests::turns::{Bounds, Pair, compare};
 
+use crate::cgroup::Pids;
 use crate::hooks::Hooks;
 use crate::new_actor;
 
@@ -47,4 +49,33 @@ fn is_of(record: &Record, role: &str, port: u16) -> Result<(), String> {
         && record.text("destination_address") == Some("127.0.0.1")
         && record.number("destination_port") == Some(port.into());
     if is_right { Ok(()) } else { Err(format!("the {role}, port {port}: {}", record.0)) }
+}
+
+/// Requests to a server in a cgroup of v1 are counted as that one's.
+pub fn by_cgroup_of_v1(chandra: &Path, hooks: &mut Hooks) {
+    let Some(pids) = Pids::find() else { return };
+    let around = Nested::new(&pids.mount, &["server"]);
+    let (client, server) = (new_actor(), new_actor());
+    around.innermost().adopt(server.pid());
+    let trace = Trace::start_program(chandra, &["request-latency", "--by", "role,cgroup"]);
+    let mut pair = Pair::connect(client, server, "127.0.0.1:0");
+    let waits = WAITS_MILLISECONDS.map(Duration::from_millis);
+    let values: Vec<Bounds> = waits.map(|wait| pair.exchange(wait)[1].clone()).into();
+    let outcome = trace.stop();
+    hooks.served(&outcome);
+    let folder = around.innermost().folder().strip_prefix(&pids.mount).unwrap().to_owned();
+    let names =
+        [format!("/{}", folder.display()), format!("{}:{}", pids.number, around.innermost().id())];
+    let is_it = |record: &&Record| {
+        record.text("role") == Some("server")
+            && record.text("cgroup").is_some_and(|cgroup| names.iter().any(|name| name == cgroup))
+    };
+    let found: Vec<_> = outcome.records.iter().filter(is_it).collect();
+    let compared = match found[..] {
+        [record] => compare(record, &values),
+        _ => Err(format!("{} histograms of {names:?} in {:?}", found.len(), outcome.records)),
+    };
+    for hook in ["tcp_send", "tcp_read"] {
+        hooks.compared(hook, compared.clone());
+    }
 }
