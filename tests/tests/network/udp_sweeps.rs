@@ -79,7 +79,5 @@ fn those_beyond_the_budget_of_their_cgroup_wait_until_it_has_some() {
     let client = bind(&namespace, "127.0.0.1:0");
     send_to_all(&client);
     drop(client);
-    let outcome = ended(trace, &namespace, usize::from(PEERS));
-    assert_eq!(outcome.summary().number("rate_limited"), Some(0));
-    are_all_told(&outcome, "socket_closed");
+    are_all_told(&ended(trace, &namespace, usize::from(PEERS)), "socket_closed");
 }

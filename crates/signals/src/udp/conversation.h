@@ -27,7 +27,7 @@ struct conversation {
 };
 
 /*
- * Bytes: 340 for each conversation that there is; room for some more than there are slots, for processors that begin
+ * Bytes: 330 for each conversation that there is; room for some more than there are slots, for processors that begin
  * one at a time.
  */
 struct {
