@@ -130,7 +130,7 @@ fn own_end(flow: &Flow, measure: Measure) -> Option<&Endpoint> {
     match measure {
         Measure::HttpClient => return flow.destination.as_deref(),
         Measure::HttpServer => return flow.source.as_deref(),
-        Measure::TcpConnect | Measure::TcpRoundTrip | Measure::DnsLookup => {}
+        _ => {}
     }
     match flow.traffic_direction {
         TrafficDirection::Egress => flow.source.as_deref(),
