@@ -24,9 +24,14 @@ the event that came out was checked. A cell names the rung of the attach ladder 
 that the event was right, ✗ that it was not, `unsupported` that this kernel has no way to it and that
 Chandra said so.
 
+`not tried` says that the proof needs what was not there: a guest, whose CPUs may be taken away, or an
+interpreter of Python.
+
 Made by `./dev kernels --write`. `./dev kernels` and `./dev test` do it again and fail where a cell
 differs.
 """
+
+NOT_TRIED = "not tried"
 
 
 @dataclass
@@ -46,7 +51,7 @@ def cell_of(record: dict) -> str:
     """The text of a cell: the rung and whether its event was right."""
     verdict = record.get("verdict", "")
     rung = record.get("rung") or verdict
-    if verdict in ("unsupported", "off"):
+    if verdict in ("unsupported", "off", NOT_TRIED):
         return verdict
     good = verdict == "active" and record.get("event_ok") is True
     return f"{rung} {'✓' if good else '✗'}"
@@ -132,6 +137,9 @@ def differences(kernels: list[Kernel], page: Path) -> list[str]:
             continue
         for hook in sorted(column.keys() | kernel.cells.keys()):
             before, now = column.get(hook, "nothing"), kernel.cells.get(hook, "nothing")
+            if now == NOT_TRIED and before != now:
+                print(f"{kernel.heading} {'/'.join(hook)}: {page.name} has {before}, not tried here")
+                continue
             if before != now and not now.endswith("✗"):
                 found.append(f"{kernel.heading} {'/'.join(hook)}: {page.name} has {before}, here it is {now}")
     for heading in committed:

@@ -1,5 +1,6 @@
 //! Interpreters of Python that are on this machine: those that `tests/pythons/fetch` fetched, the system's own, and those
-//! that pyenv keeps. One of each release from 3.8 to 3.14.
+//! that pyenv keeps; in a guest of `tests/kernels/boot`, one that lies beside the program. One of each release from 3.8 to
+//! 3.14.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,8 +28,11 @@ pub fn all() -> Vec<Python> {
     let kept: Vec<OsString> = std::fs::read_dir(&pyenv)
         .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect())
         .unwrap_or_default();
+    let own = std::env::current_exe().unwrap_or_default();
+    let beside = own.parent().unwrap_or(Path::new("/"));
     for minor in MINORS {
         let mut programs = vec![
+            beside.join(format!("3.{minor}/run")),
             cache.join(format!("chandra/pythons/3.{minor}/run")),
             Path::new("/usr/bin").join(format!("python3.{minor}")),
         ];
@@ -47,8 +51,21 @@ impl Python {
     /// A command that runs this file of `tests/profiling`.
     pub fn script(&self, file: &str) -> Command {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiling").join(file);
+        let mut command = self.command();
+        command.arg(script);
+        command
+    }
+
+    /// A command that runs this text.
+    pub fn text(&self, text: &str) -> Command {
+        let mut command = self.command();
+        command.args(["-c", text]);
+        command
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.env("PYTHONDONTWRITEBYTECODE", "1").arg("-S").arg(script);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").arg("-S");
         command
     }
 

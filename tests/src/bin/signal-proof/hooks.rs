@@ -49,6 +49,9 @@ const ALL: &[(&str, &str)] = &[
     ("file_io", "write"),
     ("run_queue", "sched_switch"),
     ("cpu_profile", "tick"),
+    // What else is proven of it, where it can be.
+    ("cpu_profile", "tick, CPUs that come and go"),
+    ("cpu_profile", "tick, stacks of Python"),
     ("off_cpu", "switch"),
     ("block_io", "block_rq_complete"),
     ("oom_kill", "mark_victim"),
@@ -71,11 +74,16 @@ pub struct Hook {
     compared: u32,
     /// This kernel has no way to it.
     is_impossible: bool,
+    /// Why it was not tried here, whatever the kernel can.
+    pub not_tried: Option<String>,
 }
 
 impl Hook {
     /// Its records were right, and there were some; or there can be none, and Chandra said so.
     pub fn is_right(&self) -> bool {
+        if self.not_tried.is_some() {
+            return self.compared == 0;
+        }
         if self.is_impossible {
             return self.verdict == "unsupported" && self.problems.is_empty();
         }
@@ -100,6 +108,7 @@ impl Default for Hooks {
             problems: Vec::new(),
             compared: 0,
             is_impossible: false,
+            not_tried: None,
         };
         Self { all: ALL.iter().map(hook).collect(), failed_verbs: 0 }
     }
@@ -131,6 +140,13 @@ impl Hooks {
         self.get(name).is_impossible = true;
     }
 
+    /// Notes that a hook is not tried on this machine, and why.
+    pub fn is_not_tried(&mut self, name: &str, why: String) {
+        let hook = self.get(name);
+        hook.verdict = "not tried".to_owned();
+        hook.not_tried = Some(why);
+    }
+
     /// Notes which rungs served a trace that has ended well and lost nothing.
     pub fn served(&mut self, outcome: &Outcome) {
         self.served_as(outcome, "");
@@ -152,6 +168,14 @@ impl Hooks {
             }
             (known.rung, known.verdict) = (rung, verdict.to_owned());
         }
+    }
+
+    /// Notes that a hook was served as another one was, of which a trace has told.
+    pub fn served_like(&mut self, name: &str, other: &str) {
+        let other = self.get(other);
+        let (rung, verdict) = (other.rung.clone(), other.verdict.clone());
+        let known = self.get(name);
+        (known.rung, known.verdict) = (rung, verdict);
     }
 
     /// A proof came to no end: which hooks are to blame is not known, so the program fails.

@@ -24,6 +24,7 @@ mod block_io;
 mod cgroup;
 mod cpu_hotplug;
 mod cpu_profile;
+mod cpu_python;
 mod dns;
 mod drops;
 mod file_io;
@@ -91,6 +92,7 @@ const PROOFS: &[Proof] = &[
     ("run-queue-latency", run_queue::latency),
     ("cpu", cpu_profile::samples),
     ("cpu hot-plug", cpu_hotplug::moves),
+    ("cpu python", cpu_python::stacks),
     ("off-cpu", off_cpu::waits),
     ("block-latency", block_io::latency),
     ("oom", oom_kill::kill),
@@ -127,7 +129,7 @@ fn main() -> ExitCode {
         hooks.leave_out_what_was_not_compared();
     }
     for hook in hooks.all() {
-        let detail = hook.problems.join("; ");
+        let detail = hook.not_tried.clone().unwrap_or_else(|| hook.problems.join("; "));
         println!(
             "{}",
             json!({ "signal": hook.signal, "hook": hook.name, "rung": hook.rung,
