@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_stack_in_parts_reads_as_it_did_and_what_it_shares_is_there_once() {
-        let bytes: Vec<u8> = (0..5000_u32).map(|at| (at * at >> 4) as u8).collect();
+        let bytes: Vec<u8> = (0..5000_u32).map(|at| ((at * at) >> 4) as u8).collect();
         let (mut parts, mut one, mut other) =
             (Parts::default(), stack(bytes.clone()), bytes.clone());
         other[2500] ^= 1;
