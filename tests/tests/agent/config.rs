@@ -250,7 +250,13 @@ fn metrics_levels() {
         &["--metrics-levels", "off"],
         [
             vec!["tcp_connect_duration_seconds"],
-            vec!["tcp_connect_duration_seconds", "tcp_round_trip_seconds"],
+            vec![
+                "tcp_connect_duration_seconds",
+                "tcp_round_trip_seconds",
+                "http_client_request_duration_seconds",
+                "http_server_request_duration_seconds",
+                "tcp_limited_seconds",
+            ],
             vec![],
         ],
         |agent| {
@@ -259,8 +265,8 @@ fn metrics_levels() {
                 let (name, _) = line
                     .strip_prefix("chandra_metrics_series{family=\"chandra_")?
                     .split_once('"')?;
-                // Of containers with limits, whoever runs them.
-                let is_of_cpu = name.starts_with("cpu_");
+                // What is told of processors has no level.
+                let is_of_cpu = name.starts_with("cpu_") || name.starts_with("off_cpu_");
                 (name.ends_with("_seconds") && !is_of_cpu).then(|| name.to_owned())
             };
             text.lines().filter_map(of).collect::<Vec<_>>()

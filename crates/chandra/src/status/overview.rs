@@ -212,7 +212,7 @@ fn governed(signal: &str, governor: &Governor) -> Option<String> {
     let (cost, allowed) = (governor.cost_percent?, governor.allowed_percent?);
     let told = match governor.rung.as_str() {
         "" | "all" => {
-            let why = governor.why.as_ref().filter(|_| cost > allowed)?;
+            let why = governor.why.as_ref().filter(|_| governor.costs_too_much)?;
             format!("told whole, because {why}")
         }
         "counted" => "its facts are only counted".to_owned(),
@@ -359,8 +359,13 @@ pub mod tests {
     #[test]
     fn what_is_told_in_part_or_costs_too_much_is_a_warning() {
         let warnings = |rung: &str, why: Option<&str>, cost: f64| {
-            let governor =
-                json!({ "rung": rung, "why": why, "cost_percent": cost, "allowed_percent": 1.0 });
+            let governor = json!({
+                "rung": rung,
+                "why": why,
+                "cost_percent": cost,
+                "allowed_percent": 1.0,
+                "costs_too_much": why.is_some() && cost > 1.0,
+            });
             overview(&json!({ "/signals/0/governor": governor })).warnings[0].clone()
         };
         let cost = "; it costs 0.50% of a core and may cost 1.00%";

@@ -63,6 +63,8 @@ pub struct Governor {
     pub cost_percent: Option<f64>,
     /// What it may.
     pub allowed_percent: Option<f64>,
+    /// It is told whole and has cost more for some windows.
+    pub costs_too_much: bool,
 }
 
 /// Where a signal is attached.

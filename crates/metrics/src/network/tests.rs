@@ -103,6 +103,7 @@ fn answered(is_client: bool, status: u32) -> Flow {
         // It goes from the server to the client.
         source: Some(Arc::new(endpoint("shop", "server", "server-0"))),
         destination: Some(Arc::new(endpoint("front", "client", "client-0"))),
+        details: Details { event: "http_request", ..Details::default() },
         ..established("web-0", 0.0)
     }
 }

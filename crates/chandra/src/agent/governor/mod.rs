@@ -174,14 +174,19 @@ impl<'a> Governor<'a> {
                     tell(signal, step, (cost.sum(), allowed), self.events);
                 }
             }
-            Role::Exempt(why) if watched.is_to_be_said(cost.sum() > allowed) => {
+            Role::Exempt(why) => {
+                let is_to_be_said = watched.is_to_be_said(cost.sum() > allowed);
+                signal.update_standing(|standing| standing.costs_too_much = watched.over >= OVER);
+                if !is_to_be_said {
+                    return;
+                }
                 let (name, cost) = (signal.signal.spec.name, cost.sum());
                 eprintln!(
                     "warning: signal {name} costs {cost:.2}% of a core and may cost {allowed:.2}% \
                      (--cpu-budget); it is told whole all the same, because {why}"
                 );
             }
-            Role::Exempt(_) | Role::Unlimited => {}
+            Role::Unlimited => {}
         }
     }
 }

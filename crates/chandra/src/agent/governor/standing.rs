@@ -74,6 +74,8 @@ pub struct Standing {
     pub cost: Option<Cost>,
     /// What it may, in percent of one core.
     pub allowed: Option<f64>,
+    /// It is told whole and has cost more for some windows, not only for one.
+    pub costs_too_much: bool,
     /// Seconds of a core that its programs took so far: what was measured stands for the whole window.
     pub program_seconds: f64,
     /// And the agent's threads for it.
@@ -90,6 +92,7 @@ impl Standing {
             rung: Rung::ALL,
             cost: None,
             allowed: None,
+            costs_too_much: false,
             program_seconds: 0.0,
             agent_seconds: 0.0,
             steps: BTreeMap::new(),
@@ -119,6 +122,7 @@ impl Standing {
             "sampling_one_in": self.one_in(),
             "cost_percent": self.cost.map(Cost::sum),
             "allowed_percent": self.allowed,
+            "costs_too_much": self.costs_too_much,
             "steps": self.steps.values().sum::<u64>(),
         })
     }
