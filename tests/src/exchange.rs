@@ -10,6 +10,7 @@ use crate::actor::{Actor, to_hex};
 use crate::comparison::Comparison;
 use crate::process::{Process, host_name};
 use crate::record::Record;
+use crate::turns::Pair;
 use crate::wall_clock::since_boot;
 
 /// Two processes with a connection between them.
@@ -50,18 +51,16 @@ pub struct Told {
 
 impl Talk {
     /// Connects over this address, whose port is 0.
-    pub fn connect(client: Actor, mut server: Actor, address: &str) -> Self {
-        let address = server.ask(&format!("listen {address}"));
-        Self::connect_to(client, server, &address)
+    pub fn connect(client: Actor, server: Actor, address: &str) -> Self {
+        Self::of(Pair::connect(client, server, address))
     }
 
     /// Connects to where the server listens already.
-    ///
-    /// # Panics
-    /// When they do not come together.
-    pub fn connect_to(mut client: Actor, mut server: Actor, address: &str) -> Self {
-        let ends = client.ask(&format!("connect {address}"));
-        server.ask("accept");
+    pub fn connect_to(client: Actor, server: Actor, address: &str) -> Self {
+        Self::of(Pair::connect_to(client, server, address))
+    }
+
+    fn of(Pair { mut client, mut server, ends }: Pair) -> Self {
         let mut ends = ends.split(' ').map(|end| end.parse().unwrap());
         let ends = [ends.next().unwrap(), ends.next().unwrap()];
         let cookies = [client.ask("cookie"), server.ask("cookie")];

@@ -18,7 +18,7 @@ const SIGRTMIN: u8 = 34;
 const SIGRTMAX: u8 = 64;
 
 /// A signal's name as `kill -l` counts: `SIGKILL`, `SIGRTMIN+3`; `SIG33` where there is none.
-pub(crate) fn signal(number: u8) -> impl fmt::Display {
+pub fn signal(number: u8) -> impl fmt::Display {
     let index = usize::from(number).checked_sub(1);
     let name = index.and_then(|index| SIGNALS.get(index));
     fmt::from_fn(move |f| match (name, number) {

@@ -102,6 +102,26 @@ static __always_inline void group_by_process(struct group_key *key, const struct
 		__builtin_memcpy(key->comm, process->comm, sizeof(key->comm));
 }
 
+/* Addresses of 16 bytes, IPv4 in the first four: of this end and the other, or of the source and the destination. */
+static __always_inline void group_by_addresses(struct group_key *key, const void *local_address,
+					       const void *peer_address, __u16 family)
+{
+	if (config.group_by & GROUP_LOCAL_ADDRESS)
+		__builtin_memcpy(key->local_address, local_address, 16);
+	if (config.group_by & GROUP_PEER_ADDRESS)
+		__builtin_memcpy(key->peer_address, peer_address, 16);
+	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
+		key->family = family;
+}
+
+static __always_inline void group_by_ports(struct group_key *key, __u16 local_port, __u16 peer_port)
+{
+	if (config.group_by & GROUP_LOCAL_PORT)
+		key->local_port = local_port;
+	if (config.group_by & GROUP_PEER_PORT)
+		key->peer_port = peer_port;
+}
+
 /*
  * Counts a fact of a process, which stands for so many, by what is grouped by; false when records are sent
  * instead.

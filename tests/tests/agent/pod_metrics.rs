@@ -29,6 +29,15 @@ fn flows_of(agent: &Agent, pod: &str) -> u64 {
     text.lines().filter(of_pod).map(value).sum()
 }
 
+/// The value of the first sample of a family that has all of these labels.
+fn sample(agent: &Agent, family: &str, labels: &[&str]) -> Option<String> {
+    let (_, text) = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain");
+    let mut lines = text.lines().filter(|line| {
+        line.starts_with(&format!("{family}{{")) && labels.iter().all(|label| line.contains(label))
+    });
+    lines.next().map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+}
+
 /// A process in a pod's container, as the kubelet would have made it.
 struct InPod {
     actor: Actor,
@@ -135,16 +144,7 @@ fn how_tcp_does_is_counted_by_pods() {
     for _ in 0..2 {
         assert_eq!(web.actor.ask(&format!("connect {nobody}")), "error 111");
     }
-    let text = || chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain").1;
-    let of_pod = |family: &str, label: &str| {
-        let text = text();
-        let mut lines = text.lines().filter(|line| {
-            line.starts_with(&format!("{family}{{"))
-                && line.contains("pod=\"web\"")
-                && line.contains(label)
-        });
-        lines.next().map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
-    };
+    let of_pod = |family: &str, label: &str| sample(&agent, family, &["pod=\"web\"", label]);
     let connects =
         |outcome| of_pod("chandra_tcp_connects_total", &format!("outcome=\"{outcome}\""));
     wait_for("what is told last", || connects("ECONNREFUSED").filter(|count| count == "2"));
@@ -163,14 +163,10 @@ fn how_long_threads_wait_is_counted_by_pods() {
     let agent = Agent::start(&[&["--signals", "off_cpu"][..], &served.arguments()].concat());
     agent.wait_until_ready();
     served.wait_until_watched();
+    let labels = ["pod=\"web\"", "reason=\"interruptible\""];
     let waited = || -> f64 {
-        let text = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain").1;
-        let mut lines = text.lines().filter(|line| {
-            line.starts_with("chandra_off_cpu_seconds_total{")
-                && line.contains("pod=\"web\"")
-                && line.contains("reason=\"interruptible\"")
-        });
-        lines.next().map_or(0.0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+        let told = sample(&agent, "chandra_off_cpu_seconds_total", &labels);
+        told.map_or(0.0, |seconds| seconds.parse().unwrap())
     };
     let begun = Instant::now();
     web.actor.ask("hello");

@@ -76,6 +76,9 @@ use waits::Waits;
 /// records that nobody waits for, for each look is a wake-up.
 const TICK: Duration = UNHURRIED_POLL;
 
+/// What to do about a mistake of ours.
+const REPORT: &str = "report this";
+
 /// Runs until a signal comes or nobody reads what it prints.
 pub fn run(options: &AgentOptions) -> Result<(), Problem> {
     chandra_loader::kernel_log::capture();
@@ -235,73 +238,32 @@ fn audit(
     Auditing::new(watch, &options.audit, logs.map(otlp::sink), node, shared).map(Some)
 }
 
+/// What counts or measures; where it cannot, what to do next.
+fn made<T>(
+    made: Result<T, impl std::fmt::Display>,
+    problem: &str,
+    next: &str,
+) -> Result<T, Problem> {
+    made.map_err(|error| Problem::new(Check::USAGE, problem, error, next))
+}
+
 /// What counts flows.
 fn count(options: &AgentOptions, state: &AgentState) -> Result<HubbleMetrics, Problem> {
-    HubbleMetrics::new(&options.metrics.hubble, &state.registry).map_err(|error| {
-        let next = "take it out of --hubble-metrics";
-        Problem::new(Check::USAGE, "cannot count flows", error, next)
-    })
+    let counting = HubbleMetrics::new(&options.metrics.hubble, &state.registry);
+    made(counting, "cannot count flows", "take it out of --hubble-metrics")
 }
 
 /// What measures times on the network.
 fn measure(options: &AgentOptions, state: &AgentState) -> Result<NetworkMetrics, Problem> {
-    NetworkMetrics::new(&options.metrics.levels, &state.registry).map_err(|error| {
-        let next = "switch it off: --metrics-levels";
-        Problem::new(Check::USAGE, "cannot measure flows", error, next)
-    })
-}
-
-/// What tells who is over its budget of records.
-fn budgets(state: &AgentState) -> Result<Budgets, Problem> {
-    Budgets::new(&state.registry).map_err(|error| {
-        let next = "report this";
-        Problem::new(Check::USAGE, "cannot count what is over its budget", error, next)
-    })
-}
-
-/// What tells by pods what the kernel counts by cgroups.
-fn leveled(state: &AgentState) -> Result<LeveledMetrics, Problem> {
-    LeveledMetrics::new(&state.signals, &state.registry).map_err(|error| {
-        Problem::new(Check::USAGE, "cannot tell what the kernel counts", error, "report this")
-    })
-}
-
-/// What counts waits for a share of processors.
-fn throttling(state: &AgentState) -> Result<Throttling, Problem> {
-    Throttling::new(&state.registry).map_err(|error| {
-        Problem::new(Check::USAGE, "cannot count throttled containers", error, "report this")
-    })
-}
-
-/// What counts kills for want of memory.
-fn oom_kills(state: &AgentState) -> Result<OomKills, Problem> {
-    OomKills::new(&state.registry).map_err(|error| {
-        Problem::new(Check::USAGE, "cannot count kills for want of memory", error, "report this")
-    })
-}
-
-/// What counts signals that are sent.
-fn signals_sent(state: &AgentState) -> Result<SignalsSent, Problem> {
-    SignalsSent::new(&state.registry).map_err(|error| {
-        Problem::new(Check::USAGE, "cannot count signals that are sent", error, "report this")
-    })
-}
-
-/// What counts how long threads wait.
-fn waits(state: &AgentState) -> Result<Waits, Problem> {
-    Waits::new(&state.registry).map_err(|error| {
-        Problem::new(Check::USAGE, "cannot count how long threads wait", error, "report this")
-    })
+    let measuring = NetworkMetrics::new(&options.metrics.levels, &state.registry);
+    made(measuring, "cannot measure flows", "switch it off: --metrics-levels")
 }
 
 /// What counts how TCP does, where that is not switched off.
 fn tcp_health(options: &AgentOptions, state: &AgentState) -> Result<Option<TcpHealth>, Problem> {
     let level = options.metrics.levels.of(Measure::TcpHealth);
     let counting = level.map(|level| TcpHealth::new(level, &state.registry)).transpose();
-    counting.map_err(|error| {
-        let next = "switch it off: --metrics-levels tcp-health=off";
-        Problem::new(Check::USAGE, "cannot count how TCP does", error, next)
-    })
+    made(counting, "cannot count how TCP does", "switch it off: --metrics-levels tcp-health=off")
 }
 
 /// What writes flows to files, where that is asked for.
@@ -349,18 +311,27 @@ fn follow_all(
     });
     let parts: Vec<_> = parts.collect();
     let signals = live.iter().map(|(signal, _)| *signal).collect();
+    let registry = &state.registry;
     let consumers = Consumers {
         flows,
         audit: auditing,
         drops,
         spans,
-        budgets: budgets(state)?,
-        oom_kills: oom_kills(state)?,
-        signals_sent: signals_sent(state)?,
+        budgets: made(Budgets::new(registry), "cannot count what is over its budget", REPORT)?,
+        oom_kills: made(OomKills::new(registry), "cannot count kills for want of memory", REPORT)?,
+        signals_sent: made(
+            SignalsSent::new(registry),
+            "cannot count signals that are sent",
+            REPORT,
+        )?,
         tcp_health: tcp_health(options, state)?,
-        waits: waits(state)?,
-        throttling: throttling(state)?,
-        leveled: leveled(state)?,
+        waits: made(Waits::new(registry), "cannot count how long threads wait", REPORT)?,
+        throttling: made(Throttling::new(registry), "cannot count throttled containers", REPORT)?,
+        leveled: made(
+            LeveledMetrics::new(&state.signals, registry),
+            "cannot tell what the kernel counts",
+            REPORT,
+        )?,
     };
     let mut sink = Delivering::new(state, signals, queue, consumers, options);
     let plan = Plan {

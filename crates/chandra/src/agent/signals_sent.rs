@@ -1,8 +1,9 @@
 //! Signals that were sent, counted by which, what became of it, and whose process sent it.
 
+use std::fmt::Write;
 use std::time::Instant;
 
-use chandra_event::names::signal_name;
+use chandra_event::names::signal;
 use chandra_event::record::{Event, Record};
 use chandra_metrics::{Counter, Family, Registry, Spec, SpecError, Values};
 
@@ -40,7 +41,9 @@ impl SignalsSent {
         let Event::SignalSent(sent) = told.known.event() else { return false };
         let Self { family, values } = self;
         pod_labels::spell(told.known.who, values);
-        values.push(&signal_name(sent.signal));
+        // Into memory: it cannot fail.
+        let _ = write!(values, "{}", signal(sent.signal));
+        values.end();
         values.push(sent.outcome.word());
         family.with(values).add(u64::from(sent.sampled_one_in.max(1)));
         true

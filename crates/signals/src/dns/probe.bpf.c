@@ -8,6 +8,7 @@
  * per-CPU memory: a record is made on the stack, and its message goes straight into the ring.
  */
 #include "budget.h"
+#include "claim.h"
 #include "stream.h"
 
 EXPORT(enum, dns_kind);
@@ -18,13 +19,6 @@ EXPORT(struct, dns_record);
 
 /* No response code of any message: a query has none. */
 #define NO_CODE ((__u32)-1)
-
-/* What follows from who has a socket. */
-struct claim {
-	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
-	__u32 passes;      /* the filters on processes */
-	__u32 is_known;    /* and there is an owner */
-};
 
 /* Who has a socket. */
 struct owner {
@@ -84,28 +78,7 @@ static __noinline void own(struct dns_record *record, struct claim *claim)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	read_process(task, &record->process);
-	claim->is_known = true;
-	claim->passes = owner_passes(task, &record->process);
-	if (config.selects_cgroups) {
-		struct cgroup_key key = cgroup_of(&record->process);
-
-		find_selection(task, &key);
-		claim->selected_by = key.id;
-	}
-}
-
-/* Asked anew for each record: what is remembered is there before a decision may be. */
-static __always_inline bool passes(const struct dns_record *record, const struct claim *claim)
-{
-	struct cgroup_key key = {
-		.id = claim->selected_by,
-		.hierarchy = record->process.cgroup_hierarchy,
-	};
-
-	if (!claim->passes || !config.selects_cgroups)
-		return claim->passes;
-	return is_selected(bpf_map_lookup_elem(&cgroup_selection, &key));
+	claim_for(task, &record->process, claim);
 }
 
 /*
@@ -169,16 +142,8 @@ static __noinline void count(const struct dns_record *record, __u32 code)
 		group_by_process(&key, &record->process);
 	if (config.group_by & GROUP_KIND)
 		key.kind = record->kind;
-	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key.local_address, record->local_address, 16);
-	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key.peer_address, record->peer_address, 16);
-	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key.family = record->family;
-	if (config.group_by & GROUP_LOCAL_PORT)
-		key.local_port = record->local_port;
-	if (config.group_by & GROUP_PEER_PORT)
-		key.peer_port = record->peer_port;
+	group_by_addresses(&key, record->local_address, record->peer_address, record->family);
+	group_by_ports(&key, record->local_port, record->peer_port);
 	if (config.group_by & GROUP_CODE)
 		key.code = code;
 	count_group(&key);
@@ -323,7 +288,7 @@ __noinline int on_message(struct __sk_buff *skb, __u64 packed, __u32 offset, __u
 	if (!wanted(record.kind))
 		return 0;
 	COUNT(seen);
-	if (!passes(&record, &claim))
+	if (!claim_passes(&record.process, &claim))
 		COUNT(filtered);
 	else if (config.group_by)
 		count(&record, is_response ? header[3] & 0x0f : NO_CODE);

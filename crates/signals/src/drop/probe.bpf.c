@@ -163,16 +163,9 @@ static __always_inline void count_by(struct group_key *key, const struct drop_re
 		key->ethertype = record->ethertype;
 		key->protocol = record->protocol;
 	}
-	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key->local_address, record->source_address, 16);
-	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key->peer_address, record->destination_address, 16);
-	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key->family = record->family;
-	if (config.group_by & GROUP_LOCAL_PORT)
-		key->local_port = record->source_port;
-	if (config.group_by & GROUP_PEER_PORT)
-		key->peer_port = record->destination_port;
+	group_by_addresses(key, record->source_address, record->destination_address,
+			   record->family);
+	group_by_ports(key, record->source_port, record->destination_port);
 	count_group(key);
 }
 

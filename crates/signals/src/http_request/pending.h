@@ -12,14 +12,8 @@
 #ifndef CHANDRA_HTTP_REQUEST_PENDING_H
 #define CHANDRA_HTTP_REQUEST_PENDING_H
 
+#include "claim.h"
 #include "segment.h"
-
-/* What follows from who has a socket. */
-struct claim {
-	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
-	__u32 passes;      /* the filters on processes */
-	__u32 is_known;    /* and there is an owner */
-};
 
 struct pending {
 	struct bpf_spin_lock lock; /* of is_open */
@@ -85,32 +79,8 @@ static __always_inline void own(struct http_request_record *record, struct claim
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	read_process(task, &record->process);
 	record->flags |= HTTP_OWNER_KNOWN;
-	claim->is_known = true;
-	claim->passes = owner_passes(task, &record->process);
-	if (config.selects_cgroups) {
-		struct cgroup_key key = cgroup_of(&record->process);
-
-		find_selection(task, &key);
-		claim->selected_by = key.id;
-	}
-}
-
-/* Asked anew for each record: what is remembered is there before a decision may be. */
-static __always_inline bool passes(const struct http_request_record *record,
-				   const struct claim *claim)
-{
-	struct cgroup_key key = {
-		.id = claim->selected_by,
-		.hierarchy = record->process.cgroup_hierarchy,
-	};
-
-	if (!port_passes(record->local_port, record->peer_port))
-		return false;
-	if (!claim->passes || !config.selects_cgroups)
-		return claim->passes;
-	return is_selected(bpf_map_lookup_elem(&cgroup_selection, &key));
+	claim_for(task, &record->process, claim);
 }
 
 static __noinline void count(const struct http_request_record *record)
@@ -119,16 +89,8 @@ static __noinline void count(const struct http_request_record *record)
 
 	if (record->flags & HTTP_OWNER_KNOWN)
 		group_by_process(&key, &record->process);
-	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key.local_address, record->local_address, 16);
-	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key.peer_address, record->peer_address, 16);
-	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key.family = record->family;
-	if (config.group_by & GROUP_LOCAL_PORT)
-		key.local_port = record->local_port;
-	if (config.group_by & GROUP_PEER_PORT)
-		key.peer_port = record->peer_port;
+	group_by_addresses(&key, record->local_address, record->peer_address, record->family);
+	group_by_ports(&key, record->local_port, record->peer_port);
 	if (config.group_by & GROUP_CODE)
 		key.code = record->status;
 	count_group(&key);
@@ -141,7 +103,8 @@ static __noinline void tell(void *ctx, struct http_request_record *record,
 	if (!wanted(KIND_HTTP_REQUEST))
 		return;
 	COUNT(seen);
-	if (!passes(record, claim))
+	if (!port_passes(record->local_port, record->peer_port) ||
+	    !claim_passes(&record->process, claim))
 		COUNT(filtered);
 	else if (config.group_by)
 		count(record);

@@ -6,14 +6,8 @@
 #ifndef CHANDRA_ICMP_OWNER_H
 #define CHANDRA_ICMP_OWNER_H
 
+#include "claim.h"
 #include "message.h"
-
-/* What follows from whose it is. */
-struct claim {
-	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
-	__u32 passes;      /* the filters on processes */
-	__u32 is_known;    /* and there is an owner */
-};
 
 /* The answer may come from another address: that of a group has many. */
 struct request_key {
@@ -47,15 +41,7 @@ static __noinline void own(struct icmp_record *record, struct claim *claim)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
-	read_process(task, &record->process);
-	claim->is_known = true;
-	claim->passes = owner_passes(task, &record->process);
-	if (config.selects_cgroups) {
-		struct cgroup_key key = cgroup_of(&record->process);
-
-		find_selection(task, &key);
-		claim->selected_by = key.id;
-	}
+	claim_for(task, &record->process, claim);
 }
 
 /* Keeps who asks, and when; finds it again for the answer. */
@@ -87,19 +73,6 @@ static __noinline void remember(struct icmp_record *record, struct claim *claim)
 	record->process = asked->process;
 	*claim = asked->claim;
 	bpf_map_delete_elem(&requests, &key);
-}
-
-/* Asked anew for each record: what is remembered is there before a decision may be. */
-static __always_inline bool passes(const struct icmp_record *record, const struct claim *claim)
-{
-	struct cgroup_key key = {
-		.id = claim->selected_by,
-		.hierarchy = record->process.cgroup_hierarchy,
-	};
-
-	if (!claim->passes || !config.selects_cgroups)
-		return claim->passes;
-	return is_selected(bpf_map_lookup_elem(&cgroup_selection, &key));
 }
 
 #endif

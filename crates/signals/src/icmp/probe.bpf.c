@@ -80,12 +80,8 @@ static __noinline void count(const struct icmp_record *record)
 		key.ethertype = record->family == AF_INET ? ETH_P_IP : ETH_P_IPV6;
 		key.protocol = record->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	}
-	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key.local_address, record->source_address, 16);
-	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key.peer_address, record->destination_address, 16);
-	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key.family = record->family;
+	group_by_addresses(&key, record->source_address, record->destination_address,
+			   record->family);
 	count_group(&key);
 }
 
@@ -100,7 +96,7 @@ static __always_inline void tell(void *ctx, struct icmp_record *record, struct c
 	if (claim->is_known)
 		record->flags |= ICMP_OWNER_KNOWN;
 	COUNT(seen);
-	if (!passes(record, claim))
+	if (!claim_passes(&record->process, claim))
 		COUNT(filtered);
 	else if (config.group_by)
 		count(record);

@@ -42,16 +42,8 @@ static __always_inline void group_by_connection(struct group_key *key,
 		group_by_process(key, &record->process);
 	if (config.group_by & GROUP_KIND)
 		key->kind = record->kind;
-	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key->local_address, record->local_address, 16);
-	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key->peer_address, record->peer_address, 16);
-	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key->family = record->family;
-	if (config.group_by & GROUP_LOCAL_PORT)
-		key->local_port = record->local_port;
-	if (config.group_by & GROUP_PEER_PORT)
-		key->peer_port = record->peer_port;
+	group_by_addresses(key, record->local_address, record->peer_address, record->family);
+	group_by_ports(key, record->local_port, record->peer_port);
 	if (config.group_by & GROUP_STATE)
 		key->state = record->new_state;
 	if (config.group_by & GROUP_CODE) {

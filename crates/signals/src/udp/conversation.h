@@ -75,16 +75,8 @@ static __noinline void count(const struct udp_record *record)
 		group_by_process(&key, &record->process);
 	if (config.group_by & GROUP_KIND)
 		key.kind = record->kind;
-	if (config.group_by & GROUP_LOCAL_ADDRESS)
-		__builtin_memcpy(key.local_address, record->local_address, 16);
-	if (config.group_by & GROUP_PEER_ADDRESS)
-		__builtin_memcpy(key.peer_address, record->peer_address, 16);
-	if (config.group_by & (GROUP_LOCAL_ADDRESS | GROUP_PEER_ADDRESS))
-		key.family = record->family;
-	if (config.group_by & GROUP_LOCAL_PORT)
-		key.local_port = record->local_port;
-	if (config.group_by & GROUP_PEER_PORT)
-		key.peer_port = record->peer_port;
+	group_by_addresses(&key, record->local_address, record->peer_address, record->family);
+	group_by_ports(&key, record->local_port, record->peer_port);
 	if (config.group_by & GROUP_CODE)
 		key.code = record->end;
 	count_group(&key);
@@ -109,7 +101,8 @@ static __noinline void tell(void *ctx, const struct conversation_key *key,
 	if (socket)
 		record.socket_drops = socket->drops;
 	COUNT(seen);
-	if (!passes(&record.process, &claim) || !port_passes(record.local_port, record.peer_port))
+	if (!claim_passes(&record.process, &claim) ||
+	    !port_passes(record.local_port, record.peer_port))
 		COUNT(filtered);
 	else if (config.group_by)
 		count(&record);

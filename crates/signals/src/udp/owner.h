@@ -6,14 +6,8 @@
 #ifndef CHANDRA_UDP_OWNER_H
 #define CHANDRA_UDP_OWNER_H
 
+#include "claim.h"
 #include "packet.h"
-
-/* What follows from who has a socket. */
-struct claim {
-	__u64 selected_by; /* the cgroup, the owner's or one around it, whose selection holds */
-	__u32 passes;      /* the filters on processes */
-	__u32 is_known;    /* and there is an owner */
-};
 
 struct owner {
 	struct process process;
@@ -61,31 +55,8 @@ struct {
 /* It is the current task's. */
 static __always_inline void own(struct owner *owner)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-
 	__builtin_memset(owner, 0, sizeof(*owner));
-	read_process(task, &owner->process);
-	owner->claim.is_known = true;
-	owner->claim.passes = owner_passes(task, &owner->process);
-	if (config.selects_cgroups) {
-		struct cgroup_key key = cgroup_of(&owner->process);
-
-		find_selection(task, &key);
-		owner->claim.selected_by = key.id;
-	}
-}
-
-/* Asked anew for each record: what is remembered is there before a decision may be. */
-static __always_inline bool passes(const struct process *process, const struct claim *claim)
-{
-	struct cgroup_key key = {
-		.id = claim->selected_by,
-		.hierarchy = process->cgroup_hierarchy,
-	};
-
-	if (!claim->passes || !config.selects_cgroups)
-		return claim->passes;
-	return is_selected(bpf_map_lookup_elem(&cgroup_selection, &key));
+	claim_for((void *)bpf_get_current_task(), &owner->process, &owner->claim);
 }
 
 /* Remembers a socket when it is first met. */

@@ -243,15 +243,7 @@ int open_sockets(struct bpf_iter__task_file *ctx)
 		return 0;
 	place = (__u64)sk;
 	older.found_ns = bpf_ktime_get_boot_ns();
-	read_process(task, &older.owner.process);
-	older.owner.claim.is_known = true;
-	older.owner.claim.passes = owner_passes(task, &older.owner.process);
-	if (config.selects_cgroups) {
-		struct cgroup_key key = cgroup_of(&older.owner.process);
-
-		find_selection(task, &key);
-		older.owner.claim.selected_by = key.id;
-	}
+	claim_for(task, &older.owner.process, &older.owner.claim);
 	bpf_map_update_elem(&older_sockets, &place, &older, BPF_NOEXIST);
 	bpf_seq_write(ctx->meta->seq, &place, sizeof(place)); /* so that they can be counted */
 	return 0;
