@@ -272,26 +272,8 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
     };
     let typed: Vec<_> =
         arguments.iter().skip(1).map(|argument| argument.to_string_lossy()).collect();
-    let help = match typed.first().map(AsRef::as_ref) {
-        Some("trace") => "chandra trace --help",
-        Some("list") => "chandra list --help",
-        Some("top") => "chandra top --help",
-        Some("observe") => "chandra observe --help",
-        Some("status") => "chandra status --help",
-        Some("watch") => "chandra watch --help",
-        Some("alerts") => "chandra alerts --help",
-        Some("rules") => "chandra rules --help",
-        Some("record") => "chandra record --help",
-        Some("replay") => "chandra replay --help",
-        Some("profile") => "chandra profile --help",
-        Some("doctor") => "chandra doctor --help",
-        Some("agent") => "chandra agent --help",
-        Some("sysdump") => "chandra sysdump --help",
-        Some("install") => "chandra install --help",
-        Some("completions") => "chandra completions --help",
-        Some("man") => "chandra man --help",
-        _ => "chandra --help",
-    };
+    let verb = typed.first().filter(|first| command().find_subcommand(&***first).is_some());
+    let help = verb.map_or("chandra --help".to_owned(), |verb| format!("chandra {verb} --help"));
     let what = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             format!(
@@ -318,9 +300,52 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
         }
         _ => {
             let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or_default();
-            first.trim_start_matches("error: ").to_owned()
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let listed = match error.kind() {
+                ErrorKind::MissingRequiredArgument => context(ContextKind::InvalidArg),
+                ErrorKind::InvalidValue => context(ContextKind::ValidValue)
+                    .filter(|values| !values.is_empty())
+                    .map(|values| format!("; there are: {values}")),
+                _ => None,
+            };
+            match listed {
+                Some(listed) if first.ends_with(':') => format!("{first} {listed}"),
+                Some(listed) => format!("{first}{listed}"),
+                None => first.to_owned(),
+            }
         }
     };
     Problem::usage(Check::USAGE, what, why, help)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What is said of a mistake.
+    fn told(line: &str) -> String {
+        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let error = command().try_get_matches_from(&arguments).expect_err(line);
+        problem(&error, &arguments).to_string()
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let said = told("chandra replay events.jsonl");
+        assert!(said.contains("--rules <FILE>"), "{said}");
+        assert!(said.contains("chandra replay --help"), "{said}");
+    }
+
+    #[test]
+    fn values_that_there_are_are_listed() {
+        let said = told("chandra completions csh");
+        assert!(said.contains("'csh'") && said.contains("there are: bash, "), "{said}");
+    }
+
+    #[test]
+    fn help_is_of_the_verb_or_of_all() {
+        assert!(told("chandra profile --nope").contains("chandra profile --help"));
+        assert!(told("chandra nope").contains("next: chandra --help"));
+    }
 }

@@ -7,6 +7,7 @@ pub mod elsewhere;
 mod summary;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -187,6 +188,14 @@ fn announce(options: &ProfilingOptions) {
             eprintln!("profiling waits of {shortest} and longer {until}");
         }
     }
+    for pid in options.filter.pids.iter().filter(|pid| !is_there(**pid)) {
+        eprintln!("note: there is no process {pid} here");
+    }
+}
+
+/// As far as this process sees: its own processes may not be all that the kernel knows.
+fn is_there(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 /// Hands samples on, with whose they are.
@@ -325,5 +334,12 @@ mod tests {
         assert!(problem.contains("--on-bad-kernel") && problem.contains("#2070"), "{problem}");
         // What harms by probes on functions of programs does not harm here.
         assert!(fit("6.18.1").is_ok());
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_known_as_gone() {
+        assert!(is_there(std::process::id()));
+        // The kernel's own limit: PID_MAX_LIMIT of linux/threads.h is the first that no process has.
+        assert!(!is_there(4_194_304));
     }
 }

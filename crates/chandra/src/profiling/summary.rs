@@ -146,6 +146,10 @@ impl Summary {
         for (count, what) in further.iter().filter(|(count, _)| *count > 0) {
             text += &format!(", {count} {what}");
         }
+        if figures.samples == 0 {
+            text += "; nothing of what was asked for ";
+            text += if self.waits.is_some() { "waited so long" } else { "ran when a clock looked" };
+        }
         text + &self.python() + &self.names() + &self.cost()
     }
 
