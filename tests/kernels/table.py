@@ -1,9 +1,9 @@
-"""Turns the results of tests/kernels/matrix into docs/reference/kernels.md, or compares with it.
+"""Turns the results of tests/kernels/matrix into a page such as docs/reference/kernels.md, or compares with it.
 
 usage: table.py [--write] RESULTS PAGE
 
 RESULTS holds a folder for each kernel: output (the proof's lines), code (its exit code),
-times ("RELEASE BOOT ALL") and origin. A column of the page is a kernel's major.minor version, so that
+times ("RELEASE BOOT ALL") and origin. PAGE is kernels.md, or kernels-MACHINE.md for another machine. A column of the page is a kernel's major.minor version, so that
 a patch release changes nothing; a kernel that the page has no column for, or whose column nobody ran
 here, is named and not compared. Exit code 1: a proof failed or a cell differs.
 """
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 INTRODUCTION = """\
-# Signals by kernel
+# Signals by kernel{on_machine}
 
-<!-- Made by `./dev kernels --write`: not edited by hand. -->
+<!-- Made by `{command} --write`: not edited by hand. -->
 
 On each kernel below, each hook of each signal was loaded and attached, what it watches was done, and
 the event that came out was checked. A cell names the rung of the attach ladder that was chosen; ✓ says
@@ -27,9 +27,10 @@ Chandra said so.
 `not tried` says that the proof needs what was not there: a guest, whose CPUs may be taken away, or an
 interpreter of Python.
 
-Made by `./dev kernels --write`. `./dev kernels` and `./dev test` do it again and fail where a cell
-differs.
+Made by `{command} --write`. {repeated}
 """
+REPEATED = "`./dev kernels` and `./dev test` do it again and fail where a cell\ndiffers."
+REPEATED_BY_ITSELF = "`{command}` does it again and fails where a cell differs;\nit takes long, and `./dev test` leaves it out."
 
 NOT_TRIED = "not tried"
 
@@ -89,10 +90,19 @@ def row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 
-def render(kernels: list[Kernel]) -> str:
+def introduction(machine: str) -> str:
+    """What stands above the table of a machine; "" is the one that all tests are run on."""
+    if not machine:
+        return INTRODUCTION.format(on_machine="", command="./dev kernels", repeated=REPEATED)
+    command = f"./dev kernels --{machine}"
+    repeated = REPEATED_BY_ITSELF.format(command=command)
+    return INTRODUCTION.format(on_machine=f" for {machine}", command=command, repeated=repeated)
+
+
+def render(kernels: list[Kernel], machine: str) -> str:
     """The whole page."""
     hooks = list(dict.fromkeys(hook for kernel in kernels for hook in kernel.cells))
-    page = INTRODUCTION + "\n"
+    page = introduction(machine) + "\n"
     page += row(["signal", "hook", *(kernel.heading for kernel in kernels)])
     page += row(["---"] * (2 + len(kernels)))
     for hook in hooks:
@@ -126,7 +136,7 @@ def read_page(page: Path) -> dict[str, dict[tuple[str, str], str]]:
 def differences(kernels: list[Kernel], page: Path) -> list[str]:
     """What the page says otherwise than the kernels that ran, in words; `failures` has what went wrong."""
     if not page.exists():
-        return [f"{page.name} is not there yet: write it with ./dev kernels --write"]
+        return [f"{page.name} is not there yet: --write makes it"]
     found = []
     committed = read_page(page)
     for kernel in kernels:
@@ -169,7 +179,7 @@ def main(arguments: list[str]) -> int:
         print(f"{page} left as it was")
     elif write:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(render(kernels))
+        page.write_text(render(kernels, page.stem.partition("-")[2]))
         print(f"wrote {page}")
     else:
         failed += differences(kernels, page)

@@ -15,6 +15,7 @@ mod calls;
 mod family;
 mod memory;
 mod relative;
+mod signed;
 
 pub use acts::play;
 pub use relative::{Player, Relative};

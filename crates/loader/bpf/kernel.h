@@ -268,6 +268,7 @@ typedef struct {
 } mm_context_t;
 struct mm_struct {
 	mm_context_t context;
+	unsigned long task_size; /* no address is as large; on arm64 a power of two */
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;

@@ -13,8 +13,7 @@
 
 enum { WORD_FP = 4, WORD_PC = 16, WORD_CS = 17, WORD_SP = 19, REGISTER_WORDS = 21 };
 /* include/asm/segment.h: __USER_CS, the segment of programs of 64 bits. */
-#define USER_CS            0x33
-#define KERNEL_STACK_BYTES 16384
+#define USER_CS 0x33
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -28,6 +27,8 @@ enum {
 };
 
 #endif
+
+#define KERNEL_STACK_BYTES 16384
 
 /* What a program that a clock runs is given: struct bpf_perf_event_data. It is read word by word. */
 struct tick_context {
@@ -60,13 +61,8 @@ static __always_inline const void *saved_registers(struct task_struct *task)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-#if defined(__TARGET_ARCH_x86)
-	/* Before 5.15: at the very end of its kernel stack. */
-	return BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - REGISTER_WORDS * sizeof(__u64);
-#else
-	(void)task;
-	return NULL;
-#endif
+	/* Before 5.15: at the very end of its kernel stack. (On arm64 that is larger where pages are of 64 KiB.) */
+	return BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES - bpf_core_type_size(struct pt_regs);
 }
 
 #endif

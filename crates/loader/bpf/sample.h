@@ -178,7 +178,7 @@ static __always_inline bool read_saved_registers(struct task_struct *task, struc
 	return scratch->registers[WORD_PC] != 0;
 }
 
-static __always_inline void begin_walk(struct scratch *scratch)
+static __always_inline void begin_walk(struct scratch *scratch, struct task_struct *task)
 {
 	struct walk *walk = &scratch->walk;
 
@@ -187,6 +187,9 @@ static __always_inline void begin_walk(struct scratch *scratch)
 	walk->fp = scratch->registers[WORD_FP];
 #if defined(__TARGET_ARCH_arm64)
 	walk->lr = scratch->registers[WORD_LR];
+	walk->address_bits = BPF_CORE_READ(task, mm, task_size) - 1;
+#else
+	(void)task;
 #endif
 	walk->context = 0;
 	walk->is_interrupted = true;
@@ -213,9 +216,10 @@ static __always_inline bool know_process(struct scratch *scratch)
 }
 
 /* Makes ready for the first step: why there is none, or UNWIND_END_DEPTH, where it would end without one. */
-static __always_inline __u32 begin(struct scratch *scratch, bool has_registers)
+static __always_inline __u32 begin(struct scratch *scratch, struct task_struct *task,
+				   bool has_registers)
 {
-	begin_walk(scratch);
+	begin_walk(scratch, task);
 	if (!has_registers)
 		return SAMPLE_END_NO_USER_STACK;
 	if (is_foreign(scratch->registers))
@@ -234,7 +238,7 @@ static __always_inline int walk_user(void *ctx, struct scratch *scratch)
 static __always_inline int walk_stacks(void *ctx, struct scratch *scratch, struct task_struct *task,
 				       bool has_registers)
 {
-	scratch->end = begin(scratch, has_registers);
+	scratch->end = begin(scratch, task, has_registers);
 	if ((scratch->end == UNWIND_END_DEPTH || scratch->end == SAMPLE_END_UNKNOWN_PROCESS) &&
 	    has_python(scratch, task))
 		bpf_tail_call(ctx, &walkers, WALK_PYTHON);

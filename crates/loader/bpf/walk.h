@@ -94,7 +94,8 @@ struct walk {
 	__u64 pc;
 	__u64 sp;
 	__u64 fp;
-	__u64 lr; /* aarch64: known where `is_interrupted` */
+	__u64 lr;           /* aarch64: known where `is_interrupted` */
+	__u64 address_bits; /* aarch64: a return address may have its signature in the others */
 	__u64 context; /* where the kernel saved the registers of this frame (struct sigcontext); 0: nowhere */
 	__u32 first_mapping;
 	__u32 mapping_count;
@@ -358,6 +359,9 @@ static __always_inline int step_out_of_signal(struct walk *walk, __u64 context)
 
 static __always_inline int called_from(struct walk *walk, __u64 pc, __u64 sp, __u64 fp)
 {
+#if defined(__TARGET_ARCH_arm64)
+	pc &= walk->address_bits;
+#endif
 	walk->pc = pc;
 	walk->sp = sp;
 	walk->fp = fp;

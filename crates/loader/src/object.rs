@@ -249,7 +249,8 @@ fn attach(object: &Object, name: &str, options: &Options) -> Result<Attachment, 
 
 /// Run by interrupts that [`Doorbells`] make.
 fn is_interrupt(program: &ProgramMut<'_>) -> bool {
-    program.section() == "raw_tp/irq_work_entry"
+    // On x86, and on arm64.
+    program.section() == "raw_tp/irq_work_entry" || program.section() == "raw_tp/ipi_entry"
 }
 
 fn doorbells(object: &Object) -> Result<Doorbells, (i32, String)> {

@@ -1,7 +1,8 @@
 //! The walk in user space, for a sample that brought its registers and its stack along.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::fs;
+use std::sync::{Arc, LazyLock};
 
 use chandra_event::cpu_sample::{CpuSample, StackEnd};
 use chandra_unwind::walk::{End, Frame, Machine, Mapping, Registers, Walk};
@@ -17,6 +18,21 @@ const PLACE_BITS: u32 = 48;
 const MACHINE: Machine = Machine::X86_64;
 #[cfg(target_arch = "aarch64")]
 const MACHINE: Machine = Machine::Aarch64;
+
+/// Where a return address may have its signature.
+static AUTHENTICATION_BITS: LazyLock<u64> = LazyLock::new(|| match MACHINE {
+    Machine::X86_64 => 0,
+    Machine::Aarch64 => beyond_addresses(),
+});
+
+/// The bits that no address of this machine's programs has: their stacks begin near the end of them all (`startstack` of
+/// proc_pid_stat(5)).
+fn beyond_addresses() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let stack = behind_name.split_whitespace().nth(25).and_then(|field| field.parse().ok());
+    !(u64::MAX >> stack.unwrap_or(1_u64 << 47).leading_zeros())
+}
 
 /// What a sample brought along.
 #[derive(Debug, Clone)]
@@ -62,7 +78,11 @@ impl Stack {
         executables: &Executables,
         mut number: impl FnMut(u64) -> Number,
     ) -> (Vec<u64>, StackEnd) {
-        let walk = Walk { machine: MACHINE, max_frames: MAX_FRAMES, authentication_bits: 0 };
+        let walk = Walk {
+            machine: MACHINE,
+            max_frames: MAX_FRAMES,
+            authentication_bits: *AUTHENTICATION_BITS,
+        };
         let mut frames: Vec<Frame> = Vec::new();
         let find = |address| {
             let piece = memory.find(address)?;
@@ -174,6 +194,19 @@ mod tests {
         let registers = Registers { sp: 0x7000, ..Registers::default() };
         let part_bytes = bytes.len();
         Stack { registers, parts: vec![bytes.into()], part_bytes }
+    }
+
+    #[test]
+    fn no_mapping_of_a_program_is_where_signatures_are_but_just_below() {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let of_program = maps.lines().filter(|line| !line.ends_with("[vsyscall]"));
+        let last = |line: &str| {
+            let end = line.split(['-', ' ']).nth(1).unwrap();
+            u64::from_str_radix(end, 16).unwrap() - 1
+        };
+        let highest = of_program.map(last).max().unwrap();
+        assert_eq!(highest & beyond_addresses(), 0);
+        assert_ne!(highest & beyond_addresses() >> 1, 0);
     }
 
     #[test]

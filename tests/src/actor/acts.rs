@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use crate::launch::checked;
 use crate::socket;
 
+use super::signed::call_signed;
 use super::{from_hex, to_hex};
 
 /// The actor's sockets: it has at most one of each.
@@ -94,7 +95,7 @@ impl Stage {
             ("read", [_]) => read_zeros(count()),
             ("write", [_]) => write_nothing(count()),
             ("read-slowly", [_]) => read_timer(count()),
-            ("spin", [_]) => spin(count()),
+            ("spin", [_]) => call_signed(spin, count()),
             ("listen", [address]) => {
                 let listener = TcpListener::bind(address).unwrap();
                 let address = listener.local_addr().unwrap().to_string();
@@ -286,7 +287,7 @@ fn write_nothing(count: usize) {
 }
 
 /// Computes for so many milliseconds on a processor, waits for one not counted.
-fn spin(milliseconds: usize) {
+extern "C" fn spin(milliseconds: usize) {
     let spent = || {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` is written during the call.

@@ -271,6 +271,13 @@ int interrupted(void *ctx)
 	return interrupt(ctx);
 }
 
+/* arm64: arch/arm64/kernel/smp.c, of whatever a CPU asks another for, or itself. */
+SEC("raw_tp/ipi_entry")
+int interrupted_by_ipi(void *ctx)
+{
+	return interrupt(ctx);
+}
+
 SEC("raw_tp/irq_work_entry")
 int walk_on(void *ctx)
 {

@@ -135,9 +135,18 @@ pub fn usual() -> impl Iterator<Item = &'static Call> {
 macro_rules! calls {
     ($($(#[$condition:meta])? $name:ident = $number:ident, $arguments:literal $(, $method:ident $value:tt)*;)*) => {
         &[$($(#[$condition])?
-        Call::new(stringify!($name), libc::$number, $arguments)
+        Call::new(stringify!($name), number::$number, $arguments)
             $(.$method $value)*,)*]
     };
+}
+
+/// As libc has them, which leaves some out on some machines.
+mod number {
+    pub use libc::*;
+
+    /// On all machines.
+    #[expect(non_upper_case_globals, reason = "named as libc's are")]
+    pub const SYS_fchmodat2: c_long = 452;
 }
 
 use Start::{At, Here, Nowhere};
@@ -171,7 +180,7 @@ pub static CALLS: &[Call] = calls! {
     #[cfg(target_arch = "x86_64")] mknod = SYS_mknod, 3, paths(&[(Here, 0)]), everyday();
     mknodat = SYS_mknodat, 4, paths(&[(At(0), 1)]), everyday();
     #[cfg(target_arch = "x86_64")] rename = SYS_rename, 2, paths(&[(Here, 0), (Here, 1)]), everyday();
-    #[cfg(target_arch = "x86_64")] renameat = SYS_renameat, 4, paths(&[(At(0), 1), (At(2), 3)]), everyday();
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))] renameat = SYS_renameat, 4, paths(&[(At(0), 1), (At(2), 3)]), everyday();
     renameat2 = SYS_renameat2, 5, paths(&[(At(0), 1), (At(2), 3)]), everyday();
     #[cfg(target_arch = "x86_64")] unlink = SYS_unlink, 1, paths(&[(Here, 0)]), everyday();
     unlinkat = SYS_unlinkat, 3, paths(&[(At(0), 1)]), everyday();

@@ -79,7 +79,11 @@ const OWN_CALLS: &[(libc::c_long, &str)] =
         SYS_stat SYS_symlink SYS_sysfs SYS_time SYS_tuxcall SYS_unlink SYS_uselib SYS_ustat
         SYS_utime SYS_utimes SYS_vfork SYS_vserver
     };
-#[cfg(not(target_arch = "x86_64"))]
+/// Those that libc has not of all architectures.
+#[cfg(target_arch = "aarch64")]
+const OWN_CALLS: &[(libc::c_long, &str)] =
+    &[(libc::SYS_renameat, "SYS_renameat"), (452, "SYS_fchmodat2")];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const OWN_CALLS: &[(libc::c_long, &str)] = &[];
 
 /// The name of the call of this number.
