@@ -14,4 +14,5 @@ mod of_requests;
 mod served;
 mod storm;
 mod tcp_goes_on;
+mod tcp_storm;
 mod udp;

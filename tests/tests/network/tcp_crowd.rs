@@ -1,9 +1,10 @@
 //! More connections at once than the tables of the probes have room for: those that are quiet make room, which is
-//! counted, and all that is summed is what the program that made them says, to the byte.
+//! counted, by an agent as well, and all that is summed is what the program that made them says, to the byte.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+use chandra_tests::agent::Agent;
 use chandra_tests::namespaces::Namespace;
 use chandra_tests::needs;
 use chandra_tests::record::Record;
@@ -75,14 +76,15 @@ fn converse(namespace: &Namespace) {
     }
 }
 
-/// As many flows gave way as there was no room for.
-fn has_evicted(outcome: &Outcome) {
-    let flows = outcome.summary().at("flow_table").unwrap().clone();
-    let [evicted, refused] = ["evicted", "refused"].map(|name| flows[name].as_u64().unwrap());
+/// As many flows gave way as there was no room for; how many that was.
+fn evicted(of: &Record) -> u64 {
+    let [evicted, refused] =
+        ["evicted", "refused"].map(|name| of.number(&format!("flow_table.{name}")).unwrap());
     let processors = std::thread::available_parallelism().unwrap().get() as u64;
     let least = ENDS - ROOM;
     let most = least + FREE_BY_PROCESSOR * processors + OTHERS;
-    assert!((least..=most).contains(&evicted) && refused == 0, "{flows}, not {least} to {most}");
+    assert!((least..=most).contains(&evicted) && refused == 0, "{of:?}, not {least} to {most}");
+    evicted
 }
 
 fn sums(outcome: &Outcome, role: &str) -> [u64; 3] {
@@ -96,6 +98,8 @@ fn sums(outcome: &Outcome, role: &str) -> [u64; 3] {
 fn those_that_are_quiet_make_room_and_sums_are_exact() {
     needs!("root", "ip", "python3");
     let namespace = Namespace::new("crowd");
+    let agent = Agent::start(&["--signals", "process,tcp", "--event-budget", "off"]);
+    agent.wait_until_ready();
     let mut closes = Trace::start(&["tcp-close", "--port", PORT, "--ring-size", "8m"]);
     let requests = Trace::start(&["request-latency", "--port", PORT, "--by", "role"]);
     converse(&namespace);
@@ -105,7 +109,7 @@ fn those_that_are_quiet_make_room_and_sums_are_exact() {
     let all_answered = CONNECTIONS * ANSWER;
     assert_eq!(sums(&closes, "opener"), [CONNECTIONS, asked(), all_answered]);
     assert_eq!(sums(&closes, "acceptor"), [CONNECTIONS, all_answered, asked()]);
-    has_evicted(&closes);
+    evicted(&closes.summary());
 
     requests.summary_without_loss();
     for role in ["client", "server"] {
@@ -113,5 +117,9 @@ fn those_that_are_quiet_make_room_and_sums_are_exact() {
         let row = requests.records.iter().find(of).unwrap();
         assert_eq!(row.number("histogram.count"), Some(CONNECTIONS), "{row:?}");
     }
-    has_evicted(&requests);
+    evicted(&requests.summary());
+
+    let sample = "chandra_flow_table_overflows_total{signal=\"tcp\",outcome=\"evicted\"}";
+    assert_eq!(agent.metric(sample), evicted(&agent.signal("tcp")));
+    agent.stop();
 }

@@ -7,16 +7,19 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+
 /// How many of each are kept at most.
 const MOST: usize = 32_768;
 
-/// Values by what they are of.
+/// Values by what they are of. Each flow looks some up, so it hashes quickly, and with keys of this process's own, so
+/// that who chooses addresses cannot choose what collides.
 #[derive(Debug)]
-pub struct Cache<K, V>(HashMap<K, Arc<V>>);
+pub struct Cache<K, V>(HashMap<K, Arc<V>, RandomState>);
 
 impl<K, V> Default for Cache<K, V> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 }
 

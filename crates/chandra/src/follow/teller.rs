@@ -338,7 +338,7 @@ impl<'a> Teller<'a> {
                 self.learn(record, now_ns);
             }
             if part.tells(record.kind()) {
-                self.consider(index, bytes, record);
+                self.consider(index, bytes, record, now_ns);
             } else {
                 part.received.count_learnt();
             }
@@ -346,8 +346,8 @@ impl<'a> Teller<'a> {
     }
 
     /// Tells a record, or holds it.
-    fn consider(&mut self, index: usize, bytes: &[u8], record: &dyn Record) {
-        let (number, now_ns) = (self.identity.container_of(record), clock::boottime_ns());
+    fn consider(&mut self, index: usize, bytes: &[u8], record: &dyn Record, now_ns: u64) {
+        let number = self.identity.container_of(record);
         let verdict = self.choice.of(&mut self.identity, number, now_ns);
         let Some(number) = number.filter(|_| verdict != Verdict::No) else {
             return self.tell_selected(index, record, verdict, None, None);

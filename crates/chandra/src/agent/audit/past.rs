@@ -1,7 +1,8 @@
 //! What each process did lately, for the alert that it may cause: nobody knows beforehand which that is, so
-//! everything that rules are asked about is noted, in few bytes and in memory that is used again.
+//! everything that rules are asked about is noted, in few bytes and in memory that is used again. Words are made of it
+//! for an alert only.
 
-use std::io::Write;
+use std::net::SocketAddr;
 
 use chandra_alerts::alert::{Preceding, Value};
 use chandra_alerts::preceding::{Ring, WINDOW_NS};
@@ -28,9 +29,17 @@ pub struct Past {
 #[derive(Debug)]
 struct Noted {
     kind: &'static str,
-    /// What `text` is.
-    field: &'static str,
+    about: About,
+    /// What it is about, where that is a text.
     text: Vec<u8>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy)]
+enum About {
+    Arguments,
+    Path,
+    Peer(Option<SocketAddr>),
 }
 
 impl Default for Past {
@@ -45,9 +54,9 @@ impl Past {
         let Some(process) = record.process() else { return };
         let mut text = std::mem::take(&mut self.spare);
         text.clear();
-        let field = write(record, &mut text);
+        let about = write(record, &mut text);
         text.truncate(TEXT_BYTES);
-        let noted = Noted { kind: record.kind().name, field, text };
+        let noted = Noted { kind: record.kind().name, about, text };
         if let Some(gone) = self.ring.push(ProcessId::of(process), record.time().0, noted) {
             self.spare = gone.text;
         }
@@ -64,38 +73,38 @@ impl Past {
     }
 }
 
-/// Writes what an event is about, and says what that is.
-fn write(record: &dyn Record, text: &mut Vec<u8>) -> &'static str {
+/// Says what an event is about, and writes it where that is a text.
+fn write(record: &dyn Record, text: &mut Vec<u8>) -> About {
     match record.event() {
         Event::Exec(exec) => {
             let Arguments { head, .. } = exec.arguments;
             text.extend_from_slice(head.get(..TEXT_BYTES).unwrap_or(head));
-            "arguments"
+            About::Arguments
         }
         Event::FileOpen(open) => {
             text.extend_from_slice(open.path);
-            "path"
+            About::Path
         }
         Event::SystemCall(call) => {
             text.extend_from_slice(
                 call.path.map(|path| path.path).or(call.descriptor_path).unwrap_or_default(),
             );
-            "path"
+            About::Path
         }
-        _ => {
-            // A vector takes all that is written.
-            let _ = record.peer().map(|peer| write!(text, "{peer}"));
-            "peer"
-        }
+        _ => About::Peer(record.peer()),
     }
 }
 
 fn told(time_ns: u64, noted: &Noted) -> Preceding {
     let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let value = match noted.field {
-        "arguments" => Value::Texts(strings(&noted.text).map(words).collect()),
-        _ => Value::Text(words(&noted.text)),
+    let field = match noted.about {
+        About::Peer(peer) => peer.map(|peer| ("peer", Value::Text(peer.to_string()))),
+        _ if noted.text.is_empty() => None,
+        About::Arguments => {
+            Some(("arguments", Value::Texts(strings(&noted.text).map(words).collect())))
+        }
+        About::Path => Some(("path", Value::Text(words(&noted.text)))),
     };
-    let fields = if noted.text.is_empty() { Vec::new() } else { vec![(noted.field.into(), value)] };
+    let fields = field.into_iter().map(|(name, value)| (name.into(), value)).collect();
     Preceding { time_ns, kind: noted.kind.to_owned(), fields }
 }

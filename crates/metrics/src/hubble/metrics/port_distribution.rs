@@ -7,7 +7,6 @@ use chandra_hubble::flow::{Flow, L4};
 use super::super::family::{Contextual, Forget, Metric, Of};
 use super::super::options;
 use crate::{Counter, Registry, SpecError, Values};
-use std::fmt::Write;
 
 use super::super::words;
 
@@ -34,8 +33,8 @@ impl Metric for Ports {
         self.0.push_contexts(flow, false, values);
         // That of the packet, also where it is known what the application said.
         values.push(words::l4_protocol(flow.l4));
-        let _ = write!(values, "{}", flow.l4.ports().map_or(0, |(_, port)| port));
-        values.end();
+        let port = flow.l4.ports().map_or(0, |(_, port)| port);
+        values.push(itoa::Buffer::new().format(port));
         self.0.with(values).increment();
     }
 
