@@ -64,8 +64,7 @@ impl Storm {
         let told = ["--signals", "process,tcp", "--pod", "test/storm", "--hubble-metrics", "tcp"];
         let agent = Agent::start(&[&told[..], &self.served.arguments(), arguments].concat());
         self.served.wait_until_watched();
-        // It sees its own connections, which are not told.
-        wait_for("an agent that listens", || (tcp(&agent, "ledger.seen") > 0).then_some(()));
+        agent.wait_until_ready();
         agent
     }
 

@@ -115,6 +115,15 @@ fn processes() -> u64 {
 }
 
 #[test]
+fn an_agent_that_is_told_nothing_of_itself_is_ready_all_the_same() {
+    needs!("root");
+    let agent = Agent::start(&["--signals", "process,tcp", "--pod", "nobody/here"]);
+    agent.wait_until_ready();
+    assert!(agent.signal("process").number("ledger.seen") > Some(0));
+    agent.stop();
+}
+
+#[test]
 fn its_figures_are_those_of_the_machine() {
     needs!("root");
     let before = start_in_container();

@@ -211,7 +211,7 @@ fn serve(
             eprintln!("error: cannot start a thread: {error}");
             stop.ask();
         }
-        scope.spawn(|| canary::run(state, stop));
+        scope.spawn(|| canary::run(state, options.selector.is_empty(), stop));
         let tick = TICK.min(state.meter.tick());
         while !stop.is_asked() {
             governor.look();

@@ -287,6 +287,11 @@ impl SignalState {
         self.with_loaded(|loaded| ledger::read(loaded.object()).lost).unwrap_or(0)
     }
 
+    /// Facts that its probes have met.
+    pub fn seen_in_kernel(&self) -> u64 {
+        self.with_loaded(|loaded| ledger::read(loaded.object()).seen).unwrap_or(0)
+    }
+
     /// Flows for which its table had no room; `None` where it has none. What was counted once stays counted.
     pub fn flow_overflow(&self) -> Option<Overflow> {
         let table = self.signal.flow_table?;
