@@ -25,7 +25,7 @@ use crate::ring::WAKE_INTERVAL;
 use crate::sampling::Sampling;
 use crate::selection;
 use crate::software_event::{self, SoftwareEvents};
-use crate::spec::{Rung, SignalSpec};
+use crate::spec::{Hook, Rung, SignalSpec};
 use crate::tracefs;
 
 /// The signal's object for this kernel.
@@ -58,18 +58,28 @@ pub fn open(
         builder.btf_custom_path(path).map_err(refused)?;
     }
     let mut open = builder.open_memory(object).map_err(refused)?;
-    let chosen: Vec<&str> = candidates
-        .iter()
-        .filter_map(Candidate::rung)
-        .filter(|rung| wanted(rung))
-        .flat_map(|rung| rung.programs.iter().chain(rung.tail_calls))
-        .copied()
-        .collect();
+    let rungs = || candidates.iter().filter_map(Candidate::rung).filter(|rung| wanted(rung));
+    let chosen: Vec<&str> =
+        rungs().flat_map(|rung| rung.programs.iter().chain(rung.tail_calls)).copied().collect();
     for mut program in open.progs_mut() {
         let load = chosen.iter().any(|name| program.name() == *name);
         program.set_autoload(load);
     }
+    let has_tables = |hook: &Hook| hook.ladder.iter().any(|rung| !rung.tail_calls.is_empty());
+    if spec.hooks.iter().any(has_tables) && rungs().all(|rung| rung.tail_calls.is_empty()) {
+        leave_out_program_tables(&mut open).map_err(refused)?;
+    }
     Ok(open)
+}
+
+/// libbpf enters programs in the tables that name them, also where none of them is loaded, and fails then. It looks at no
+/// map of another type for that, and makes none that is left out.
+fn leave_out_program_tables(open: &mut OpenObject) -> Result<(), libbpf_rs::Error> {
+    for mut map in open.maps_mut().filter(|map| map.map_type() == MapType::ProgArray) {
+        map.set_type(MapType::Array)?;
+        map.set_autocreate(false)?;
+    }
+    Ok(())
 }
 
 /// Sets the probe's configuration and the size and kind of its maps.
