@@ -201,6 +201,20 @@ impl Agent {
         found.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// The values of all samples of a family whose labels have all of these texts.
+    ///
+    /// # Panics
+    /// When it has no metrics.
+    pub fn samples(&self, family: &str, labels: &[&str]) -> Vec<String> {
+        let (_, text) = http::get_as(self.address, "/metrics", "text/plain");
+        assert!(text.contains("chandra_ledger_facts_total{"), "no metrics: {text}");
+        let values = text.lines().filter_map(|line| {
+            let (found, value) = line.strip_prefix(family)?.strip_prefix('{')?.rsplit_once(' ')?;
+            labels.iter().all(|label| found.contains(label)).then(|| value.to_owned())
+        });
+        values.collect()
+    }
+
     /// Waits until it is ready.
     pub fn wait_until_ready(&self) {
         wait_for("a ready agent", || (self.get("/readyz").status == 200).then_some(()));

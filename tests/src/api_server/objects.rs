@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Cluster;
+use crate::cgroup::{self, Nested};
+use crate::scratch::unique;
 
 /// A pod.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +56,17 @@ impl Cluster {
     /// Adds or changes a pod.
     pub fn put_pod(&self, pod: &Pod<'_>) {
         self.put("pods", pod.name, pod.object());
+    }
+
+    /// Adds a pod with one container on the node `own`, and makes that container's cgroup as the kubelet would.
+    pub fn put_pod_with_cgroup(&self, namespace: &str, name: &str) -> Nested {
+        let uid = format!("6f1e0c5a-3b0d-4c57-9f0e-{:012x}", unique());
+        let id = format!("{:064x}", unique());
+        let containers = [("server", "registry.example/web:1", id.as_str())];
+        let pod = Pod { namespace, name, uid: &uid, node: "own", ..Pod::default() };
+        self.put_pod(&Pod { containers: &containers, ..pod });
+        let names = ["kubepods", "burstable", &format!("pod{uid}"), &id];
+        Nested::new(&cgroup::mount(), &names)
     }
 
     /// Adds or changes a service with one port.

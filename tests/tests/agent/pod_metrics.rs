@@ -6,11 +6,10 @@ use std::time::Instant;
 
 use chandra_tests::actor::Actor;
 use chandra_tests::agent::Agent;
-use chandra_tests::api_server::{Cluster, Pod, Served};
-use chandra_tests::cgroup::{self, Nested, start_in};
+use chandra_tests::api_server::{Cluster, Served};
+use chandra_tests::cgroup::{Nested, start_in};
 use chandra_tests::containerd::{self, Container, Containerd};
 use chandra_tests::patience::wait_for;
-use chandra_tests::scratch::unique;
 use chandra_tests::{needs, needs_containerd};
 
 const ACTOR: &str = env!("CARGO_BIN_EXE_actor");
@@ -20,22 +19,13 @@ const FORGOTTEN: &str = "chandra_metrics_forgotten_series_total{family=\"hubble_
 
 /// All flows of this pod that were counted.
 fn flows_of(agent: &Agent, pod: &str) -> u64 {
-    let (_, text) = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain");
-    let of_pod = |line: &&str| {
-        line.starts_with("hubble_flows_processed_total{")
-            && line.contains(&format!("source=\"{pod}\""))
-    };
-    let value = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap();
-    text.lines().filter(of_pod).map(value).sum()
+    let values = agent.samples("hubble_flows_processed_total", &[&format!("source=\"{pod}\"")]);
+    values.iter().map(|value| value.parse::<u64>().unwrap()).sum()
 }
 
 /// The value of the first sample of a family that has all of these labels.
 fn sample(agent: &Agent, family: &str, labels: &[&str]) -> Option<String> {
-    let (_, text) = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain");
-    let mut lines = text.lines().filter(|line| {
-        line.starts_with(&format!("{family}{{")) && labels.iter().all(|label| line.contains(label))
-    });
-    lines.next().map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+    agent.samples(family, labels).into_iter().next()
 }
 
 /// A process in a pod's container, as the kubelet would have made it.
@@ -46,13 +36,7 @@ struct InPod {
 
 impl InPod {
     fn start(cluster: &Cluster, name: &str) -> Self {
-        let uid = format!("6f1e0c5a-3b0d-4c57-9f0e-{:012x}", unique());
-        let id = format!("{:064x}", unique());
-        let containers = [("server", "registry.example/web:1", id.as_str())];
-        let pod = Pod { namespace: "shop", name, uid: &uid, node: "own", ..Pod::default() };
-        cluster.put_pod(&Pod { containers: &containers, ..pod });
-        let folders = ["kubepods", "burstable", &format!("pod{uid}"), &id];
-        let container = Nested::new(&cgroup::mount(), &folders);
+        let container = cluster.put_pod_with_cgroup("shop", name);
         let mut command = Command::new(ACTOR);
         start_in(&mut command, &[container.innermost().folder()]);
         Self { actor: Actor::start(&mut command), _container: container }

@@ -29,12 +29,8 @@ fn udp(agent: &Agent, path: &str) -> u64 {
 
 /// Flows over UDP that were made, as Hubble's metric counts them.
 fn flows(agent: &Agent) -> u64 {
-    let text = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain").1;
-    let is_udp = |line: &&str| {
-        line.starts_with("hubble_flows_processed_total{") && line.contains("protocol=\"UDP\"")
-    };
-    let counts = text.lines().filter(is_udp).map(|line| line.rsplit_once(' ').unwrap().1);
-    counts.map(|count| count.parse::<u64>().unwrap()).sum()
+    let counts = agent.samples("hubble_flows_processed_total", &["protocol=\"UDP\""]);
+    counts.iter().map(|count| count.parse::<u64>().unwrap()).sum()
 }
 
 #[test]

@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use chandra_tests::agent::Agent;
-use chandra_tests::api_server::{Cluster, Pod, Served};
-use chandra_tests::cgroup::{self, Nested, start_in};
+use chandra_tests::api_server::{Cluster, Served};
+use chandra_tests::cgroup::{Nested, start_in};
 use chandra_tests::flood::Flood;
 use chandra_tests::namespaces::Namespace;
 use chandra_tests::needs;
 use chandra_tests::patience::wait_for;
 use chandra_tests::process::resident_kib;
 use chandra_tests::record::Record;
-use chandra_tests::scratch::{Scratch, unique};
+use chandra_tests::scratch::Scratch;
 
 const CONNECTIONS: u64 = 50_000;
 /// Then the agent is waited for, so that its ring holds them on any machine.
@@ -42,18 +42,11 @@ struct Storm {
 impl Storm {
     fn new() -> Self {
         let (scratch, served) = (Scratch::new(), Served::new(Cluster::new(1, 0)));
-        let uid = format!("6f1e0c5a-3b0d-4c57-9f0e-{:012x}", unique());
-        let id = format!("{:064x}", unique());
-        let containers = [("storm", "registry.example/storm:1", id.as_str())];
-        let pod =
-            Pod { namespace: "test", name: "storm", uid: &uid, node: "own", ..Pod::default() };
         served.cluster.put_node("own", "10.78.0.1", "10.77.0.0/24");
-        served.cluster.put_pod(&Pod { containers: &containers, ..pod });
-        let folders = ["kubepods", "burstable", &format!("pod{uid}"), &id];
         Self {
             program: Flood::compiled(&scratch, "connection_storm"),
             namespace: Namespace::new("storm"),
-            container: Nested::new(&cgroup::mount(), &folders),
+            container: served.cluster.put_pod_with_cgroup("test", "storm"),
             served,
             scratch,
         }
@@ -85,11 +78,8 @@ impl Storm {
 
 /// The sum of all series of a family that have this label.
 fn sum(agent: &Agent, family: &str, label: &str) -> u64 {
-    let (_, text) = chandra_tests::http::get_as(agent.address(), "/metrics", "text/plain");
-    assert!(text.contains("chandra_ledger_facts_total{"), "no metrics: {text}");
-    let begin = format!("{family}{{");
-    let of = text.lines().filter(|line| line.starts_with(&begin) && line.contains(label));
-    of.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+    let values = agent.samples(family, &[label]);
+    values.iter().map(|value| value.parse::<u64>().unwrap()).sum()
 }
 
 /// Connections that were established, and accepted, and ends that were closed.

@@ -3,16 +3,12 @@
 use chandra_tests::agent::Agent;
 use chandra_tests::containerd::{Containerd, Pod};
 use chandra_tests::failure::fails;
-use chandra_tests::http::get_as;
 use chandra_tests::patience::wait_for;
 use chandra_tests::{agent, needs_containerd};
 
 /// The sum of the samples of a family whose labels have all of these texts.
 fn sum(agent: &Agent, family: &str, labels: &[&str]) -> f64 {
-    let text = get_as(agent.address(), "/metrics", "text/plain").1;
-    let samples = text.lines().filter_map(|line| line.strip_prefix(family)?.rsplit_once(' '));
-    let its = samples.filter(|(found, _)| labels.iter().all(|label| found.contains(label)));
-    its.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+    agent.samples(family, labels).iter().map(|value| value.parse::<f64>().unwrap()).sum()
 }
 
 #[test]

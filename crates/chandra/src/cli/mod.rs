@@ -302,17 +302,15 @@ fn problem(error: &clap::Error, arguments: &[OsString]) -> Problem {
             let text = error.render().to_string();
             let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             let listed = match error.kind() {
-                ErrorKind::MissingRequiredArgument => context(ContextKind::InvalidArg),
+                ErrorKind::MissingRequiredArgument => {
+                    context(ContextKind::InvalidArg).map(|names| format!(" {names}"))
+                }
                 ErrorKind::InvalidValue => context(ContextKind::ValidValue)
                     .filter(|values| !values.is_empty())
                     .map(|values| format!("; there are: {values}")),
                 _ => None,
             };
-            match listed {
-                Some(listed) if first.ends_with(':') => format!("{first} {listed}"),
-                Some(listed) => format!("{first}{listed}"),
-                None => first.to_owned(),
-            }
+            format!("{first}{}", listed.unwrap_or_default())
         }
     };
     Problem::usage(Check::USAGE, what, why, help)
