@@ -305,7 +305,7 @@ mod tests {
         let question = || {
             let open = || Source::of_file(File::open(&path).unwrap()).unwrap();
             let head = Segments::read(&open()).unwrap();
-            let places = (0..bytes).step_by(97).filter(|place| head.address(*place).is_some());
+            let places = (0..bytes).step_by(397).filter(|place| head.address(*place).is_some());
             let origin = Origin::File { source: Ok(open()), path: b"/x".to_vec(), root: None };
             Question { space: Space::File(7), origin, places: places.collect() }
         };
