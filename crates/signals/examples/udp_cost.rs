@@ -1,6 +1,6 @@
 //! What the probe of UDP conversations costs. First as the kernel measures its programs: a packet of TCP, a
 //! datagram of a conversation that is known, one that begins a conversation, one for which another has to
-//! go, and a second's look through a full table. Then what a round trip over the loopback takes with it and without it,
+//! go, and looks through the table: empty, full of what goes on, full of what is over. Then what a round trip over the loopback takes with it and without it,
 //! beside the signal `dns` that is there by default. Rounds alternate and medians are shown. Needs root:
 //! `cargo run --release -p chandra-signals --example udp_cost`
 #![allow(clippy::unwrap_used, reason = "it stops where it cannot measure")]
@@ -79,8 +79,8 @@ fn per_message(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_nanos()).unwrap() / MESSAGES
 }
 
-/// A datagram to each of so many ports, on which nobody listens.
-fn to_strangers(count: u64) -> u64 {
+/// A datagram to each of so many ports, on which nobody listens. The conversations go on until the socket is dropped.
+fn to_strangers(count: u64) -> UdpSocket {
     let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     for number in 0..count {
         let [a, b, ..] = number.to_le_bytes();
@@ -88,7 +88,7 @@ fn to_strangers(count: u64) -> u64 {
         let address = SocketAddr::from(([127, 1 + (number / 60_000) as u8, a, b], port));
         let _ = sender.send_to(b"x", address);
     }
-    count
+    sender
 }
 
 /// What one run of the programs with this name took on average, since `before`.
@@ -105,31 +105,41 @@ fn median(mut figures: Vec<u64>) -> u64 {
 }
 
 /// What is done, with what it is called.
-type Case = (&'static str, fn() -> u64);
+type Case<T> = (&'static str, fn() -> T);
 
 /// Nanoseconds a run of the egress and the ingress program, for each thing that is done.
 fn programs() {
     let _statistics = Statistics::enable().unwrap();
-    let cases: [Case; 4] = [
-        ("a packet of TCP", tcp_round_trips),
-        ("a datagram of a known conversation", udp_round_trips),
-        ("a datagram that begins a conversation", || to_strangers(CONVERSATIONS / 2)),
-        ("and for which another has to go", || to_strangers(CONVERSATIONS * 2)),
+    let cases: [Case<Option<UdpSocket>>; 4] = [
+        ("a packet of TCP", || {
+            tcp_round_trips();
+            None
+        }),
+        ("a datagram of a known conversation", || {
+            udp_round_trips();
+            None
+        }),
+        ("a datagram that begins a conversation", || Some(to_strangers(CONVERSATIONS / 2))),
+        ("and for which another has to go", || Some(to_strangers(CONVERSATIONS * 2))),
     ];
     let mut figures: Vec<[Vec<u64>; 2]> = vec![Default::default(); cases.len()];
-    let (mut sweeps, mut idle_sweeps) = (Vec::new(), Vec::new());
+    let looks = ["an empty table", "a full one of which all goes on", "and of which all is over"];
+    let mut looks = looks.map(|at| (at, Vec::new()));
     for _ in 0..ROUNDS / 3 {
         let loaded = start("udp");
-        idle_sweeps.push(sweep(&loaded));
+        looks[0].1.push(sweep(&loaded));
+        let mut open = None;
         for ((_, act), figures) in cases.iter().zip(&mut figures) {
             let programs = ["udp_egress", "udp_ingress"];
             let before = programs.map(|name| spent(&loaded, name, (0, 0)).0);
-            act();
+            open = act();
             for ((name, before), figures) in programs.iter().zip(before).zip(figures) {
                 figures.push(spent(&loaded, name, before).1);
             }
         }
-        sweeps.push(sweep(&loaded));
+        looks[1].1.push(sweep(&loaded));
+        drop(open);
+        looks[2].1.push(sweep(&loaded));
         assert_eq!(ledger::read(loaded.object()).imbalance(), 0);
     }
     println!("{:<44}{:>10}{:>10}", "ns a run, measuring included", "egress", "ingress");
@@ -137,8 +147,9 @@ fn programs() {
         let [egress, ingress] = figures.map(median);
         println!("{name:<44}{egress:>10}{ingress:>10}");
     }
-    println!("a look through an empty table: {} µs", median(idle_sweeps));
-    println!("a look through a full table that was told of before: {} µs", median(sweeps));
+    for (at, sweeps) in looks {
+        println!("a look through {at}: {} µs", median(sweeps));
+    }
 }
 
 /// Microseconds of one look through the table.
@@ -150,7 +161,7 @@ fn sweep(loaded: &Loaded) -> u64 {
 
 fn round_trips() {
     let sets: [&[&str]; 4] = [&[], &["dns"], &["udp"], &["dns", "udp"]];
-    let kinds: [Case; 2] = [("TCP", tcp_round_trips), ("UDP", udp_round_trips)];
+    let kinds: [Case<u64>; 2] = [("TCP", tcp_round_trips), ("UDP", udp_round_trips)];
     let mut figures: Vec<[Vec<u64>; 4]> = vec![Default::default(); kinds.len()];
     for _ in 0..ROUNDS {
         for (set, names) in sets.iter().enumerate() {

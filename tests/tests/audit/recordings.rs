@@ -125,7 +125,10 @@ fn a_recording_ends_after_its_time_or_at_its_size_and_says_so() {
     assert_eq!(found.last().unwrap(), "recording_end");
     let last = fs::read_to_string(&events).unwrap();
     let last = Record::parse(last.lines().last().unwrap());
-    assert_eq!(last.number("records"), Some(found.len() as u64 - 2));
+    // Containers and accounts of whatever else runs here have lines that are no records.
+    let around = ["recording", "container", "accounts", "recording_end"];
+    let records = found.iter().filter(|it| !around.contains(&it.as_str())).count();
+    assert_eq!(last.number("records"), Some(records as u64));
     // So small that already what runs does not fit.
     let mut small = command(&["record", "-o", &path, "--max-size", "2k"]);
     let said = said(small.args(off));
