@@ -27,11 +27,16 @@ fn set(bits: &[u8]) -> u64 {
     bits.iter().map(|bit| 1 << bit).sum()
 }
 
-/// The lines of `/proc/PID/task/TID/status`.
-fn status(path: &str) -> BTreeMap<String, String> {
-    let text = fs::read_to_string(path).unwrap();
+/// The lines of `/proc/PID/task/TID/status`, unless it is no more.
+fn status(path: &str) -> Option<BTreeMap<String, String>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if [Some(libc::ENOENT), Some(libc::ESRCH)].contains(&error.raw_os_error()) => {
+            return None;
+        }
+        text => text.unwrap(),
+    };
     let pairs = text.lines().filter_map(|line| line.split_once(':'));
-    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+    Some(pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
 }
 
 fn capabilities(status: &BTreeMap<String, String>, name: &str) -> u64 {
@@ -42,7 +47,9 @@ fn capabilities(status: &BTreeMap<String, String>, name: &str) -> u64 {
 fn assert_holds(agent: &Agent, expected: u64, others: &[(&str, u64)]) {
     let mut threads = 0;
     for entry in fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap() {
-        let status = status(&entry.unwrap().path().join("status").display().to_string());
+        let path = entry.unwrap().path().join("status");
+        // Some threads are there for a moment only.
+        let Some(status) = status(&path.display().to_string()) else { continue };
         let name = &status["Name"];
         let own = others.iter().find(|(thread, _)| thread == name);
         let expected = own.map_or(expected, |(_, set)| *set);
@@ -64,7 +71,10 @@ fn assert_holds(agent: &Agent, expected: u64, others: &[(&str, u64)]) {
 #[test]
 fn an_agent_gives_up_what_it_needed_to_attach() {
     needs!("root");
-    assert_eq!(capabilities(&status("/proc/self/status"), "CapEff") & set(&ALWAYS), set(&ALWAYS));
+    assert_eq!(
+        capabilities(&status("/proc/self/status").unwrap(), "CapEff") & set(&ALWAYS),
+        set(&ALWAYS)
+    );
     let agent = Agent::start_printing(&[
         "--signals",
         "process,cgroup,tcp,cpu_profile,off_cpu",
@@ -125,7 +135,7 @@ fn one_that_may_attach_hooks_again_keeps_what_that_takes() {
         let arguments = ["--signals", "file_io", "--identity", "off", "--cpu-budget", budget];
         let agent = Agent::start(&arguments);
         agent.wait_until_ready();
-        let own = status(&format!("/proc/{}/status", agent.pid()));
+        let own = status(&format!("/proc/{}/status", agent.pid())).unwrap();
         let kept = capabilities(&own, "CapEff") & set(&[CAP_PERFMON]) != 0;
         assert_eq!(kept, keeps, "{budget}");
         agent.stop();
@@ -141,7 +151,7 @@ fn nothing_comes_to_it_that_it_was_not_given() {
     launch::without_capabilities(&mut command, Vec::leak(others));
     let agent = Agent::start_command(&mut command);
     agent.wait_until_ready();
-    let own = status(&format!("/proc/{}/status", agent.pid()));
+    let own = status(&format!("/proc/{}/status", agent.pid())).unwrap();
     // Without CAP_SETPCAP the bounding set stays; no program that it executes can use it.
     assert_eq!(capabilities(&own, "CapEff"), set(&[CAP_BPF]));
     assert_eq!(capabilities(&own, "CapPrm"), set(&[CAP_BPF]));
