@@ -3,13 +3,15 @@
 //! The event is the kernel's `cpu-clock`: it ticks on every CPU that is online, also on an idle one, and
 //! needs no counters of the hardware.
 //!
-//! Invariants. A clock never stays in step with what it measures: its period is changed by a few per cent at
+//! Invariants. A clock never stays in step with what it measures: its period is changed by some per cent at
 //! moments that are random too, on each CPU by itself, because a program that works in bursts of 10 ms looks
-//! always busy, or never, to a clock of 100 Hz, and for as long as a beat lasts to one of 99 Hz. A CPU that
+//! always busy, or never, to a clock of 100 Hz, and for as long as a beat lasts to one of 99 Hz. Nor does it keep a
+//! period that is nearly the one that was asked for, whose beat takes longer than it is kept. A CPU that
 //! comes online is sampled within [`LOOK`] and a half, also one that was away for a moment only: the kernel detaches the
 //! events of a CPU that goes, and does not attach them again. Both are counted ([`Changes`]).
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,8 +30,9 @@ pub const HERTZ: std::ops::RangeInclusive<u32> = 1..=10_000;
 /// Clocks change their pace, and CPUs are looked for, so often, give or take a half.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A period is longer or shorter than the one that was asked for by so much at most.
-const JITTER: f64 = 0.05;
+/// A period is longer or shorter than the one that was asked for by a part of it between these, in turns, so that the
+/// rate is as asked for. By the least of it, a beat with what has that period takes 50 samples.
+const JITTER: Range<f64> = 0.02..0.1;
 
 // include/uapi/linux/perf_event.h: `_IO('$', 0)`, `_IOW('$', 4, __u64)`, `_IOW('$', 8, __u32)`.
 pub(crate) const IOC_ENABLE: libc::Ioctl = 0x2400;
@@ -70,13 +73,13 @@ impl Sampling {
     pub fn start(program: &impl AsFd, hertz: u32) -> io::Result<Self> {
         let program = program.as_fd().try_clone_to_owned()?;
         let period_ns = period_ns(hertz);
-        let mut clocks = Clocks { program, period_ns, on_cpus: OnEachCpu::new() };
+        let mut clocks = Clocks { program, period_ns, changes: 0, on_cpus: OnEachCpu::new() };
         let mut random = Random::new();
         // Those that are there at the beginning did not come.
         clocks.follow_cpus(&mut random)?;
         let counts = Arc::new(Counts::default());
         let counted = Arc::clone(&counts);
-        let pause = |random: &mut Random| LOOK.mul_f64(random.around_one(0.5));
+        let pause = |random: &mut Random| LOOK.mul_f64(random.within(0.5..1.5));
         let first = pause(&mut random);
         let keep = move || {
             clocks.change_pace(&mut random);
@@ -107,20 +110,25 @@ pub fn period_ns(hertz: u32) -> u64 {
 struct Clocks {
     program: OwnedFd,
     period_ns: u64,
+    /// How often the pace was changed.
+    changes: u32,
     on_cpus: OnEachCpu<OwnedFd>,
 }
 
 impl Clocks {
     /// Starts clocks where there are none, and lets go of those whose CPU is gone.
     fn follow_cpus(&mut self, random: &mut Random) -> io::Result<Moved> {
-        let Self { program, period_ns, on_cpus } = self;
-        on_cpus.follow(|cpu| start_clock(cpu, random.period(*period_ns), program))
+        let Self { program, period_ns, on_cpus, .. } = self;
+        on_cpus.follow(|cpu| {
+            start_clock(cpu, random.period(*period_ns, cpu.is_multiple_of(2)), program)
+        })
     }
 
     /// Gives each clock another period, which begins now.
-    fn change_pace(&self, random: &mut Random) {
-        for clock in self.on_cpus.iter() {
-            let period_ns = random.period(self.period_ns);
+    fn change_pace(&mut self, random: &mut Random) {
+        self.changes = self.changes.wrapping_add(1);
+        for (clock, place) in self.on_cpus.iter().zip(self.changes..) {
+            let period_ns = random.period(self.period_ns, place.is_multiple_of(2));
             // SAFETY: an open event, and a number that lives through the call. A refusal leaves the pace
             // as it was.
             unsafe { libc::ioctl(clock.as_raw_fd(), IOC_PERIOD, &raw const period_ns) };
@@ -190,14 +198,15 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    /// A number between `1 - by` and `1 + by`.
-    fn around_one(&mut self, by: f64) -> f64 {
+    /// A number between these.
+    fn within(&mut self, Range { start, end }: Range<f64>) -> f64 {
         let from_zero_to_one = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        1.0 - by + 2.0 * by * from_zero_to_one
+        start + (end - start) * from_zero_to_one
     }
 
-    fn period(&mut self, period_ns: u64) -> u64 {
-        (period_ns as f64 * self.around_one(JITTER)) as u64
+    fn period(&mut self, period_ns: u64, is_longer: bool) -> u64 {
+        let by = self.within(JITTER);
+        (period_ns as f64 * if is_longer { 1.0 + by } else { 1.0 - by }) as u64
     }
 }
 
@@ -206,16 +215,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn periods_are_spread_evenly_around_the_one_that_was_asked_for() {
+    fn periods_are_around_the_one_that_was_asked_for_and_never_nearly_it() {
         let mut random = Random::new();
         let asked = period_ns(99);
-        let periods: Vec<u64> = (0..10_000).map(|_| random.period(asked)).collect();
-        let bounds =
-            (asked as f64 * (1.0 - JITTER)) as u64..=(asked as f64 * (1.0 + JITTER)) as u64;
-        assert!(periods.iter().all(|period| bounds.contains(period)));
+        let periods: Vec<u64> =
+            (0..10_000).map(|number| random.period(asked, number % 2 == 0)).collect();
+        for period in &periods {
+            let by = (*period as f64 / asked as f64 - 1.0).abs();
+            assert!((JITTER.start - 1e-6..=JITTER.end + 1e-6).contains(&by), "{by}");
+        }
         let mean = periods.iter().sum::<u64>() as f64 / periods.len() as f64;
         // The mean of n even numbers strays by their width / sqrt(12 n): six times that is never seen.
-        let width = 2.0 * JITTER * asked as f64;
+        let width = (JITTER.end - JITTER.start) * asked as f64;
         assert!((mean - asked as f64).abs() < 6.0 * width / (12.0 * 10_000_f64).sqrt(), "{mean}");
     }
 }
