@@ -2,8 +2,9 @@
 
 usage: workload.py NAME WAY SECONDS [DEPTH]
 
-It names its process NAME after a moment, works for so many seconds of CPU time, and prints how many nanoseconds of it each leaf took
-by the thread's own clock. A leaf's work is a number of rounds of the same loop, in one function that all call.
+It names its process "warm-up" for a moment and then NAME, works for so many seconds of CPU time, and prints how many
+nanoseconds of it each leaf took by the thread's own clock. A leaf's work is a number of rounds of the same loop, in one
+function that all call.
 """
 
 import sys
@@ -162,16 +163,21 @@ def in_threads(way, seconds, depth):
     return all_spent
 
 
+def rename(name):
+    with open("/proc/self/comm", "w") as comm:
+        comm.write(name)
+
+
 def main():
     name, way, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     depth = int(sys.argv[4]) if len(sys.argv) > 4 else 0
     sys.setrecursionlimit(10000)
-    # Who profiles by the name has met the process by then.
+    # Who profiles both names has met the process, and what it runs, when it gets the second.
+    rename("warm-up")
     warm_up = time.thread_time() + 0.2
     while time.thread_time() < warm_up:
         burn(10)
-    with open("/proc/self/comm", "w") as comm:
-        comm.write(name)
+    rename(name)
     leaves = Leaves()
     if way == "threads":
         spent = in_threads(shares, seconds, depth)
