@@ -1,7 +1,8 @@
 //! What the probe of UDP conversations costs. First as the kernel measures its programs: a packet of TCP, a
 //! datagram of a conversation that is known, one that begins a conversation, one for which another has to
-//! go, and looks through the table: empty, full of what goes on, full of what is over. Then what a round trip over the loopback takes with it and without it,
-//! beside the signal `dns` that is there by default. Rounds alternate and medians are shown. Needs root:
+//! go, and looks through the table: empty, full of what goes on, full of what is over. Then what a round trip over
+//! the loopback takes with it and without it, beside the signal `dns` that is there by default. Rounds alternate and
+//! medians are shown. Needs root:
 //! `cargo run --release -p chandra-signals --example udp_cost`
 #![allow(clippy::unwrap_used, reason = "it stops where it cannot measure")]
 
@@ -123,7 +124,8 @@ fn programs() {
         ("and for which another has to go", || Some(to_strangers(CONVERSATIONS * 2))),
     ];
     let mut figures: Vec<[Vec<u64>; 2]> = vec![Default::default(); cases.len()];
-    let looks = ["an empty table", "a full one of which all goes on", "and of which all is over"];
+    let looks =
+        ["an empty table", "a full one of which all goes on", "a full one of which all is over"];
     let mut looks = looks.map(|at| (at, Vec::new()));
     for _ in 0..ROUNDS / 3 {
         let loaded = start("udp");
