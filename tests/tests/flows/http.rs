@@ -101,7 +101,8 @@ fn an_agent_tells_prometheus_how_long_answers_took_and_leads_to_their_traces() {
             all.sum::<u64>() as f64 / 1e9
         });
         assert!(sum.is_some_and(|sum| least <= sum && sum <= most), "{sum:?} {least} {most}");
-        let exemplar = text.lines().find(|line| line.starts_with(&family) && line.contains(" # {"));
+        let bucket = format!("{family}_bucket{{{labels},");
+        let exemplar = text.lines().find(|line| line.starts_with(&bucket) && line.contains(" # {"));
         assert!(exemplar.unwrap().contains(&format!("trace_id=\"{TRACE}\"")), "{exemplar:?}");
     }
     observed.agent.stop();
