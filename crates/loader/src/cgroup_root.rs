@@ -4,7 +4,8 @@
 //!
 //! In a cgroup namespace of its own (an agent in a container) a process is shown its own cgroup as the
 //! root, and programs there would see nobody else's packets. The root is known by its inode number, and
-//! looked for in the namespace of process 1, which with `hostPID` is the machine's.
+//! looked for in the namespace of process 1, which with `hostPID` is the machine's, or of process 2, which is the kernel's
+//! then and may be looked into where process 1 may not.
 
 use std::fs::File;
 use std::io;
@@ -56,9 +57,10 @@ fn root(directory: OwnedFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// From the cgroup namespace of process 1, in a thread that ends after it.
+/// From the cgroup namespace of process 1 or 2, in a thread that ends after it.
 fn from_outside() -> io::Result<OwnedFd> {
-    let outside = File::open("/proc/1/ns/cgroup")?;
+    let outside = File::open("/proc/1/ns/cgroup")
+        .or_else(|error| File::open("/proc/2/ns/cgroup").map_err(|_| error))?;
     let look = move || {
         let namespace = outside.as_raw_fd();
         // SAFETY: takes numbers only, and changes this thread alone.
