@@ -31,7 +31,8 @@ struct SignalToml {
     /// Its probe can be told, while it runs, to tell less where it costs too much.
     #[serde(default)]
     governed: bool,
-    /// Or why it is told whole whatever it costs; identity says that by itself.
+    /// Or why it is told whole whatever it costs; with the above, as long as no budget names it. Identity says that by
+    /// itself.
     told_whole_because: Option<String>,
     /// It calls functions of the kernel (kfuncs), which are found by the kernel's own BTF: where there is none, it is
     /// compiled with WITHOUT_KERNEL_BTF.
@@ -322,10 +323,9 @@ fn write_entry(
         }
     }
     let whole = signal.told_whole_because.as_deref();
-    let says = [signal.governed, whole.is_some(), !signal.identity.is_empty()];
-    if says.iter().filter(|said| **said).count() != 1 {
-        let why =
-            "one of governed, told_whole_because and identity says whether it is told in part";
+    let is_identity = !signal.identity.is_empty();
+    if is_identity == (signal.governed || whole.is_some()) {
+        let why = "governed, told_whole_because, both, or identity says whether it is told in part";
         return Err(why.into());
     }
     writeln!(out, "    Signal {{\n        spec: SignalSpec {{ name: {name:?},")?;

@@ -152,6 +152,7 @@ impl Random {
             process: self.any(Random::process),
             ends: self.ends(),
             opened_before_start: self.flag(),
+            sampled_one_in: self.u32(),
             received_first: self.flag(),
             totals: udp::Totals {
                 datagrams_sent: self.u64(),
@@ -221,6 +222,7 @@ impl Random {
                 socket_cookie: self.u64(),
                 opened_before_start: self.flag(),
             },
+            sampled_one_in: self.u32(),
             happened: self.happened(),
         }
     }

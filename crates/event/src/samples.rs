@@ -161,6 +161,7 @@ pub fn tcp(happened: Happened) -> Tcp {
             socket_cookie: 12,
             opened_before_start: false,
         },
+        sampled_one_in: 1,
         happened,
     }
 }
@@ -176,7 +177,7 @@ pub fn unknown_tcp(happened: Happened) -> Tcp {
         socket_cookie: 0,
         opened_before_start: true,
     };
-    Tcp { process: None, connection, ..tcp(happened) }
+    Tcp { process: None, connection, sampled_one_in: 8, ..tcp(happened) }
 }
 
 /// A segment that a firewall threw away on its way in.
@@ -398,6 +399,7 @@ pub fn udp(happened: udp::Happened) -> Udp {
         process: Some(process(99, 1, *b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         ends: dns(QUERY, None).ends,
         opened_before_start: false,
+        sampled_one_in: 1,
         received_first: false,
         totals: udp::Totals {
             datagrams_sent: 1,
@@ -414,7 +416,7 @@ pub fn udp(happened: udp::Happened) -> Udp {
 /// As little as can be known of a conversation.
 pub fn unknown_udp(happened: udp::Happened) -> Udp {
     let ends = Ends { part: None, ..dns(QUERY, None).ends };
-    Udp { process: None, ends, opened_before_start: true, ..udp(happened) }
+    Udp { process: None, ends, opened_before_start: true, sampled_one_in: 8, ..udp(happened) }
 }
 
 /// As curl sends it where it is told to take part in a trace.

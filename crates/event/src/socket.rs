@@ -65,6 +65,14 @@ pub(crate) fn family(local: SocketAddr, peer: SocketAddr) -> &'static str {
 }
 
 crate::fields! {
+    /// How many connections or conversations a record is told for.
+    pub struct SampledFields(one_in: &u32) = [] {
+        "sampled_one_in", "SAMPLED", 7, Json, Number(Some(*one_in).filter(|one_in| *one_in != 1)),
+        "Of so many connections or conversations one was told, drawn by what both ends have, so that it stands for all of them; absent where all are told";
+    }
+}
+
+crate::fields! {
     /// The two ends of a socket, as of every connection.
     pub struct EndsFields(ends: &Ends) = [] {
         "connection.local", "LOCAL", 21, TableOnly, Endpoint(ends.local),

@@ -241,6 +241,8 @@ pub struct Tcp {
     pub process: Option<Process>,
     /// The connection.
     pub connection: Connection,
+    /// Of so many connections this one is told, drawn by its key: it stands for all of them. 1: all are told.
+    pub sampled_one_in: u32,
     /// What happened to it.
     pub happened: Happened,
 }

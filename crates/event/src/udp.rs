@@ -69,6 +69,8 @@ pub struct Udp {
     pub ends: Ends,
     /// The socket was open before the probe was, so what was seen first may not be what came first.
     pub opened_before_start: bool,
+    /// Of so many conversations this one is told, drawn by its ends: it stands for all of them. 1: all are told.
+    pub sampled_one_in: u32,
     /// The first datagram that was seen came from the peer.
     pub received_first: bool,
     /// What went over it so far.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
-use chandra_hubble::flow::{Aggregate, Flow, Node, TrafficDirection};
+use chandra_hubble::flow::{Flow, Node, TrafficDirection};
 use chandra_hubble::mask::{self, Mask};
 use chandra_hubble::proto::flow as proto;
 use prost::Message;
@@ -32,23 +32,12 @@ pub(crate) struct Aggregation {
 /// Flows that are alike.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// The fields that they have alike, and how many they are.
+    /// The fields that they have alike, and how many they are, those included that are not told for their sake.
     pub flow: proto::Flow,
+    /// How many were told.
+    pub count: u64,
     /// When the first of them was, nanoseconds since 1970.
     pub first_time_ns: u64,
-}
-
-impl Group {
-    /// How many they are.
-    pub fn count(&self) -> u64 {
-        let counts = self.flow.aggregate.unwrap_or_default();
-        let Aggregate { ingress_flow_count, egress_flow_count, unknown_direction_flow_count } =
-            counts;
-        [ingress_flow_count, egress_flow_count, unknown_direction_flow_count]
-            .into_iter()
-            .map(u64::from)
-            .sum()
-    }
 }
 
 impl Aggregation {
@@ -74,7 +63,7 @@ impl Aggregation {
         let group = match self.groups.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                place.insert(Group { flow: alike, first_time_ns: flow.time_ns })
+                place.insert(Group { flow: alike, count: 0, first_time_ns: flow.time_ns })
             }
         };
         group.first_time_ns = group.first_time_ns.min(flow.time_ns);
@@ -84,7 +73,9 @@ impl Aggregation {
             TrafficDirection::Egress => &mut counts.egress_flow_count,
             TrafficDirection::Unknown => &mut counts.unknown_direction_flow_count,
         };
-        *count = count.saturating_add(1);
+        let stands_for = u32::try_from(flow.details.stands_for()).unwrap_or(u32::MAX);
+        *count = count.saturating_add(stands_for);
+        group.count += 1;
         early
     }
 
@@ -126,10 +117,10 @@ mod tests {
         assert_eq!(aggregation.due(), Some(now + Duration::from_secs(30)));
         let groups = aggregation.all();
         let [dns, other] = &groups[..] else { panic!("{groups:?}") };
-        assert_eq!((dns.first_time_ns, dns.count()), (5, 4));
+        assert_eq!((dns.first_time_ns, dns.count), (5, 4));
         let counts = dns.flow.aggregate.unwrap();
         assert_eq!((counts.egress_flow_count, counts.ingress_flow_count), (3, 1));
-        assert_eq!((other.first_time_ns, other.count()), (8, 1));
+        assert_eq!((other.first_time_ns, other.count), (8, 1));
         assert_eq!(other.flow.aggregate.unwrap().unknown_direction_flow_count, 1);
         // Other fields are not there.
         assert_eq!(dns.flow.time, None);
@@ -146,9 +137,9 @@ mod tests {
             let flow = flow(number, number as u16, TrafficDirection::Egress);
             let early = aggregation.take(&flow, &node, now);
             assert!(early.len() <= MOST_GROUPS && aggregation.groups.len() <= MOST_GROUPS);
-            count += early.iter().map(Group::count).sum::<u64>();
+            count += early.iter().map(|group| group.count).sum::<u64>();
         }
-        count += aggregation.all().iter().map(Group::count).sum::<u64>();
+        count += aggregation.all().iter().map(|group| group.count).sum::<u64>();
         assert_eq!(count, FLOWS);
     }
 }

@@ -236,7 +236,7 @@ impl Writer {
 
     fn tell_each(&mut self, groups: Vec<Group>) {
         for mut group in groups {
-            let (count, counts) = (group.count(), group.flow.aggregate.take());
+            let (count, counts) = (group.count, group.flow.aggregate.take());
             // The counts are no field of a flow that a mask could ask for.
             let flow = proto::Flow { aggregate: counts, ..self.mask.apply(group.flow) };
             self.tell(flow, group.first_time_ns, count);

@@ -212,6 +212,7 @@ fn connect(process: Process, pod: u32) -> Tcp {
         time: Timestamp(NOW),
         process: Some(process),
         connection,
+        sampled_one_in: 1,
         happened: tcp::Happened::Connect,
     }
 }

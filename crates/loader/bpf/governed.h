@@ -17,9 +17,9 @@
 #include "probe.h"
 
 struct governed {
-	__u64 since_ns; /* CLOCK_MONOTONIC; what began before was not watched all the time */
-	__u32 one_in;   /* a power of two; 0: none is told, all are counted in the ledger */
-	__u32 padding;
+	__u64 since_ns;   /* CLOCK_MONOTONIC; what began before was not watched all the time */
+	__u32 one_in;     /* a power of two; 0: none is told, all are counted in the ledger */
+	__u32 generation; /* how often hooks were attached anew */
 };
 EXPORT(struct, governed);
 
@@ -45,6 +45,48 @@ static __always_inline __u32 stands_for(void)
 		return 0;
 	}
 	return one_in;
+}
+
+/* Instead of a logarithm: nothing is told of this flow. */
+#define LEFT_OUT 0xff
+
+/*
+ * What has a beginning and an end, such as a connection, is drawn once and keeps what was drawn: all of it is told with
+ * the same weight, or nothing. So sums over totals and over ends are right, too, whatever is decided while it lasts.
+ *
+ * It is drawn by a number that is evenly distributed, and that who sees the same flow elsewhere (its other end, another
+ * probe) has, too: they tell of the same flows.
+ *
+ * The logarithm to the base 2 of how many this one stands for, or LEFT_OUT.
+ */
+static __always_inline __u8 draw_flow(__u32 number)
+{
+	__u32 one_in = governed.one_in;
+
+	if (one_in == 1)
+		return 0;
+	if (!one_in || number & (one_in - 1))
+		return LEFT_OUT;
+	return log2_bucket(one_in);
+}
+
+/* What would be told, of a flow that is left out. */
+static __always_inline void leave_out(__u32 kind)
+{
+	if (!wanted(kind))
+		return;
+	COUNT(seen);
+	COUNT(sampled_out);
+}
+
+/* Spreads numbers that differ in any bit evenly over all (the finaliser of MurmurHash3, public domain). */
+static __always_inline __u64 spread(__u64 number)
+{
+	number ^= number >> 33;
+	number *= 0xff51afd7ed558ccdULL;
+	number ^= number >> 33;
+	number *= 0xc4ceb9fe1a85ec53ULL;
+	return number ^ number >> 33;
 }
 
 /* It began when the hooks that would have told of its end were not there. */

@@ -1,8 +1,8 @@
 //! What the governor decides of a signal while it runs (`bpf/governed.h`): of how many facts one is told, and
 //! whether its hooks are attached at all.
 //!
-//! Invariant: a decision holds for facts from then on. Of one that began before, and of one that began while
-//! hooks were not attached, nothing is told with a wrong weight or a wrong time.
+//! Invariant: a decision holds for facts from then on; of what lasts, for what begins from then on. Of one that began
+//! before, and of one that began while hooks were not attached, nothing is told with a wrong weight or a wrong time.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -93,7 +93,10 @@ impl Loaded {
     /// # Errors
     /// When the probe cannot be told what began before.
     pub fn attach_hooks(&self) -> io::Result<Hooks> {
-        self.govern(|governed| governed.since_ns = clock::monotonic_ns())?;
+        self.govern(|governed| {
+            governed.since_ns = clock::monotonic_ns();
+            governed.generation = governed.generation.wrapping_add(1);
+        })?;
         let mut hooks = Hooks::default();
         for HookVerdict { hook, verdict, .. } in &self.hooks {
             let Verdict::Active(name) = verdict else { continue };

@@ -50,17 +50,17 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Counts a number that is not below zero.
-    pub fn count(&self, value: f64) {
+    /// Counts a number that is not below zero, so many times.
+    pub fn count(&self, value: f64, times: u64) {
         if value <= ZERO_THRESHOLD {
-            self.zero.fetch_add(1, Ordering::Relaxed);
+            self.zero.fetch_add(times, Ordering::Relaxed);
             return;
         }
         let place = (index(value).clamp(FIRST, LAST) - FIRST) as usize;
         let Some(chunk) = self.chunks.get(place / CHUNK) else { return };
         let chunk = chunk.get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK]));
         if let Some(bucket) = chunk.get(place % CHUNK) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+            bucket.fetch_add(times, Ordering::Relaxed);
         }
     }
 
@@ -103,10 +103,10 @@ mod tests {
         assert_eq!((LAST - FIRST + 1) as usize, CHUNKS * CHUNK);
         let buckets = Buckets::default();
         for value in [0.0, ZERO_THRESHOLD, f64::MIN_POSITIVE, 5e-324] {
-            buckets.count(value);
+            buckets.count(value, 1);
         }
         for value in [ZERO_THRESHOLD * 1.01, 1.0, 1.0, 1.01, 1e300, f64::INFINITY] {
-            buckets.count(value);
+            buckets.count(value, 1);
         }
         assert_eq!(buckets.zero(), 4);
         assert_eq!(buckets.filled(), [(FIRST, 1), (0, 2), (1, 1), (LAST, 2)]);

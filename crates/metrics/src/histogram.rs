@@ -28,22 +28,22 @@ impl Histogram {
     /// Counts an observation. What is not a number or is below zero is not counted: it is no duration and
     /// no size, and would leave no sum that grows.
     pub fn observe(&self, value: f64) {
-        self.observe_with(value, None);
+        self.observe_with(value, 1, None);
     }
 
-    /// The same, with what leads to it, which is kept where it is slow. A scrape that reads them just then
-    /// costs the exemplar, never a wait.
-    pub fn observe_with(&self, value: f64, exemplar: Option<Exemplar>) {
+    /// The same, of one that stands for so many, with what leads to it, which is kept where it is slow. A scrape that
+    /// reads them just then costs the exemplar, never a wait.
+    pub fn observe_with(&self, value: f64, times: u64, exemplar: Option<Exemplar>) {
         if value.is_nan() || value < 0.0 {
             return;
         }
         // In this order, so that who reads the other way round finds nothing above the count.
-        self.exponential.count(value);
+        self.exponential.count(value, times);
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         if let Some(bucket) = self.classic.get(bucket) {
-            bucket.fetch_add(1, Ordering::Release);
+            bucket.fetch_add(times, Ordering::Release);
         }
-        let add = |sum| Some((f64::from_bits(sum) + value).to_bits());
+        let add = |sum| Some((f64::from_bits(sum) + value * times as f64).to_bits());
         let _ = self.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
         if let (Some(exemplar), Some(slow)) = (exemplar, bucket.checked_sub(self.first_slow())) {
             let mut kept = match self.exemplars.try_lock() {
@@ -122,7 +122,7 @@ mod tests {
         let histogram = Histogram::new(&[1.0, 2.0, 4.0, 8.0].into());
         for (key, value) in (1..).zip([0.5, 1.5, 3.0, 3.5, 100.0, -1.0, f64::NAN]) {
             let exemplar = Exemplar { id: ExemplarId::Connection(key), value, unix_ms: 7 };
-            histogram.observe_with(value, Some(exemplar));
+            histogram.observe_with(value, 1, Some(exemplar));
         }
         let reading = histogram.reading();
         let kept = reading.exemplars.iter().map(|(bucket, exemplar)| (*bucket, exemplar.value));

@@ -60,7 +60,7 @@ fn native_histograms_are_exact() {
     for value in &observed {
         let id = ExemplarId::Connection(7);
         let exemplar = Exemplar { id, value: *value, unix_ms: 1_700_000_000_000 };
-        family.with(&values).observe_with(*value, Some(exemplar));
+        family.with(&values).observe_with(*value, 1, Some(exemplar));
     }
     let mut counters = registry.counter(spec("test_sent_bytes", "bytes", vec![])).unwrap();
     counters.with(&Values::default()).add(1 << 52);

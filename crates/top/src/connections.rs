@@ -208,6 +208,18 @@ impl Totals {
         self.retransmits = self.retransmits.saturating_add(other.retransmits);
     }
 
+    /// Of so many like it.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Self {
+            bytes_sent: self.bytes_sent.saturating_mul(times),
+            bytes_received: self.bytes_received.saturating_mul(times),
+            packets_sent: self.packets_sent.saturating_mul(times),
+            packets_received: self.packets_received.saturating_mul(times),
+            retransmits: self.retransmits.saturating_mul(times),
+        }
+    }
+
     /// As the other end would tell it.
     pub fn turn(&mut self) {
         std::mem::swap(&mut self.bytes_sent, &mut self.bytes_received);

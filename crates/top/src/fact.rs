@@ -90,6 +90,8 @@ pub struct End<'a> {
     pub owner: Option<&'a Owner>,
     /// Who is at the other end, if known.
     pub peer_name: Option<&'a str>,
+    /// How many connections it stands for, itself included.
+    pub stands_for: u64,
 }
 
 /// What went over a connection so far, from one end.
@@ -126,7 +128,7 @@ pub enum Fact<'a> {
     Traffic {
         /// Which, and whose.
         end: End<'a>,
-        /// So far.
+        /// So far, of all that it stands for.
         totals: Totals,
         /// The smoothed round-trip time, where there is one.
         rtt_us: Option<u64>,

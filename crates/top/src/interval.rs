@@ -130,15 +130,15 @@ impl Interval {
         match *fact {
             Fact::Opened { end, latency_ns } => {
                 let is_new = connections.is_new(&end);
-                self.flow(&end).add_opened(is_new, latency_ns);
+                self.flow(&end).add_opened(is_new, latency_ns, end.stands_for);
                 self.count(end.owner, |doings| match end.is_opener {
-                    true => doings.opened += 1,
-                    false => doings.accepted += 1,
+                    true => doings.opened += end.stands_for,
+                    false => doings.accepted += end.stands_for,
                 });
             }
             Fact::Failed { end } => {
-                self.flow(&end).add_failed();
-                self.count(end.owner, |doings| doings.failed += 1);
+                self.flow(&end).add_failed(end.stands_for);
+                self.count(end.owner, |doings| doings.failed += end.stands_for);
             }
             Fact::Traffic { end, totals, rtt_us, is_older, is_over } => {
                 let new = connections.new_traffic(&end, &totals, is_older, is_over);
@@ -189,6 +189,7 @@ impl Interval {
             net_namespace: 0,
             owner: None,
             peer_name: None,
+            stands_for: 1,
         };
         let back = flows::Key::of(&end(destination, source), self.by);
         match self.flows.get_mut(&back) {

@@ -38,6 +38,7 @@ pub fn opener() -> End<'static> {
         net_namespace: 1,
         owner: Some(&CURL),
         peer_name: Some("shop/web"),
+        stands_for: 1,
     }
 }
 

@@ -5,7 +5,7 @@
 //! Facts of other programs on this machine are not told, but may be lost or counted with those that are.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use chandra_tests::agent::Agent;
 use chandra_tests::api_server::{Cluster, Served};
@@ -63,10 +63,14 @@ impl Storm {
 
     /// So many connections, one after another.
     fn make(&self, count: u64) {
+        assert!(self.begin(count).wait().unwrap().success());
+    }
+
+    fn begin(&self, count: u64) -> Child {
         let mut command = Command::new(&self.program);
         start_in(command.arg(count.to_string()), &[self.container.innermost().folder()]);
         self.namespace.start_in(&mut command);
-        assert!(command.status().unwrap().success());
+        command.spawn().unwrap()
     }
 
     /// The kernel has seen so many.
@@ -196,5 +200,130 @@ fn what_a_ring_has_no_room_for_is_missing_and_counted() {
     let missing = RECORDS * AT_ONCE - told;
     assert!(told > 0 && missing > 0, "{told} told");
     assert!((missing..=missing + OTHERS).contains(&lost), "{missing} are missing, {lost} lost");
+    agent.stop();
+}
+
+/// In percent of a core, while connections are made and all of them are told: the median of windows.
+fn cost_of(storm: &Storm) -> f64 {
+    const WINDOWS: usize = 5;
+    let agent = storm.agent(&["--cpu-budget", "tcp=100000%", "--cpu-budget-window", "300ms"]);
+    let mut making = storm.begin(u64::MAX >> 1);
+    wait_for("a storm that is seen", || (told(&agent)[0] > AT_ONCE).then_some(()));
+    let mut costs: Vec<f64> = Vec::new();
+    wait_for("windows", || {
+        let signal = agent.signal("tcp");
+        let cost = signal.at("governor.cost_percent").and_then(serde_json::Value::as_f64)?;
+        if !costs.contains(&cost) {
+            costs.push(cost);
+        }
+        // What was in force when it was first looked may be of a window that the storm was not in.
+        (costs.len() > WINDOWS).then_some(())
+    });
+    making.kill().unwrap();
+    making.wait().unwrap();
+    agent.stop();
+    costs.remove(0);
+    costs.sort_unstable_by(f64::total_cmp);
+    costs[WINDOWS / 2]
+}
+
+/// What is told of so many more connections.
+fn exactly_more(agent: &Agent, storm: &Storm) -> [u64; 3] {
+    settle(agent);
+    let before = told(agent);
+    storm.make(AT_ONCE);
+    settle(agent);
+    let after = told(agent);
+    std::array::from_fn(|index| after[index] - before[index])
+}
+
+fn rung(agent: &Agent) -> String {
+    agent.signal("tcp").text("governor.rung").unwrap().to_owned()
+}
+
+#[test]
+fn sums_of_a_storm_that_is_told_in_part_are_those_of_who_made_it_and_what_follows_is_exact() {
+    needs!("root", "cc", "ip");
+    const MADE: u64 = 2 * CONNECTIONS;
+    let storm = Storm::new();
+    // Less than what it costs to tell all, and more than what it costs to leave most of it out.
+    let budget = format!("tcp={:.2}%", cost_of(&storm) * 0.7);
+    let before = storm.namespace.tcp_counter("ActiveOpens");
+    let path = storm.scratch.at("closes.log");
+    let agent = storm.agent(&[
+        "--event-budget",
+        "off",
+        "--cpu-budget",
+        &budget,
+        "--cpu-budget-window",
+        "300ms",
+        "--export-file-path",
+        path.to_str().unwrap(),
+        "--export-file-max-size-mb",
+        "1000",
+        "--export-allowlist",
+        r#"{"tcp_flags":[{"FIN":true}]}"#,
+        "--export-fieldmask",
+        "extensions",
+    ]);
+    let mut making = storm.begin(MADE);
+    let mut least_told = 1;
+    wait_for("the end of the storm", || {
+        let one_in = agent.signal("tcp").number("governor.sampling_one_in").unwrap();
+        assert!(one_in > 0, "none was out of sight");
+        least_told = least_told.max(one_in);
+        making.try_wait().unwrap()
+    });
+    assert_eq!(storm.namespace.tcp_counter("ActiveOpens") - before, MADE);
+    settle(&agent);
+    // Four standard deviations of as many of which one in so many is drawn.
+    let most_off = 4.0 * (((least_told - 1) as f64) / MADE as f64).sqrt();
+    let sums = told(&agent);
+    println!("{sums:?} of {MADE}, one in {least_told} at the least, {most_off}, {budget}");
+    assert!(least_told > 1, "it was told in part");
+    for (sum, truth) in sums.into_iter().zip([MADE, MADE, 2 * MADE]) {
+        assert!(sum.abs_diff(truth) as f64 <= truth as f64 * most_off, "{sum} of {truth}");
+    }
+    assert!(tcp(&agent, "ledger.sampled_out") > 0);
+    assert_eq!(tcp(&agent, "ledger.lost"), 0);
+
+    wait_for("a signal that is told whole again", || (rung(&agent) == "all").then_some(()));
+    assert_eq!(exactly_more(&agent, &storm), [AT_ONCE, AT_ONCE, 2 * AT_ONCE], "all of them");
+    let closes = told(&agent)[2];
+    agent.stop();
+    // Each flow says for how many it stands.
+    let written = std::fs::read_to_string(path).unwrap();
+    let stand_for = written.lines().map(|line| {
+        let flow = Record::parse(line);
+        flow.number("flow.extensions.sampled_one_in").unwrap_or(1)
+    });
+    assert_eq!(stand_for.sum::<u64>(), closes);
+}
+
+#[test]
+fn a_storm_that_even_sampling_does_not_help_is_out_of_sight_and_what_follows_is_exact() {
+    needs!("root", "cc", "ip");
+    let storm = Storm::new();
+    let agent = storm.agent(&["--cpu-budget", "tcp=6%", "--cpu-budget-window", "200ms"]);
+    // To ask it takes connections, too: it says by itself what it does.
+    let says = |words: &str| {
+        let is_said = || agent.messages().iter().any(|line| line.contains(words)).then_some(());
+        wait_for(words, is_said);
+    };
+    let mut making = storm.begin(u64::MAX >> 1);
+    says("its hooks are detached");
+    wait_for("nothing that is seen between two looks", || {
+        let (steps, seen) = (tcp(&agent, "governor.steps"), tcp(&agent, "ledger.seen"));
+        let opens = storm.namespace.tcp_counter("ActiveOpens");
+        wait_for("more connections", || {
+            (storm.namespace.tcp_counter("ActiveOpens") > opens + 100).then_some(())
+        });
+        let is_same = seen == tcp(&agent, "ledger.seen") && steps == tcp(&agent, "governor.steps");
+        (is_same && rung(&agent) == "detached").then_some(())
+    });
+    making.kill().unwrap();
+    making.wait().unwrap();
+    says("all of its facts are told again");
+    assert_eq!(exactly_more(&agent, &storm), [AT_ONCE, AT_ONCE, 2 * AT_ONCE], "all of them");
     agent.stop();
 }

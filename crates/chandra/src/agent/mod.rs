@@ -171,7 +171,7 @@ fn serve(
     let making = Making::new(Arc::clone(state), node);
     let hubble = Arc::new(flows::state(&options.hubble, node, recent, making));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
-    let mut governor = Governor::new(state, &hubble.agent_events, &options.cpu_budgets);
+    let mut governor = Governor::new(state, &hubble.agent_events, context, &options.cpu_budgets);
     let outlets = (count(options, state)?, measure(options, state)?, export(options, state)?);
     let flowing =
         options.makes_flows().then(|| Flowing::new(Arc::clone(&hubble), options, &bound, outlets));

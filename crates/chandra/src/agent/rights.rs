@@ -39,9 +39,8 @@ pub fn give_up(options: &AgentOptions, signals: &[SignalState]) {
 fn needed(options: &AgentOptions, signals: &[SignalState]) -> Vec<&'static str> {
     let mut needed = ALWAYS.to_vec();
     // The governor may detach it, and attach it again.
-    if signals.iter().any(|signal| matches!(signal.role, Role::Governed { .. })) {
-        needed.push("CAP_PERFMON");
-    }
+    let is_governed = |signal: &&SignalState| matches!(signal.role, Role::Governed { .. });
+    needed.extend(signals.iter().filter(is_governed).flat_map(|it| it.signal.capabilities));
     // Connection tracking tells of translations, and is asked again when it was not there.
     if options.identity.sources.translations {
         needed.push("CAP_NET_ADMIN");

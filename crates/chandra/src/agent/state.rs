@@ -21,9 +21,9 @@ use chandra_loader::verdict::{HookVerdict, Verdict};
 use chandra_metrics::Registry;
 use chandra_metrics::network::Level;
 use chandra_otlp::Exported;
-use chandra_signals::Signal;
 use chandra_signals::filter::Filter;
 use chandra_signals::system_call::calls;
+use chandra_signals::{Context, Signal};
 
 use super::audit::{self, Needs};
 use super::governor::Meter;
@@ -411,8 +411,8 @@ impl SignalState {
         drop(hooks);
     }
 
-    /// Attaches them anew.
-    pub fn attach(&self) -> io::Result<()> {
+    /// Attaches them anew, and lets its probe find what began meanwhile.
+    pub fn attach(&self, context: &Context) -> io::Result<()> {
         let Some(hooks) = self.with_loaded(Loaded::attach_hooks).transpose()? else {
             return Ok(());
         };
@@ -421,6 +421,7 @@ impl SignalState {
         {
             loaded.keep_hooks(hooks);
         }
+        self.with_loaded(|loaded| (self.signal.seed)(loaded, context, &mut |_| {}));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! How TCP does, counted by whose the connections are: opened and refused, sent again, reset, held up, dropped.
 //!
-//! Counted from records, so each number is the sum of what `chandra trace` would show one by one. What held up a
-//! connection is known at its end.
+//! Counted from records, so each number is the sum of what `chandra trace` would show one by one, where all are told;
+//! else each record counts for those that it stands for. What held up a connection is known at its end.
 
 use std::time::Instant;
 
@@ -74,21 +74,24 @@ impl TcpHealth {
     /// Counts a record, if it is of that; says whether it is.
     pub fn take(&mut self, told: &Told<'_>) -> bool {
         let Event::Tcp(tcp) = told.known.event() else { return false };
+        let times = u64::from(tcp.sampled_one_in.max(1));
         let mut series = Series(self.level, told, &mut self.values);
         match tcp.happened {
-            Happened::Established { .. } => series.count(&mut self.connects, &["established"], 1),
-            Happened::ConnectFailed { error, .. } => {
-                series.count(&mut self.connects, &[outcome(error)], 1);
+            Happened::Established { .. } => {
+                series.count(&mut self.connects, &["established"], times)
             }
-            Happened::Accept { .. } => series.count(&mut self.accepts, &[], 1),
-            Happened::Retransmit { .. } => series.count(&mut self.retransmits, &[], 1),
+            Happened::ConnectFailed { error, .. } => {
+                series.count(&mut self.connects, &[outcome(error)], times);
+            }
+            Happened::Accept { .. } => series.count(&mut self.accepts, &[], times),
+            Happened::Retransmit { .. } => series.count(&mut self.retransmits, &[], times),
             Happened::Reset { sent, reason, .. } => {
                 let direction = if sent { "sent" } else { "received" };
                 let labels = [direction, reason.unwrap_or_default()];
-                series.count(&mut self.resets, &labels, 1);
+                series.count(&mut self.resets, &labels, times);
             }
             Happened::ListenDrop { drops, .. } => series.count(&mut self.listen_drops, &[], drops),
-            Happened::Close(totals) => series.limited(&mut self.limited, &totals),
+            Happened::Close(totals) => series.limited(&mut self.limited, &totals, times),
             _ => return false,
         }
         true
@@ -117,13 +120,13 @@ impl Series<'_> {
         family.with(self.values(own)).add(more);
     }
 
-    fn limited(&mut self, family: &mut Family<Seconds>, totals: &Totals) {
+    fn limited(&mut self, family: &mut Family<Seconds>, totals: &Totals, times: u64) {
         for (by, ns) in [
             ("receive_window", totals.receive_window_limited_ns),
             ("send_buffer", totals.send_buffer_limited_ns),
         ] {
             if ns > 0 {
-                family.with(self.values(&[by])).add_ns(ns);
+                family.with(self.values(&[by])).add_ns(ns.saturating_mul(times));
             }
         }
     }

@@ -83,7 +83,7 @@ impl Maker {
         let Some(seen) = tcp::seen(event) else { return };
         let connection = &event.connection;
         let ends = self.endpoints.ends(told, connection.local, connection.peer);
-        let details = self.whose.details(told);
+        let details = sampled(self.whose.details(told), event.sampled_one_in);
         let time_ns = event.time.0;
         if let Some(before_ns) = tcp::opened_before_ns(event) {
             let time_ns = time_ns.saturating_sub(before_ns);
@@ -156,7 +156,7 @@ impl Maker {
         let ends = self.endpoints.ends(told, udp.ends.local, udp.ends.peer);
         let flow = Flow {
             socket_cookie: udp.ends.cookie,
-            details: udp::fill(udp, self.whose.details(told)),
+            details: udp::fill(udp, sampled(self.whose.details(told), udp.sampled_one_in)),
             ..ends.flow(&udp::seen(udp))
         };
         each(self.finish(told, flow));
@@ -221,4 +221,9 @@ impl Maker {
             ..flow
         }
     }
+}
+
+/// Of so many flows like it one is told.
+fn sampled(details: Details, one_in: u32) -> Details {
+    Details { sampled_one_in: if one_in > 1 { one_in } else { 0 }, ..details }
 }

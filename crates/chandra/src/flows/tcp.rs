@@ -121,7 +121,7 @@ mod tests {
             socket_cookie: 1,
             opened_before_start: false,
         };
-        Tcp { time: Timestamp(0), process: None, connection, happened }
+        Tcp { time: Timestamp(0), process: None, connection, sampled_one_in: 1, happened }
     }
 
     #[test]

@@ -69,6 +69,7 @@ mod tests {
             process: None,
             ends,
             opened_before_start: is_older,
+            sampled_one_in: 1,
             received_first,
             totals: Totals {
                 datagrams_sent: 1,

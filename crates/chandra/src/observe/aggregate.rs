@@ -124,7 +124,7 @@ impl Aggregate {
         let totals = &mut self.totals;
         let bytes = details.as_ref().map_or(0, |details| totals.new_bytes(flow, details));
         let counts = self.groups.entry(group).or_default();
-        counts.flows += 1;
+        counts.flows += details.as_ref().map_or(1, FlowDetails::stands_for);
         counts.bytes = counts.bytes.saturating_add(bytes);
     }
 

@@ -41,10 +41,11 @@ struct End {
 }
 
 impl Totals {
-    /// What the totals of a flow have beyond what was told of the same before.
+    /// What the totals of a flow, and of those that it stands for, have beyond what was told of the same before.
     pub fn new_bytes(&mut self, flow: &Flow, details: &FlowDetails) -> u64 {
         let directions = [&details.forward, &details.backward].into_iter().flatten();
         let total = directions.fold(0_u64, |sum, one| sum.saturating_add(one.bytes));
+        let total = total.saturating_mul(details.stands_for());
         if details.connection_key != 0 {
             return self.of_connection(details.connection_key, total);
         }

@@ -72,6 +72,7 @@ impl<'a> Facts<'a> {
             net_namespace: 0,
             owner,
             peer_name: name.as_deref(),
+            stands_for: details.stands_for(),
         };
         if let Some(fact) = self.happened(flow, &details, end, is_sent) {
             each(&fact);
@@ -111,7 +112,8 @@ impl<'a> Facts<'a> {
                         packets_sent: sent.packets,
                         packets_received: received.packets,
                         retransmits: details.retransmits,
-                    },
+                    }
+                    .times(end.stands_for),
                     rtt_us: Some(u64::from(details.rtt_us)).filter(|rtt| *rtt != 0),
                     is_older: self.is_older(flow, details),
                     is_over: details.event.ends_with("_close"),

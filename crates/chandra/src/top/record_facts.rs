@@ -82,6 +82,8 @@ fn of_tcp<'a>(tcp: &Tcp, owner: Option<&'a Owner>, peer_name: Option<&'a str>) -
         net_namespace: connection.net_namespace,
         owner,
         peer_name,
+        // A view of its own is told all.
+        stands_for: 1,
     };
     let (totals, is_over) = match tcp.happened {
         Happened::Established { latency_ns } => return Some(Fact::Opened { end, latency_ns }),
@@ -117,6 +119,7 @@ fn of_udp<'a>(udp: &Udp, owner: Option<&'a Owner>, peer_name: Option<&'a str>) -
         net_namespace: udp.ends.net_namespace,
         owner,
         peer_name,
+        stands_for: 1,
     };
     Fact::Traffic {
         end,

@@ -4,6 +4,7 @@
 use super::{Connection, Happened, NoKey, Role, State, Tcp, Totals};
 use crate::process::OwnerFields;
 use crate::record::{Event, Field, Kind, Record};
+use crate::socket::SampledFields;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -49,7 +50,8 @@ crate::fields! {
 crate::fields! {
     /// The fields that every record of the `tcp` signal has.
     pub struct TcpFields(tcp: &Tcp) = [
-        OwnerFields(tcp.process.as_ref()), ConnectionFields(&tcp.connection)
+        OwnerFields(tcp.process.as_ref()), SampledFields(&tcp.sampled_one_in),
+        ConnectionFields(&tcp.connection)
     ] {}
 }
 

@@ -3,14 +3,15 @@
 use super::{End, Happened, Totals, Udp};
 use crate::process::OwnerFields;
 use crate::record::{Event, Field, Kind, Record};
-use crate::socket::EndsFields;
+use crate::socket::{EndsFields, SampledFields};
 use crate::time::Timestamp;
 use crate::value::Value;
 
 crate::fields! {
     /// What every record of the `udp` signal has.
     struct ConversationFields(udp: &Udp) = [
-        OwnerFields(udp.process.as_ref()), EndsFields(&udp.ends)
+        OwnerFields(udp.process.as_ref()), SampledFields(&udp.sampled_one_in),
+        EndsFields(&udp.ends)
     ] {
         "connection.opened_before_start", "OLDER", 5, Json, Bool(udp.opened_before_start),
         "Its socket was open before Chandra started, so its first datagram may not have been seen";

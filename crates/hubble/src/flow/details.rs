@@ -39,6 +39,8 @@ pub struct Details {
     pub dns_id: Option<u16>,
     /// What a message of ICMP says beyond its type and code.
     pub icmp: Option<Arc<Icmp>>,
+    /// Of so many flows like it one is told; 0: all are.
+    pub sampled_one_in: u32,
 }
 
 /// A program and where it belongs: the same for all its flows.
@@ -87,7 +89,13 @@ impl Details {
             drop: self.drop.as_deref().cloned(),
             dns_id: self.dns_id.map(u32::from),
             icmp: self.icmp.as_deref().cloned(),
+            sampled_one_in: self.sampled_one_in,
         }
+    }
+
+    /// How many flows it stands for, itself included.
+    pub fn stands_for(&self) -> u64 {
+        self.sampled_one_in.max(1).into()
     }
 
     /// As it travels in `Flow.extensions`; nothing where nothing is known.
@@ -95,6 +103,13 @@ impl Details {
         let value = || self.to_proto().encode_to_vec();
         let is_known = *self != Self::default();
         is_known.then(|| Any { type_url: DETAILS_TYPE_URL.into(), value: value() })
+    }
+}
+
+impl FlowDetails {
+    /// How many flows it stands for, itself included.
+    pub fn stands_for(&self) -> u64 {
+        self.sampled_one_in.max(1).into()
     }
 }
 

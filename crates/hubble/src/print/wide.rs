@@ -79,6 +79,9 @@ fn write_details(details: &FlowDetails) -> String {
             add("about", word(&format!("{source}->{destination}")));
         }
     }
+    if details.sampled_one_in > 1 {
+        add("sampled", format!("1/{}", details.sampled_one_in));
+    }
     if details.connection_key > 0 {
         add("key", format!("{:016x}", details.connection_key));
     }

@@ -68,17 +68,17 @@ impl Contextual<Counter> {
         Ok(Self { family, contexts: contexts.clone() })
     }
 
-    /// Counts one more of these values of the own labels.
-    pub fn increment(&mut self, flow: &Flow, values: &mut Values, own: &[&str]) {
+    /// Counts a flow, and those that it stands for, with these values of the own labels.
+    pub fn count(&mut self, flow: &Flow, values: &mut Values, own: &[&str]) {
         self.contexts.push(flow, false, values);
-        self.increment_in(values, own);
+        self.count_in(flow, values, own);
     }
 
     /// The same where the values of the contexts are there already; they stay.
-    pub fn increment_in(&mut self, values: &mut Values, own: &[&str]) {
+    pub fn count_in(&mut self, flow: &Flow, values: &mut Values, own: &[&str]) {
         let mark = values.mark();
         own.iter().for_each(|value| values.push(value));
-        self.family.with(values).increment();
+        self.family.with(values).add(flow.details.stands_for());
         values.truncate(&mark);
     }
 }

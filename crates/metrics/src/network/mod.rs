@@ -67,7 +67,8 @@ impl NetworkMetrics {
             let _ = write!(values, "{}", http.code);
             values.end();
         }
-        of.family.with(values).observe_with(seconds, exemplar(flow, seconds));
+        let times = flow.details.stands_for();
+        of.family.with(values).observe_with(seconds, times, exemplar(flow, seconds));
     }
 
     /// Tells it the time, about once a second: series that nothing touches are forgotten by it.

@@ -87,7 +87,7 @@ fn a_collector_reads_what_a_scrape_says() {
         let id = ExemplarId::Connection(0xfeed);
         for value in observed {
             let exemplar = Some(Exemplar { id, value, unix_ms: 1_700_000_000_042 });
-            families.waits.with(&values(&["web-0"])).observe_with(value, exemplar);
+            families.waits.with(&values(&["web-0"])).observe_with(value, 1, exemplar);
         }
         let all_there = |received: &Received| {
             let drops = metric(received, "drops")?;

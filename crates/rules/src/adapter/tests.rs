@@ -295,6 +295,7 @@ fn a_connection_answers_for_both_ends() {
             time: Timestamp(1001 * SECOND),
             process: Some(process(9, 1, "curl")),
             connection,
+            sampled_one_in: 1,
             happened,
         }
     };

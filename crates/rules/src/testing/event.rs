@@ -451,5 +451,5 @@ fn connection(process: Process, role: Role, peer: SocketAddr, happened: Happened
         socket_cookie: 0,
         opened_before_start: false,
     };
-    Tcp { time: NOW, process: Some(process), connection, happened }
+    Tcp { time: NOW, process: Some(process), connection, sampled_one_in: 1, happened }
 }

@@ -8,6 +8,7 @@
 
 #include "event.h"
 #include "flow_table.h"
+#include "governed.h"
 
 enum tcp_state {
 	STATE_ESTABLISHED = 1,
@@ -38,7 +39,13 @@ struct connection {
 	__u8 key_state;
 	__u8 connecting; /* enum connecting */
 	__u8 passes;     /* the owner passes the filters on processes */
+	__u32 generation; /* of hooks; of another one it may be of an earlier socket in this memory */
+	__u8 one_in_log2; /* of so many connections it is one that is told; LEFT_OUT, NOT_DRAWN */
+	__u8 padding[3];
 };
+
+/* It has no key yet: each record is drawn for itself. */
+#define NOT_DRAWN 0xfe
 
 enum connecting {
 	CONNECTING_NO,
@@ -47,7 +54,7 @@ enum connecting {
 };
 
 /*
- * By socket. Bytes: 184 x max_entries, allocated at load. One that is forgotten for want of room is met anew: what went
+ * By socket. Bytes: 192 x max_entries, allocated at load. One that is forgotten for want of room is met anew: what went
  * over it its socket says at any time, so that only who opened it, and when, is lost.
  */
 struct {
@@ -70,6 +77,31 @@ static __always_inline __u64 key_of(const struct sock *sk)
 	return (__u64)sk;
 }
 
+/* What is remembered of a socket. */
+static __always_inline struct connection *connection_of(__u64 key)
+{
+	struct connection *connection = bpf_map_lookup_elem(&connections, &key);
+
+	if (!connection || connection->generation == governed.generation)
+		return connection;
+	remove_flow(&connections, &key);
+	return NULL;
+}
+
+/* Unless it is remembered already. */
+static __always_inline void remember(__u64 key, struct connection *connection)
+{
+	connection->generation = governed.generation;
+	add_flow(&connections, &key, connection);
+}
+
+/* Whatever was remembered. */
+static __always_inline void begin(__u64 key, struct connection *connection)
+{
+	connection->generation = governed.generation;
+	put_flow(&connections, &key, connection);
+}
+
 static __always_inline __u8 state_of(const struct sock *sk)
 {
 	return BPF_CORE_READ(sk, __sk_common.skc_state);
@@ -81,11 +113,15 @@ static __always_inline bool is_stub(__u8 state)
 	return state == STATE_TIME_WAIT || state == STATE_NEW_SYN_RECEIVED;
 }
 
+/* Whether a program does for a socket of which a task has, or has not, the lock. */
+static __always_inline bool does_for(bool is_owned, enum context context)
+{
+	return is_owned == (context == CONTEXT_TASK);
+}
+
 static __always_inline bool runs_here(const struct sock *sk, enum context context)
 {
-	bool owned = !is_stub(state_of(sk)) && BPF_CORE_READ(sk, sk_lock.owned) != 0;
-
-	return owned == (context == CONTEXT_TASK);
+	return does_for(!is_stub(state_of(sk)) && BPF_CORE_READ(sk, sk_lock.owned), context);
 }
 
 static __always_inline void read_addresses(const struct sock *sk, struct tcp_record *record)
@@ -143,6 +179,17 @@ static __always_inline void read_key(const struct sock *sk, struct connection *c
 }
 
 /*
+ * Draws a connection, by its key: initial sequence numbers are evenly distributed (RFC 6528), neither end chooses
+ * both, and both ends have them, wherever they are. So what one node tells of, the other one does, too.
+ */
+static __always_inline void draw(struct connection *connection)
+{
+	__u64 sequences = (__u64)connection->opener_sequence + connection->acceptor_sequence;
+
+	connection->one_in_log2 = draw_flow(spread(sequences));
+}
+
+/*
  * Which end is this socket, met in the middle of its life? A socket that accept(2) returned is a
  * copy of the listening one, backlog limit included; one that socket(2) made has no limit.
  */
@@ -192,12 +239,9 @@ static __always_inline void meet(const struct sock *sk, struct connection *conne
 	connection->role = guess_role(sk);
 	connection->passes = nobody_passes();
 	read_key(sk, connection);
+	draw(connection);
 }
 
-/*
- * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
- * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
- */
 /* What the kernel times of a connection that has something to send (enum tcp_chrono). */
 enum chrono {
 	CHRONO_BUSY = 1,
@@ -215,6 +259,10 @@ static __always_inline __u32 limited_by(const struct tcp_sock *tp, enum chrono w
 	return jiffies;
 }
 
+/*
+ * Payload both ways. A FIN counts as one byte: ours when it was sent (the state says so) and
+ * acknowledged (nothing is outstanding), the peer's when the socket is marked done.
+ */
 static __always_inline void read_totals(const struct sock *sk, struct tcp_record *record,
 					const struct connection *connection)
 {

@@ -77,7 +77,8 @@ struct tcp_record {
 	__u8 key_state;
 	__u8 old_state;
 	__u8 new_state;
-	__u8 padding[2];
+	__u8 one_in_log2; /* of so many connections it is one that is told, for all of them */
+	__u8 padding;
 };
 
 #endif

@@ -10,6 +10,7 @@ use chandra_event::tcp::{
 };
 use chandra_loader::load::Loaded;
 
+use crate::one_in::one_in;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 
@@ -47,6 +48,7 @@ pub fn decode(
         time: context.clock.get().event_time(record.time_ns),
         process: known.then(|| process(&record.process, &context.clock.get())),
         connection: connection(&record)?,
+        sampled_one_in: one_in(record.one_in_log2).ok_or(DecodeError::Value("one_in"))?,
         happened: happened(&record, context)?,
     });
     Ok(())

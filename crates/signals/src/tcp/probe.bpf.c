@@ -61,8 +61,16 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
 				 const struct connection *connection, __u32 kind, __u32 flags)
 {
 	struct tcp_record *record = &out->record;
+	__u8 one_in_log2 = connection->one_in_log2;
 
+	if (one_in_log2 == NOT_DRAWN)
+		one_in_log2 = draw_flow(bpf_get_prandom_u32());
+	if (one_in_log2 == LEFT_OUT) {
+		leave_out(kind);
+		return;
+	}
 	COUNT(seen);
+	record->one_in_log2 = one_in_log2;
 	record->kind = kind;
 	record->flags = connection->flags | flags;
 	record->role = connection->role;
@@ -76,7 +84,7 @@ static __always_inline void tell(void *ctx, struct tcp_scratch *out,
 	}
 	if (config.group_by) {
 		group_by_connection(&out->group, record);
-		count_group(&out->group);
+		count_group_times(&out->group, 1u << (one_in_log2 & 31));
 		return;
 	}
 	if (is_within_budget(&record->process, record->time_ns))
@@ -103,7 +111,20 @@ static __always_inline void on_child(void *ctx, const struct sock *sk, struct tc
 	connection->flags = TCP_HANDSHAKE_SEEN;
 	connection->role = ROLE_ACCEPTOR;
 	connection->passes = nobody_passes();
+	connection->one_in_log2 = NOT_DRAWN;
 	tell(ctx, out, connection, KIND_TCP_STATE, 0);
+}
+
+/* Of a connection that is left out only the end matters. */
+static __always_inline int on_left_out(__u64 key, int new)
+{
+	leave_out(KIND_TCP_STATE);
+	if (new != STATE_CLOSE)
+		return 0;
+	leave_out(KIND_TCP_CLOSE);
+	if (!(config.kinds & (1u << KIND_TCP_RESET)))
+		remove_flow(&connections, &key);
+	return 0;
 }
 
 static __always_inline int on_state(void *ctx, const struct sock *sk, int old, int new,
@@ -113,11 +134,17 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	struct connection *connection;
 	struct tcp_record *record;
 	struct tcp_scratch *out;
-	__u64 key = key_of(sk);
+	bool is_child = old == STATE_LISTEN && new == STATE_SYN_RECEIVED;
 	bool remembered, met = false;
+	__u64 key = key_of(sk);
 
-	if (old == new || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !runs_here(sk, context))
+	if (old == new)
 		return 0;
+	connection = is_child ? NULL : connection_of(key);
+	if (connection && connection->one_in_log2 == LEFT_OUT &&
+	    new != STATE_SYN_SENT &&new != STATE_LISTEN)
+		return on_left_out(key, new);
+	remembered = connection;
 	out = scratch_of(context);
 	if (!out)
 		return 0;
@@ -126,17 +153,10 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	record->code = 0;
 	record->old_state = old;
 	record->new_state = new;
-	if (old == STATE_LISTEN && new == STATE_SYN_RECEIVED) {
+	if (is_child) {
 		on_child(ctx, sk, out);
 		return 0;
 	}
-	read_addresses(sk, record);
-	/* The port of an earlier try stays behind; this one is 0 until the kernel has chosen. */
-	if (new == STATE_SYN_SENT)
-		record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-
-	connection = bpf_map_lookup_elem(&connections, &key);
-	remembered = connection;
 	if (new == STATE_SYN_SENT || new == STATE_LISTEN ||
 	    (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED && !connection)) {
 		/* A new life of this socket, or of its memory: whatever was remembered is of another. */
@@ -148,21 +168,25 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		if (new == STATE_SYN_SENT) {
 			connection->role = ROLE_OPENER;
 			connection->connecting = CONNECTING;
+			connection->one_in_log2 = NOT_DRAWN;
 		} else if (new == STATE_LISTEN) {
 			listen(sk, connection);
 		} else if (new == STATE_ESTABLISHED) {
 			connection->role = ROLE_ACCEPTOR;
 			read_key(sk, connection);
+			draw(connection);
 		}
 		if (context == CONTEXT_TASK && new != STATE_ESTABLISHED)
 			own(connection, task);
-		put_flow(&connections, &key, connection);
+		begin(key, connection);
 	} else if (!connection) {
 		connection = &out->connection;
 		meet(sk, connection);
 		met = true;
-		if (old == STATE_SYN_SENT)
+		if (old == STATE_SYN_SENT) {
 			connection->connecting = CONNECTING;
+			connection->one_in_log2 = NOT_DRAWN;
+		}
 	} else if (connection->connecting && new == STATE_SYN_RECEIVED) {
 		connection->connecting = CONNECTING_CROSSED;
 	} else if (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED &&
@@ -173,16 +197,23 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	}
 	/* The task that acts on a socket nobody was seen to accept is as good an owner as any. */
 	if (context == CONTEXT_TASK && !(connection->flags & TCP_OWNER_KNOWN)) {
-		own(connection, task);
+		if (connection->one_in_log2 != LEFT_OUT)
+			own(connection, task);
 		/* The end that closes first does so in a softirq, which knows no owner. */
 		if (met && new != STATE_CLOSE)
-			add_flow(&connections, &key, connection);
+			remember(key, connection);
 	}
+	if (connection->one_in_log2 != LEFT_OUT)
+		read_addresses(sk, record);
+	/* The port of an earlier try stays behind; this one is 0 until the kernel has chosen. */
+	if (new == STATE_SYN_SENT)
+		record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
 	record->elapsed_ns = connection->since_ns ? record->time_ns - connection->since_ns : 0;
 	if (connection->connecting && new == STATE_ESTABLISHED) {
 		connection->since_ns = record->time_ns;
 		read_key(sk, connection);
+		draw(connection);
 		connection->connecting = CONNECTING_NO;
 		if (wanted(KIND_TCP_ESTABLISHED))
 			tell(ctx, out, connection, KIND_TCP_ESTABLISHED, 0);
@@ -200,7 +231,8 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 			tell(ctx, out, connection, KIND_TCP_CONNECT_FAILED, 0);
 	} else if (old != STATE_LISTEN && (old != STATE_SYN_RECEIVED || remembered) &&
 		   wanted(KIND_TCP_CLOSE)) {
-		read_totals(sk, record, connection);
+		if (connection->one_in_log2 != LEFT_OUT)
+			read_totals(sk, record, connection);
 		tell(ctx, out, connection, KIND_TCP_CLOSE, 0);
 	}
 	/* An abort closes first and then sends its reset, which asks who it was. */
@@ -228,12 +260,16 @@ static __always_inline int on_accept(void *ctx, const struct sock *sk)
 
 	if (!out || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
+	connection = connection_of(key);
+	if (connection && connection->one_in_log2 == LEFT_OUT) {
+		leave_out(KIND_TCP_ACCEPT);
+		return 0;
+	}
 	out->record.time_ns = bpf_ktime_get_boot_ns();
 	out->record.elapsed_ns = 0;
 	out->record.code = 0;
 	read_addresses(sk, &out->record);
 	out->record.old_state = out->record.new_state = state_of(sk);
-	connection = bpf_map_lookup_elem(&connections, &key);
 	if (!connection) {
 		connection = &out->connection;
 		meet(sk, connection);
@@ -245,7 +281,7 @@ static __always_inline int on_accept(void *ctx, const struct sock *sk)
 		}
 		own(connection, task);
 		if (state_of(sk) != STATE_CLOSE)
-			add_flow(&connections, &key, connection);
+			remember(key, connection);
 	} else {
 		own(connection, task);
 		if (connection->flags & TCP_HANDSHAKE_SEEN)
@@ -256,17 +292,18 @@ static __always_inline int on_accept(void *ctx, const struct sock *sk)
 	return 0;
 }
 
-/* The record's addresses and state are set; the rest is as remembered. */
+/* The record's time, code and state are set; the rest is read, or as remembered. */
 static __always_inline void tell_of_socket(void *ctx, struct tcp_scratch *out,
 					   const struct sock *sk, __u32 kind, __u32 flags)
 {
-	__u64 key = key_of(sk);
-	struct connection *connection = bpf_map_lookup_elem(&connections, &key);
+	struct connection *connection = connection_of(key_of(sk));
 
 	if (!connection) {
 		connection = &out->connection;
 		meet(sk, connection);
 	}
+	if (connection->one_in_log2 != LEFT_OUT)
+		read_addresses(sk, &out->record);
 	out->record.elapsed_ns =
 		connection->since_ns ? out->record.time_ns - connection->since_ns : 0;
 	tell(ctx, out, connection, kind, flags);
@@ -284,7 +321,6 @@ static __always_inline int on_retransmit(void *ctx, const struct sock *sk, enum 
 	out->record.time_ns = bpf_ktime_get_boot_ns();
 	out->record.old_state = out->record.new_state = state_of(sk);
 	out->record.code = 0;
-	read_addresses(sk, &out->record);
 	if (wanted(KIND_TCP_CONNECT_RETRY) && out->record.old_state == STATE_SYN_SENT)
 		tell_of_socket(ctx, out, sk, KIND_TCP_CONNECT_RETRY, 0);
 	if (wanted(KIND_TCP_RETRANSMIT))
@@ -307,7 +343,6 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 	out->record.code = reason;
 	out->record.old_state = out->record.new_state = sk ? state_of(sk) : STATE_CLOSE;
 	if (sk && !is_stub(out->record.new_state) && out->record.new_state != STATE_LISTEN) {
-		read_addresses(sk, &out->record);
 		tell_of_socket(ctx, out, sk, KIND_TCP_RESET, flags);
 		return 0;
 	}
@@ -320,6 +355,7 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 	connection = &out->connection;
 	__builtin_memset(connection, 0, sizeof(*connection));
 	connection->passes = nobody_passes();
+	connection->one_in_log2 = NOT_DRAWN;
 	tell(ctx, out, connection, KIND_TCP_RESET, flags | (sk ? 0 : TCP_NO_SOCKET));
 	return 0;
 }
@@ -340,10 +376,16 @@ static __always_inline int on_reset(void *ctx, const struct sock *sk, const stru
 	}
 #define HOOK_ARGUMENTS(...) __VA_ARGS__
 
+/* What is read here is read twice for each change of state, so where the verifier knows the type without a helper. */
 HOOK_BOTH("tp_btf", state_btf, "inet_sock_set_state", (const struct sock *sk, int old, int new),
-	  on_state(ctx, sk, old, new, context))
+	  sk->sk_protocol == IPPROTO_TCP && does_for(sk->sk_lock.owned, context)
+		  ? on_state(ctx, sk, old, new, context)
+		  : 0)
 HOOK_BOTH("raw_tp", state_raw, "inet_sock_set_state", (const struct sock *sk, int old, int new),
-	  on_state(ctx, sk, old, new, context))
+	  BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
+			  does_for(BPF_CORE_READ(sk, sk_lock.owned), context)
+		  ? on_state(ctx, sk, old, new, context)
+		  : 0)
 HOOK_BOTH("tp_btf", retransmit_btf, "tcp_retransmit_skb", (const struct sock *sk),
 	  on_retransmit(ctx, sk, context))
 HOOK_BOTH("raw_tp", retransmit_raw, "tcp_retransmit_skb", (const struct sock *sk),
@@ -452,19 +494,24 @@ int open_iter(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	state = state_of(sk);
+	key = key_of(sk);
 	if (state == STATE_CLOSE || state == STATE_SYN_RECEIVED)
 		return 0;
-	key = key_of(sk);
+	/* What is of an earlier socket is forgotten. */
+	connection_of(key);
 	connection.flags = TCP_OPENED_BEFORE_START;
 	connection.role = guess_role(sk);
-	if (state == STATE_SYN_SENT)
+	if (state == STATE_SYN_SENT) {
 		connection.connecting = CONNECTING;
-	else if (state == STATE_LISTEN)
+		connection.one_in_log2 = NOT_DRAWN;
+	} else if (state == STATE_LISTEN) {
 		listen(sk, &connection);
-	else
+	} else {
 		read_key(sk, &connection);
+		draw(&connection);
+	}
 	own(&connection, task);
-	add_flow(&connections, &key, &connection);
+	remember(key, &connection);
 	/* It may have closed while it was looked at; its close then found nothing to forget. */
 	if (state_of(sk) == STATE_CLOSE)
 		remove_flow(&connections, &key);
@@ -494,7 +541,7 @@ static __always_inline int on_listener(void *ctx, struct tcp_scratch *out, __u64
 	out->record.accept_queue_limit = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	read_addresses(sk, &out->record);
 	/* Forgotten before its memory is another's, as below. */
-	connection = bpf_map_lookup_elem(&connections, &key);
+	connection = connection_of(key);
 	if (!connection || out->record.new_state != STATE_LISTEN ||
 	    drops == (__u32)connection->told_count)
 		return 0;
@@ -532,7 +579,11 @@ int connections_iter(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	key = *at;
 	out = scratch_of(CONTEXT_UPDATE);
-	if (at_hand->connecting || !out)
+	if (at_hand->generation != governed.generation) {
+		remove_flow(&connections, &key);
+		return 0;
+	}
+	if (at_hand->connecting || at_hand->one_in_log2 == LEFT_OUT || !out)
 		return 0;
 	if (at_hand->role == ROLE_LISTENER)
 		return wanted(KIND_TCP_LISTEN_DROP) ? on_listener(ctx, out, key) : 0;

@@ -8,6 +8,7 @@
 #ifndef CHANDRA_UDP_CONVERSATION_H
 #define CHANDRA_UDP_CONVERSATION_H
 
+#include "governed.h"
 #include "owner.h"
 
 #define SLOTS   65536 /* a power of two */
@@ -67,6 +68,53 @@ struct {
 	__type(value, __u64);
 } closed_sockets SEC(".maps");
 
+/*
+ * Conversations that are left out: until they end, or are quiet for longer than others, whatever is decided meanwhile.
+ * Bytes: 110 x max_entries.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct conversation_key);
+	__type(value, __u8);
+} left_out SEC(".maps");
+
+/* So that nobody who chooses addresses and ports chooses what is told. */
+static __u32 seed;
+
+/* Addresses and ports come again: in each of these, a second or so, they are drawn anew. */
+#define ERA_LOG2_NS 30
+
+static __always_inline __u64 spread_place(const __u8 address[16], __u16 port)
+{
+	const __u64 *words = (const __u64 *)address;
+
+	return spread(spread(words[0] + port) + words[1]);
+}
+
+/*
+ * Draws a conversation, by its ends, whichever of them this is, and the time: where both ends are here both are told, or
+ * neither, but for one in a million or so, whose first datagram is on its way as an era ends.
+ */
+static __noinline __u32 draw(const struct conversation_key *key, const struct packet *packet)
+{
+	__u64 ends, era = bpf_ktime_get_boot_ns() >> ERA_LOG2_NS;
+	__u8 one_in_log2, yes = 1;
+
+	if (bpf_map_lookup_elem(&left_out, key))
+		return LEFT_OUT;
+	if (!seed)
+		seed = bpf_get_prandom_u32() | 1;
+	ends = spread_place(packet->local_address, packet->local_port) +
+	       spread_place(packet->peer_address, packet->peer_port);
+	one_in_log2 = draw_flow(spread(ends ^ spread(era + seed)));
+	if (one_in_log2 == LEFT_OUT) {
+		bpf_map_update_elem(&left_out, key, &yes, BPF_ANY);
+		leave_out(KIND_UDP_OPEN);
+	}
+	return one_in_log2;
+}
+
 static __noinline void count(const struct udp_record *record)
 {
 	struct group_key key = {};
@@ -79,7 +127,7 @@ static __noinline void count(const struct udp_record *record)
 	group_by_ports(&key, record->local_port, record->peer_port);
 	if (config.group_by & GROUP_CODE)
 		key.code = record->end;
-	count_group(&key);
+	count_group_times(&key, 1u << (record->one_in_log2 & 31));
 }
 
 /* Sends a record of the conversation, or counts it; with an `end` it is over and forgotten. */
@@ -167,6 +215,7 @@ static __noinline struct conversation *begin(const struct conversation_key *key,
 	record->local_port = packet->local_port;
 	record->peer_port = packet->peer_port;
 	record->family = packet->family;
+	record->one_in_log2 = packet->one_in_log2;
 	if (packet->direction == INGRESS)
 		record->flags = UDP_RECEIVED_FIRST;
 	made.claim.passes = nobody_passes();

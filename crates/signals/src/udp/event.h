@@ -48,8 +48,8 @@ struct udp_record {
 	__u16 peer_port;
 	__u8 family; /* of the packets */
 	__u8 kind;
-	__u8 end; /* enum udp_end */
-	__u8 padding;
+	__u8 end;         /* enum udp_end */
+	__u8 one_in_log2; /* of so many conversations it is one that is told, for all of them */
 };
 
 #endif

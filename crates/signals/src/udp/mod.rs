@@ -7,6 +7,7 @@ use chandra_event::udp::{
 };
 use chandra_loader::load::Loaded;
 
+use crate::one_in::one_in;
 use crate::process::process;
 use crate::registry::{Context, DecodeError};
 use crate::tcp::address;
@@ -46,6 +47,7 @@ pub fn decode(
             cookie: record.socket_cookie,
         },
         opened_before_start: is_older,
+        sampled_one_in: one_in(record.one_in_log2).ok_or(DecodeError::Value("one_in"))?,
         received_first,
         totals: Totals {
             datagrams_sent: record.datagrams_sent,

@@ -24,8 +24,8 @@ struct packet {
 	__u16 peer_port;
 	__u8 family;
 	__u8 direction;
-	__u8 is_first; /* of its conversation */
-	__u8 padding;
+	__u8 is_first;    /* of its conversation */
+	__u8 one_in_log2; /* of a conversation that begins with it */
 };
 
 /* The verifier keeps what it calls a socket from being read as the kernel's own; a copy is a number. */

@@ -82,6 +82,9 @@ static __always_inline int on_packet(struct __sk_buff *skb, enum direction direc
 	key.family = packet.family;
 	conversation = bpf_map_lookup_elem(&conversations, &key);
 	if (!conversation) {
+		packet.one_in_log2 = draw(&key, &packet);
+		if (packet.one_in_log2 == LEFT_OUT)
+			return PASS;
 		slot = make_room(skb);
 		meet_socket(sk, key.socket_cookie);
 		conversation = begin(&key, &packet, sk, slot);

@@ -7,8 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by stopping")]
 
 mod counts;
+mod flows;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::num::NonZeroU32;
@@ -18,7 +19,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chandra_event::record::Event;
+use chandra_event::record::{Event, Record};
 use chandra_loader::abi::{Counters, GroupKey, Histogram, group_field};
 use chandra_loader::governed::Share;
 use chandra_loader::load::{Loaded, Options, Request, load};
@@ -35,12 +36,17 @@ use chandra_tests::patience::wait_for;
 const MOST_OFF: f64 = 0.01;
 
 fn watching(name: &str, group_by: u32) -> Loaded {
+    telling(name, 1, group_by)
+}
+
+/// Watching these kinds of records, a bit for each.
+fn telling(name: &str, kinds: u32, group_by: u32) -> Loaded {
     let signal = signal(name).unwrap();
     let hooks: Vec<_> = signal.spec.hooks.iter().map(|hook| hook.name).collect();
     let loaded = load(&Request {
         spec: &signal.spec,
         hooks: &hooks,
-        config: Filter::default().config(1, group_by).unwrap(),
+        config: Filter::default().config(kinds, group_by).unwrap(),
         map_entries: &[],
         tracepoints: Ok(&[]),
         options: &Options { ring_bytes: Some(16 << 20), ..Options::default() },
@@ -153,7 +159,7 @@ fn records_say_for_how_many_they_stand() {
     let sum = Rc::clone(&told);
     let events = loaded.map("events").unwrap();
     let mut reader = Reader::new(&events, loaded.ring_bytes, move |bytes| {
-        let mut add = |record: &dyn chandra_event::record::Record| {
+        let mut add = |record: &dyn Record| {
             let Event::FileOpen(open) = record.event() else { return };
             if open.process.pid == own_pid() {
                 let (records, stands_for) = sum.get();

@@ -143,17 +143,17 @@ impl Flow {
     }
 
     /// Counts one that was opened, if the other end did not tell of it before.
-    pub fn add_opened(&mut self, is_new: bool, latency_ns: Option<u64>) {
-        self.opened += u64::from(is_new);
+    pub fn add_opened(&mut self, is_new: bool, latency_ns: Option<u64>, times: u64) {
+        self.opened += if is_new { times } else { 0 };
         if let Some(latency_ns) = latency_ns {
-            self.latency.0 = self.latency.0.saturating_add(latency_ns);
-            self.latency.1 += 1;
+            self.latency.0 = self.latency.0.saturating_add(latency_ns.saturating_mul(times));
+            self.latency.1 += times;
         }
     }
 
     /// Counts one that could not be opened.
-    pub fn add_failed(&mut self) {
-        self.failed += 1;
+    pub fn add_failed(&mut self, times: u64) {
+        self.failed += times;
     }
 
     /// Counts a dropped packet.

@@ -79,8 +79,8 @@ impl Step {
 #[derive(Debug)]
 pub struct Ladder {
     rung: Rung,
-    /// It sends records, so that there is something to leave out and still count.
-    sends_records: bool,
+    /// What it leaves out can be counted instead of told.
+    can_count: bool,
     /// Its hooks can be detached, and attached again.
     can_detach: bool,
     /// Windows in a row above what is allowed, and well below it.
@@ -94,16 +94,8 @@ pub struct Ladder {
 
 impl Ladder {
     /// Of a signal that is told whole.
-    pub fn new(sends_records: bool, can_detach: bool) -> Self {
-        Self {
-            rung: Rung::ALL,
-            sends_records,
-            can_detach,
-            over: 0,
-            under: 0,
-            wait: OVER,
-            probation: 0,
-        }
+    pub fn new(can_count: bool, can_detach: bool) -> Self {
+        Self { rung: Rung::ALL, can_count, can_detach, over: 0, under: 0, wait: OVER, probation: 0 }
     }
 
     /// A window is over, in which it cost so much, of what is allowed (above 0, in the same unit).
@@ -142,7 +134,7 @@ impl Ladder {
                 let halvings = (1..=MOST_LOG2 - log2).find(|by| times <= f64::from(1_u32 << by));
                 Rung::OneIn(halvings.map_or(MOST_LOG2, |by| log2 + by))
             }
-            Rung::OneIn(_) if self.sends_records => Rung::Counted,
+            Rung::OneIn(_) if self.can_count => Rung::Counted,
             rung if !self.can_detach => rung,
             Rung::OneIn(_) | Rung::Counted | Rung::Detached => Rung::Detached,
         }
@@ -151,7 +143,7 @@ impl Ladder {
     fn above(&self) -> Rung {
         match self.rung {
             Rung::OneIn(log2) => Rung::OneIn(log2.saturating_sub(1)),
-            Rung::Detached if self.sends_records => Rung::Counted,
+            Rung::Detached if self.can_count => Rung::Counted,
             Rung::Counted | Rung::Detached => Rung::OneIn(MOST_LOG2),
         }
     }
@@ -266,8 +258,8 @@ mod tests {
         let mut counts = Ladder::new(false, true);
         let steps = run(&mut counts, 10, Load { told: 400.0, left_out: 2.0 }, 1.0);
         assert_eq!(words(&steps[..2]), ["all to 1/256", "1/256 to detached"]);
-        for (sends_records, down) in [(true, &down[..2]), (false, &down[..1])] {
-            let mut stays = Ladder::new(sends_records, false);
+        for (can_count, down) in [(true, &down[..2]), (false, &down[..1])] {
+            let mut stays = Ladder::new(can_count, false);
             let steps = run(&mut stays, 1000, Load { told: 400.0, left_out: 2.0 }, 1.0);
             assert_eq!(words(&steps), down, "hooks that would not come back are kept");
         }

@@ -6,7 +6,7 @@
 //! counted is multiplied by it; none, and they are counted in the ledger; its hooks detached. Each step is
 //! told: to the log, as an event of the agent, as a metric and on `/signals`.
 //!
-//! Signals that identity or rules live from are told whole, and that they cost too much is said.
+//! Signals that identity, rules or flows live from are told whole, and that they cost too much is said.
 
 pub mod allowance;
 pub mod budgets;
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use chandra_hubble_grpc::server::AgentEvents;
 use chandra_loader::load::Loaded;
+use chandra_signals::Context;
 use serde_json::json;
 
 use super::state::{AgentState, SignalState};
@@ -42,6 +43,7 @@ const REMINDER: u32 = 720;
 pub struct Governor<'a> {
     state: &'a AgentState,
     events: &'a AgentEvents,
+    context: &'a Context,
     total: Option<f64>,
     /// By signal.
     signals: Vec<Watched>,
@@ -64,7 +66,12 @@ struct Watched {
 
 impl<'a> Governor<'a> {
     /// Of signals that have just been loaded.
-    pub fn new(state: &'a AgentState, events: &'a AgentEvents, budgets: &CpuBudgets) -> Self {
+    pub fn new(
+        state: &'a AgentState,
+        events: &'a AgentEvents,
+        context: &'a Context,
+        budgets: &CpuBudgets,
+    ) -> Self {
         let is_governed = |it: &&SignalState| matches!(it.role, Role::Governed { .. });
         for signal in state.signals.iter().filter(|it| it.rules_need_it).filter(is_governed) {
             let name = signal.signal.spec.name;
@@ -75,7 +82,7 @@ impl<'a> Governor<'a> {
         }
         let watched = |signal: &SignalState| Watched {
             ladder: Ladder::new(
-                signal.signal.spec.sends_records,
+                signal.signal.spec.sends_records && !signal.signal.is_drawn_by_flow(),
                 signal.with_loaded(Loaded::hooks_can_come_back).unwrap_or(false),
             ),
             programs_ns: 0,
@@ -86,6 +93,7 @@ impl<'a> Governor<'a> {
         Self {
             state,
             events,
+            context,
             total: budgets.total,
             signals: state.signals.iter().map(watched).collect(),
             threads_ns: meter::threads_ns(&THREADS),
@@ -170,7 +178,7 @@ impl<'a> Governor<'a> {
         match signal.role {
             Role::Governed { .. } => {
                 if let Some(step) = watched.ladder.window(cost.sum(), allowed) {
-                    take(signal, step);
+                    take(signal, step, self.context);
                     tell(signal, step, (cost.sum(), allowed), self.events);
                 }
             }
@@ -205,13 +213,13 @@ impl Watched {
 }
 
 /// Makes it so in the kernel.
-fn take(signal: &SignalState, step: Step) {
+fn take(signal: &SignalState, step: Step, context: &Context) {
     let taken = match (step.from, step.to) {
         (_, Rung::Detached) => {
             signal.detach();
             Ok(())
         }
-        (Rung::Detached, to) => signal.share(to).and_then(|()| signal.attach()),
+        (Rung::Detached, to) => signal.share(to).and_then(|()| signal.attach(context)),
         (_, to) => signal.share(to),
     };
     if let Err(error) = taken {
@@ -230,7 +238,10 @@ fn tell(signal: &SignalState, step: Step, (cost, allowed): (f64, f64), events: &
     });
     let now = match step.to {
         Rung::ALL => "all of its facts are told again".to_owned(),
-        Rung::OneIn(_) => format!("one in {one_in} of its facts is told, for all of them"),
+        Rung::OneIn(_) => {
+            let what = if signal.signal.is_drawn_by_flow() { "flows" } else { "facts" };
+            format!("one in {one_in} of its {what} is told, for all of them")
+        }
         Rung::Counted => "its facts are only counted".to_owned(),
         Rung::Detached => "its hooks are detached".to_owned(),
     };

@@ -24,7 +24,8 @@ impl Recorded {
             opened_before_start: false,
         };
         let process = self.object.get("process").is_some().then(|| self.process());
-        Some(Tcp { time: self.time("/time"), process, connection, happened })
+        let sampled_one_in = self.small("/sampled_one_in").unwrap_or(1);
+        Some(Tcp { time: self.time("/time"), process, connection, sampled_one_in, happened })
     }
 
     pub(super) fn udp(&self) -> Option<Udp> {
@@ -47,6 +48,7 @@ impl Recorded {
                 cookie: 0,
             },
             opened_before_start: self.is("/connection/opened_before_start"),
+            sampled_one_in: self.small("/sampled_one_in").unwrap_or(1),
             received_first: big("/datagrams_received") > 0,
             totals: Totals {
                 datagrams_sent: big("/datagrams_sent"),
@@ -86,6 +88,7 @@ mod tests {
                     cookie: 0,
                 },
                 opened_before_start: true,
+                sampled_one_in: 8,
                 received_first,
                 totals: Totals {
                     datagrams_sent: sent,
@@ -112,11 +115,12 @@ mod tests {
             opened_before_start: false,
         };
         let (time, process) = (Timestamp(1_795_338_611_123_456_789), Some(process()));
-        comes_back(&Tcp { time, process, connection, happened: Happened::Connect });
+        let sampled_one_in = 8;
+        comes_back(&Tcp { time, process, connection, sampled_one_in, happened: Happened::Connect });
         let local = "[2001:db8::2]:80".parse().unwrap();
         let (key, role) = (Ok(0xdef5_7bc3_99c9_8eee), Some(Role::Acceptor));
         let connection = Connection { key, role, local, ..connection };
         let happened = Happened::Accept { queued_ns: Some(50_000) };
-        comes_back(&Tcp { time, process, connection, happened });
+        comes_back(&Tcp { time, process, connection, sampled_one_in, happened });
     }
 }

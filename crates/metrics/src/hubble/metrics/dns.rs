@@ -60,14 +60,14 @@ impl Metric for Dns {
         let _ = write!(values, "{}", dns.ips.len());
         values.end();
         push_query(self.query, dns, values);
-        family.with(values).increment();
+        family.with(values).add(flow.details.stands_for());
         let types = dns.rrtypes.iter().filter(|_| is_response);
         for kind in types {
             values.truncate(&begin);
             values.push(kind);
             push_types(dns, values);
             push_query(self.query, dns, values);
-            self.response_types.with(values).increment();
+            self.response_types.with(values).add(flow.details.stands_for());
         }
     }
 

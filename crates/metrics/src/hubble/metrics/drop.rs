@@ -31,7 +31,7 @@ impl Metric for Drop {
             (DropReason::Unknown, Some(name)) => name,
             (reason, _) => reason.as_str_name(),
         };
-        self.0.increment(flow, values, &[reason, words::protocol(flow)]);
+        self.0.count(flow, values, &[reason, words::protocol(flow)]);
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

@@ -47,7 +47,7 @@ impl Metric for Flows {
         }
         values.end();
         values.push(flow.verdict.as_str_name());
-        self.0.with(values).increment();
+        self.0.with(values).add(flow.details.stands_for());
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

@@ -65,7 +65,7 @@ impl Metric for FlowsToWorld {
             }
             values.end();
         }
-        self.flows.with(values).increment();
+        self.flows.with(values).add(flow.details.stands_for());
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

@@ -75,7 +75,7 @@ impl Metric for Http {
         match l7.kind {
             L7FlowType::Request => {
                 let own = [&http.method, &http.protocol, reporter(flow)];
-                self.requests.increment(flow, values, &own);
+                self.requests.count(flow, values, &own);
             }
             L7FlowType::Response => {
                 count_response(&mut self.responses, flow, http, false, values);
@@ -119,7 +119,7 @@ fn count_response(
     let _ = write!(values, "{}", http.code);
     values.end();
     values.push(reporter(flow));
-    family.with(values).increment();
+    family.with(values).add(flow.details.stands_for());
 }
 
 fn observe_duration(
@@ -134,7 +134,8 @@ fn observe_duration(
     values.push(&http.method);
     values.push(reporter(flow));
     // Exact up to 104 days.
-    family.with(values).observe(l7.latency_ns as f64 / 1e9);
+    let seconds = l7.latency_ns as f64 / 1e9;
+    family.with(values).observe_with(seconds, flow.details.stands_for(), None);
 }
 
 fn http(flow: &Flow) -> Option<(&L7, &flow::Http)> {

@@ -24,7 +24,7 @@ impl Metric for Icmp {
         values.push(if matches!(flow.l4, L4::Icmpv4 { .. }) { "IPv4" } else { "IPv6" });
         let _ = write!(values, "{kind}");
         values.end();
-        self.0.with(values).increment();
+        self.0.with(values).add(flow.details.stands_for());
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

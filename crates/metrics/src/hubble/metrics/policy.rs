@@ -51,7 +51,7 @@ impl Metric for Policy {
             Verdict::Traced => "traced",
             Verdict::Translated => "translated",
         };
-        self.0.increment(flow, values, &[direction, matched, action]);
+        self.0.count(flow, values, &[direction, matched, action]);
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

@@ -35,7 +35,7 @@ impl Metric for Ports {
         values.push(words::l4_protocol(flow.l4));
         let port = flow.l4.ports().map_or(0, |(_, port)| port);
         values.push(itoa::Buffer::new().format(port));
-        self.0.with(values).increment();
+        self.0.with(values).add(flow.details.stands_for());
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

@@ -31,7 +31,7 @@ impl Metric for Sctp {
             return;
         }
         let own = [chunk_type.as_str_name(), flow.ip_version().as_str_name()];
-        self.0.increment(flow, values, &own);
+        self.0.count(flow, values, &own);
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

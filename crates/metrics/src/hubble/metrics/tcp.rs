@@ -32,7 +32,7 @@ impl Metric for Tcp {
         if counted.peek().is_some() {
             self.0.push_contexts(flow, false, values);
         }
-        counted.for_each(|(_, word)| self.0.increment_in(values, &[word, family]));
+        counted.for_each(|(_, word)| self.0.count_in(flow, values, &[word, family]));
     }
 
     fn families(&mut self) -> Vec<&mut dyn Forget> {

@@ -407,6 +407,7 @@ fn the_first_datagram_is_a_call_to_send_or_to_receive() {
             cookie: 1,
         },
         opened_before_start: false,
+        sampled_one_in: 1,
         received_first,
         totals: Totals { bytes_sent: 44, bytes_received: 512, ..Totals::default() },
         duration_ns: 0,
