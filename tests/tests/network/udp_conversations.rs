@@ -400,5 +400,8 @@ fn filters_counts_and_the_perf_buffer_are_those_of_every_signal() {
 
     let nobody = Trace::start(&["udp", "--comm", "nobody-at-all"]);
     exchange();
-    assert_eq!(nobody.stop().summary_without_loss().number("filtered"), Some(6));
+    let outcome = nobody.stop();
+    assert!(outcome.records.is_empty(), "{:#?}", outcome.records);
+    // Those of others on this machine are left out, too.
+    assert!(outcome.summary_without_loss().number("filtered") >= Some(6));
 }
