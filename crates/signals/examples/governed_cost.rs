@@ -1,5 +1,6 @@
 //! What a fact costs that is told, that is left out by sampling, and that is only counted, as the kernel measures
-//! it: opens, reads, connections and conversations with both their ends. Rounds of all cases alternate and medians are shown. Needs root:
+//! it: opens, reads, connections and conversations with both their ends. Rounds of all cases alternate and medians
+//! are shown. Needs root:
 //! `cargo run --release -p chandra-signals --example governed_cost`
 #![allow(clippy::unwrap_used, reason = "it stops where it cannot measure")]
 
