@@ -31,8 +31,10 @@ struct SignalToml {
     /// Its probe can be told, while it runs, to tell less where it costs too much.
     #[serde(default)]
     governed: bool,
-    /// Or why it is told whole whatever it costs; with the above, as long as no budget names it. Identity says that by
-    /// itself.
+    /// It does so by flows: all of one, or nothing.
+    #[serde(default)]
+    drawn_by_flow: bool,
+    /// Or why it is told whole whatever it costs. Identity says that by itself.
     told_whole_because: Option<String>,
     /// It calls functions of the kernel (kfuncs), which are found by the kernel's own BTF: where there is none, it is
     /// compiled with WITHOUT_KERNEL_BTF.
@@ -323,10 +325,14 @@ fn write_entry(
         }
     }
     let whole = signal.told_whole_because.as_deref();
-    let is_identity = !signal.identity.is_empty();
-    if is_identity == (signal.governed || whole.is_some()) {
-        let why = "governed, told_whole_because, both, or identity says whether it is told in part";
+    let says = [signal.governed, whole.is_some(), !signal.identity.is_empty()];
+    if says.iter().filter(|said| **said).count() != 1 {
+        let why =
+            "one of governed, told_whole_because and identity says whether it is told in part";
         return Err(why.into());
+    }
+    if signal.drawn_by_flow && !signal.governed {
+        return Err("drawn_by_flow, but not governed".into());
     }
     writeln!(out, "    Signal {{\n        spec: SignalSpec {{ name: {name:?},")?;
     writeln!(out, "            object: {},", packed(name, objects)?)?;
@@ -359,8 +365,8 @@ fn write_entry(
     writeln!(out, "            ],\n        }},")?;
     writeln!(
         out,
-        "        summary: {:?}, default: {}, class: {:?}, told_whole_because: {whole:?},",
-        signal.summary, signal.default, signal.class
+        "        summary: {:?}, default: {}, class: {:?}, told_whole_because: {whole:?}, drawn_by_flow: {:?},",
+        signal.summary, signal.default, signal.class, signal.drawn_by_flow
     )?;
     writeln!(
         out,

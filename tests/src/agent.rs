@@ -1,8 +1,11 @@
 //! The agent under test: started, asked over HTTP and stopped as an operator does.
 
 use std::ffi::OsStr;
+use std::fmt::Debug;
+use std::iter::Sum;
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::str::FromStr;
 
 use crate::http::{self, Answer};
 use crate::launch::checked;
@@ -22,7 +25,8 @@ pub struct Agent {
 }
 
 /// `chandra agent ARGUMENTS`, not started yet, in an environment of which it takes nothing but that it
-/// serves no flows, unless the arguments say where, and that no rules watch, unless they say which.
+/// serves no flows, unless the arguments say where, that no rules watch, unless they say which, and that a neighbour's
+/// storm is no reason to tell flows in part, unless they say what signals may cost.
 pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(chandra());
     command.arg("agent").args(arguments);
@@ -30,7 +34,7 @@ pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     for place in ["SOCKET_PATH", "LISTEN_ADDRESS"] {
         command.env(format!("CHANDRA_HUBBLE_{place}"), "off");
     }
-    command.env("CHANDRA_RULES", "off");
+    command.env("CHANDRA_RULES", "off").env("CHANDRA_CPU_BUDGET", "tcp=off,udp=off");
     command
 }
 
@@ -213,6 +217,33 @@ impl Agent {
             labels.iter().all(|label| found.contains(label)).then(|| value.to_owned())
         });
         values.collect()
+    }
+
+    /// Their sum.
+    ///
+    /// # Panics
+    /// When one is no such number, or there are no metrics.
+    pub fn sum<T: FromStr<Err: Debug> + Sum>(&self, family: &str, labels: &[&str]) -> T {
+        self.samples(family, labels).iter().map(|value| value.parse::<T>().unwrap()).sum()
+    }
+
+    /// What a signal costs from now on, in percent of a core: the median of so many windows of its governor.
+    ///
+    /// # Panics
+    /// When windows do not come.
+    pub fn median_cost_percent(&self, signal: &str, windows: usize) -> f64 {
+        let mut costs: Vec<f64> = Vec::new();
+        wait_for("windows", || {
+            let cost = self.signal(signal).at("governor.cost_percent")?.as_f64()?;
+            if !costs.contains(&cost) {
+                costs.push(cost);
+            }
+            // The first may be of a window that began before now.
+            (costs.len() > windows).then_some(())
+        });
+        let costs = costs.get_mut(1..=windows).unwrap();
+        costs.sort_unstable_by(f64::total_cmp);
+        costs[windows / 2]
     }
 
     /// Waits until it is ready.

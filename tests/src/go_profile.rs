@@ -76,14 +76,19 @@ pub fn take(scratch: &Scratch) -> PathBuf {
     profile
 }
 
-/// What `go tool pprof` says of a file with these options.
+/// What `go tool pprof` says of a file with these options, by the names that are in it.
 ///
 /// # Panics
 /// When it refuses.
 pub fn pprof(scratch: &Scratch, options: &[&str], file: &std::path::Path) -> String {
     let mut command = Command::new("go");
     command.env("GOCACHE", scratch.at("cache")).env("PPROF_TMPDIR", scratch.path());
-    let output = command.args(["tool", "pprof"]).args(options).arg(file).output().unwrap();
+    let output = command
+        .args(["tool", "pprof", "-symbolize=none"])
+        .args(options)
+        .arg(file)
+        .output()
+        .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     String::from_utf8(output.stdout).unwrap()

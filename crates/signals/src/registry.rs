@@ -27,9 +27,11 @@ pub struct Signal {
     pub default: bool,
     /// Which ring class its records belong to.
     pub class: &'static str,
-    /// Why it is told whole whatever it costs, or, of one that is `governed`, as long as no budget names it; none where
-    /// it is told in part whenever it costs too much, and where `identity` says so.
+    /// Why it is told whole whatever it costs; none where it is told in part, and where `identity` says so.
     pub told_whole_because: Option<&'static str>,
+    /// What it tells of begins and ends, and is told whole or not at all (`draw_flow` of `governed.h`): nothing of it is
+    /// only counted.
+    pub drawn_by_flow: bool,
     /// Capabilities its hooks need.
     pub capabilities: &'static [&'static str],
     /// Filters that its probe applies: `pid`, `comm`, `uid`, `cgroup`, `port`.
@@ -67,14 +69,6 @@ pub struct Signal {
     pub code_text: fn(u32, &Context) -> String,
     /// The kinds of records it decodes to.
     pub event_kinds: &'static [&'static Kind],
-}
-
-impl Signal {
-    /// What it tells of begins and ends, and is told whole or not at all (`draw_flow` of `governed.h`), where a budget
-    /// names the signal: nothing of it is only counted.
-    pub fn is_drawn_by_flow(&self) -> bool {
-        self.spec.governed && self.told_whole_because.is_some()
-    }
 }
 
 /// How what a probe remembers is gone through.

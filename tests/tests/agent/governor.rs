@@ -133,6 +133,26 @@ fn what_rules_live_from_is_told_whole_and_that_it_costs_too_much_is_said() {
 }
 
 #[test]
+fn flows_have_a_budget_that_nobody_asked_for_unless_rules_need_them() {
+    needs!("root");
+    for (rules, role, may) in [("off", "governed", 10.0..=10.0), ("default", "exempt", 0.0..=1.0)] {
+        let mut command =
+            agent::command(&["--http", "127.0.0.1:0", "--signals", "process,tcp,udp"]);
+        command.args(["--rules", rules, "--cpu-budget-window", "100ms"]);
+        let agent = Agent::start_command(command.env_remove("CHANDRA_CPU_BUDGET"));
+        let allows = |signal: &str| {
+            wait_for("a window that is over", || {
+                agent.signal(signal).at("governor.allowed_percent")?.as_f64()
+            })
+        };
+        assert_eq!(allows("udp"), 10.0, "no rule asks for it");
+        assert!(may.contains(&allows("tcp")), "with rules: {rules}");
+        assert_eq!(agent.signal("tcp").text("governor.role"), Some(role), "with rules: {rules}");
+        agent.stop();
+    }
+}
+
+#[test]
 fn a_budget_that_cannot_be_is_refused_with_what_can() {
     let refused = |option: &str, value: &str, words: &[&str]| {
         fails(&mut agent::command(&[option, value]), 2, "filters", words);

@@ -16,8 +16,6 @@ const SIGNAL: &str = "system_call_count";
 const PER_MILLISECOND: &str = "500";
 /// So many facts that one percent is four standard deviations of a count of which one in 32 is drawn.
 const CALLS: u64 = 5_000_000;
-/// Windows of which the median is what a flood costs.
-const WINDOWS: usize = 7;
 
 fn arguments(budget_percent: f64) -> Vec<String> {
     let budget = format!("{SIGNAL}={budget_percent:.2}%");
@@ -30,27 +28,16 @@ fn borrowed(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
 }
 
-/// What it costs in a flood, in percent of a core, where all of it is told: the median of windows.
+/// What it costs in a flood, in percent of a core, where all of it is told.
 fn cost_of(flooding: &std::path::Path) -> f64 {
     let agent = Agent::start(&borrowed(&arguments(100_000.0)));
     agent.wait_until_ready();
     let flood = Flood::start(flooding, &[PER_MILLISECOND]);
     wait_for("a flood that is seen", || (errors(&agent) > 100_000).then_some(()));
-    let mut costs: Vec<f64> = Vec::new();
-    wait_for("windows", || {
-        let signal = agent.signal(SIGNAL);
-        let cost = signal.at("governor.cost_percent").and_then(serde_json::Value::as_f64)?;
-        if !costs.contains(&cost) {
-            costs.push(cost);
-        }
-        // What was in force when it was first looked may be of a window that the flood was not in.
-        (costs.len() > WINDOWS).then_some(())
-    });
+    let cost = agent.median_cost_percent(SIGNAL, 7);
     flood.stop();
     agent.stop();
-    let windows = costs.get_mut(1..=WINDOWS).unwrap();
-    windows.sort_unstable_by(f64::total_cmp);
-    windows[WINDOWS / 2]
+    cost
 }
 
 fn errors(agent: &Agent) -> u64 {

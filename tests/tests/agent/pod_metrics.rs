@@ -19,8 +19,7 @@ const FORGOTTEN: &str = "chandra_metrics_forgotten_series_total{family=\"hubble_
 
 /// All flows of this pod that were counted.
 fn flows_of(agent: &Agent, pod: &str) -> u64 {
-    let values = agent.samples("hubble_flows_processed_total", &[&format!("source=\"{pod}\"")]);
-    values.iter().map(|value| value.parse::<u64>().unwrap()).sum()
+    agent.sum("hubble_flows_processed_total", &[&format!("source=\"{pod}\"")])
 }
 
 /// The value of the first sample of a family that has all of these labels.

@@ -131,13 +131,17 @@ fn one_that_writes_files_may_write_them_anywhere() {
 #[test]
 fn one_that_may_attach_hooks_again_keeps_what_that_takes() {
     needs!("root");
-    for (budget, keeps) in [("1%", true), ("off", false)] {
-        let arguments = ["--signals", "file_io", "--identity", "off", "--cpu-budget", budget];
+    let cases = [("file_io", "1%", true), ("file_io", "off", false)];
+    // What flows may cost when nobody says so does not detach their hooks.
+    for (signal, budget, keeps) in
+        [&cases[..], &[("tcp", "1%", false), ("tcp", "tcp=1%", true)]].concat()
+    {
+        let arguments = ["--signals", signal, "--identity", "off", "--cpu-budget", budget];
         let agent = Agent::start(&arguments);
         agent.wait_until_ready();
         let own = status(&format!("/proc/{}/status", agent.pid())).unwrap();
         let kept = capabilities(&own, "CapEff") & set(&[CAP_PERFMON]) != 0;
-        assert_eq!(kept, keeps, "{budget}");
+        assert_eq!(kept, keeps, "{signal} {budget}");
         agent.stop();
     }
 }

@@ -80,18 +80,12 @@ impl Storm {
     }
 }
 
-/// The sum of all series of a family that have this label.
-fn sum(agent: &Agent, family: &str, label: &str) -> u64 {
-    let values = agent.samples(family, &[label]);
-    values.iter().map(|value| value.parse::<u64>().unwrap()).sum()
-}
-
 /// Connections that were established, and accepted, and ends that were closed.
 fn told(agent: &Agent) -> [u64; 3] {
     [
-        sum(agent, "chandra_tcp_connects_total", "outcome=\"established\""),
-        sum(agent, "chandra_tcp_accepts_total", ""),
-        sum(agent, "hubble_tcp_flags_total", "flag=\"FIN\""),
+        agent.sum("chandra_tcp_connects_total", &["outcome=\"established\""]),
+        agent.sum("chandra_tcp_accepts_total", &[]),
+        agent.sum("hubble_tcp_flags_total", &["flag=\"FIN\""]),
     ]
 }
 
@@ -148,7 +142,8 @@ fn a_storm_of_connections_is_counted_to_the_unit_within_its_memory() {
     }
     for outcome in ["evicted", "refused"] {
         let labels = format!("signal=\"tcp\",outcome=\"{outcome}\"");
-        assert_eq!(sum(&agent, "chandra_flow_table_overflows_total", &labels), 0, "{outcome}");
+        let overflows: u64 = agent.sum("chandra_flow_table_overflows_total", &[&labels]);
+        assert_eq!(overflows, 0, "{outcome}");
     }
     let grown = resident_kib(agent.pid()).saturating_sub(before);
     assert!(grown < MORE_KIB, "{grown} KiB more than {before}");
@@ -177,7 +172,7 @@ fn what_a_storm_has_over_its_budget_is_missing_to_the_unit() {
     let missing = || RECORDS * AT_ONCE - told(&agent).iter().sum::<u64>();
     let of_pod = "signal=\"tcp\",namespace=\"test\",pod=\"storm\"";
     let limited = wait_for("what was over the budget", || {
-        let limited = sum(&agent, "chandra_rate_limited_total", of_pod);
+        let limited = agent.sum::<u64>("chandra_rate_limited_total", &[of_pod]);
         (limited > 0 && limited >= missing()).then_some(limited)
     });
     assert_eq!((missing(), tcp(&agent, "ledger.lost")), (limited, 0));
@@ -203,28 +198,16 @@ fn what_a_ring_has_no_room_for_is_missing_and_counted() {
     agent.stop();
 }
 
-/// In percent of a core, while connections are made and all of them are told: the median of windows.
+/// In percent of a core, while connections are made and all of them are told.
 fn cost_of(storm: &Storm) -> f64 {
-    const WINDOWS: usize = 5;
     let agent = storm.agent(&["--cpu-budget", "tcp=100000%", "--cpu-budget-window", "300ms"]);
     let mut making = storm.begin(u64::MAX >> 1);
     wait_for("a storm that is seen", || (told(&agent)[0] > AT_ONCE).then_some(()));
-    let mut costs: Vec<f64> = Vec::new();
-    wait_for("windows", || {
-        let signal = agent.signal("tcp");
-        let cost = signal.at("governor.cost_percent").and_then(serde_json::Value::as_f64)?;
-        if !costs.contains(&cost) {
-            costs.push(cost);
-        }
-        // What was in force when it was first looked may be of a window that the storm was not in.
-        (costs.len() > WINDOWS).then_some(())
-    });
+    let cost = agent.median_cost_percent("tcp", 5);
     making.kill().unwrap();
     making.wait().unwrap();
     agent.stop();
-    costs.remove(0);
-    costs.sort_unstable_by(f64::total_cmp);
-    costs[WINDOWS / 2]
+    cost
 }
 
 /// What is told of so many more connections.
@@ -304,7 +287,7 @@ fn sums_of_a_storm_that_is_told_in_part_are_those_of_who_made_it_and_what_follow
 fn a_storm_that_even_sampling_does_not_help_is_out_of_sight_and_what_follows_is_exact() {
     needs!("root", "cc", "ip");
     let storm = Storm::new();
-    let agent = storm.agent(&["--cpu-budget", "tcp=6%", "--cpu-budget-window", "200ms"]);
+    let agent = storm.agent(&["--cpu-budget", "tcp=1%", "--cpu-budget-window", "200ms"]);
     // To ask it takes connections, too: it says by itself what it does.
     let says = |words: &str| {
         let is_said = || agent.messages().iter().any(|line| line.contains(words)).then_some(());

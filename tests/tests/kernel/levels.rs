@@ -6,11 +6,6 @@ use chandra_tests::failure::fails;
 use chandra_tests::patience::wait_for;
 use chandra_tests::{agent, needs_containerd};
 
-/// The sum of the samples of a family whose labels have all of these texts.
-fn sum(agent: &Agent, family: &str, labels: &[&str]) -> f64 {
-    agent.samples(family, labels).iter().map(|value| value.parse::<f64>().unwrap()).sum()
-}
-
 #[test]
 fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
     needs_containerd!();
@@ -28,12 +23,12 @@ fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
         while [ $i -lt 500 ]; do umask 022; [ -e /nowhere ]; i=$((i+1)); done";
     let id = cri.run_script(&pod, script);
     let of_pod = ["namespace=\"test\"", "pod=\"counted\""];
-    let faults = || sum(&agent, "chandra_page_faults_total", &of_pod);
+    let faults = || agent.sum::<f64>("chandra_page_faults_total", &of_pod);
     wait_for("faults of the pod", || (faults() > 0.0).then_some(()));
     cri.execute(&id, &["/bin/sh", "-c", ": > /go"]);
     wait_for("the end of the container", || cri.exit_code(&id));
     let family = "chandra_system_call_duration_seconds_count";
-    let calls = |call: &str| sum(&agent, family, &[of_pod[0], of_pod[1], call]);
+    let calls = |call: &str| agent.sum::<f64>(family, &[of_pod[0], of_pod[1], call]);
     let masks = wait_for("each call", || {
         let masks = calls("call=\"umask\"");
         (masks >= 1500.0).then_some(masks)
@@ -41,7 +36,7 @@ fn calls_and_faults_of_a_pod_are_told_by_its_name_also_when_it_is_gone() {
     // The runtime sets it, too, where it starts a program in the container.
     assert!((1500.0..1520.0).contains(&masks), "{masks}");
     let not_there = [of_pod[0], of_pod[1], "errno=\"ENOENT\""];
-    let errors = sum(&agent, "chandra_system_call_errors_total", &not_there);
+    let errors = agent.sum::<f64>("chandra_system_call_errors_total", &not_there);
     assert!(errors >= 500.0, "{errors}");
     let signals = ["page_fault", "system_call_count"];
     for signal in signals {
@@ -70,7 +65,7 @@ fn requests_of_a_pod_are_told_by_its_name() {
         let family = "chandra_tcp_request_duration_seconds_count";
         let labels = ["namespace=\"test\"", "pod=\"asked\"", role];
         let told = wait_for("requests of the pod", || {
-            Some(sum(&agent, family, &labels)).filter(|told| *told >= 20.0)
+            Some(agent.sum::<f64>(family, &labels)).filter(|told| *told >= 20.0)
         });
         assert_eq!(told, 20.0, "{role}");
     }

@@ -207,7 +207,7 @@ fn pprof_has_build_ids_lines_and_says_what_is_known() {
     workload.run(&["1"]);
     bare.run(&["0.3"]);
     profiling.stop();
-    let raw = go_profile::pprof(&scratch, &["-raw", "-symbolize=none"], &file);
+    let raw = go_profile::pprof(&scratch, &["-raw"], &file);
     let mappings = section(&raw, "Mappings");
     let mapping = |workload: &Workload| {
         let path = workload.program().to_str().unwrap();
@@ -225,7 +225,7 @@ fn pprof_has_build_ids_lines_and_says_what_is_known() {
     }
     assert!(!mapping(&bare).contains("[FN]"), "{}", mapping(&bare));
     // Every function and every line of what it sampled by itself, as addr2line has them.
-    let lines = go_profile::pprof(&scratch, &["-lines", "-top", "-symbolize=none"], &file);
+    let lines = go_profile::pprof(&scratch, &["-lines", "-top"], &file);
     let spins: Vec<_> = lines.lines().filter(|line| line.contains(" spin ")).collect();
     assert!(!spins.is_empty(), "{lines}");
     let addresses = section(&raw, "Locations");

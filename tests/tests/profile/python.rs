@@ -2,9 +2,10 @@
 //! and measured by its thread's own CPU clock; what chance may do to a share is allowed for, and no more.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use chandra_tests::profiling::{Profiled, Profiling, is_share, succeed};
+use chandra_tests::go_profile::pprof;
+use chandra_tests::profiling::{Profiled, Profiling, is_share};
 use chandra_tests::pythons::Python;
 use chandra_tests::scratch::{Scratch, unique};
 use chandra_tests::{needs, needs_pythons};
@@ -259,11 +260,9 @@ fn lines_are_those_that_ran() {
     let options = [&OFTEN[..], &["-o", file.to_str().unwrap()]].concat();
     let outcomes = profile(&pythons, &options, |_| words("shares 1.2"));
     for (python, outcome) in pythons.iter().zip(outcomes) {
-        let mut command = Command::new("go");
-        command.env("GOCACHE", scratch.at("cache")).env("PPROF_TMPDIR", scratch.path());
-        let top = ["tool", "pprof", "-top", "-lines", "-nodecount=0", "-nodefraction=0"];
         let own = format!("-tagfocus=process=^{}$", outcome.name);
-        let told = succeed(command.args(top).args(["-sample_index=samples", &own]).arg(&file));
+        let top = ["-top", "-lines", "-nodecount=0", "-nodefraction=0", "-sample_index=samples"];
+        let told = pprof(&scratch, &[&top[..], &[&own]].concat(), &file);
         let burn_line = outcome.truth["burn_line"];
         // "flat flat% sum% cum cum% burn /path/workload.py:17"
         let mut lines: BTreeMap<u64, u64> = BTreeMap::new();

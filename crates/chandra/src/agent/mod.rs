@@ -5,6 +5,7 @@
 //! never records in the kernel.
 
 pub mod audit;
+mod book_check;
 mod budgets;
 mod canary;
 mod export;
@@ -55,6 +56,7 @@ use crate::cli::agent::AgentOptions;
 use crate::follow::{Part, Plan, Seeding, follow};
 use crate::stop::Stop;
 use audit::{Auditing, Needs, Watch};
+use book_check::BookCheck;
 use budgets::Budgets;
 use export::Exporting;
 use flows::Flowing;
@@ -171,6 +173,7 @@ fn serve(
     let making = Making::new(Arc::clone(state), node);
     let hubble = Arc::new(flows::state(&options.hubble, node, recent, making));
     let mut verdicts = Verdicts::tell_all(state, &hubble.agent_events);
+    let mut book_check = BookCheck::new(state);
     let mut governor = Governor::new(state, &hubble.agent_events, context, &options.cpu_budgets);
     let outlets = (count(options, state)?, measure(options, state)?, export(options, state)?);
     let flowing =
@@ -215,7 +218,7 @@ fn serve(
         let tick = TICK.min(state.meter.tick());
         while !stop.is_asked() {
             governor.look();
-            state.check_books();
+            book_check.look();
             verdicts.look();
             std::thread::sleep(tick);
         }

@@ -9,7 +9,6 @@
 use chandra_alerts::sink::Target;
 use chandra_loader::capability;
 
-use super::governor::standing::Role;
 use super::state::SignalState;
 use crate::cli::agent::AgentOptions;
 
@@ -39,8 +38,8 @@ pub fn give_up(options: &AgentOptions, signals: &[SignalState]) {
 fn needed(options: &AgentOptions, signals: &[SignalState]) -> Vec<&'static str> {
     let mut needed = ALWAYS.to_vec();
     // The governor may detach it, and attach it again.
-    let is_governed = |signal: &&SignalState| matches!(signal.role, Role::Governed { .. });
-    needed.extend(signals.iter().filter(is_governed).flat_map(|it| it.signal.capabilities));
+    let comes_back = |signal: &&SignalState| signal.role.can_detach();
+    needed.extend(signals.iter().filter(comes_back).flat_map(|it| it.signal.capabilities));
     // Connection tracking tells of translations, and is asked again when it was not there.
     if options.identity.sources.translations {
         needed.push("CAP_NET_ADMIN");

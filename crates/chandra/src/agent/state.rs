@@ -158,7 +158,6 @@ pub struct SignalState {
     pub found_at_start: AtomicU64,
     /// Flows that its table gave up, as far as that was counted.
     flows_evicted: AtomicU64,
-    imbalance_told: AtomicBool,
     standing: Mutex<Standing>,
 }
 
@@ -270,7 +269,6 @@ impl SignalState {
             shed: AtomicU64::new(0),
             found_at_start: AtomicU64::new(0),
             flows_evicted: AtomicU64::new(0),
-            imbalance_told: AtomicBool::new(false),
             role,
             rules_need_it: audited != 0,
             standing: Mutex::new(Standing::new(role)),
@@ -550,16 +548,5 @@ impl AgentState {
         format!(
             "{seen} seen, {lost} lost, {delivered} delivered, {shed} shed, {learnt} learnt from"
         )
-    }
-
-    /// Says once of each signal whose books do not balance that they do not.
-    pub fn check_books(&self) {
-        for signal in &self.signals {
-            let imbalance = signal.books().imbalance();
-            if imbalance != 0 && !signal.imbalance_told.swap(true, Ordering::Relaxed) {
-                let name = signal.signal.spec.name;
-                eprintln!("warning: the books of signal {name} do not balance by {imbalance}");
-            }
-        }
     }
 }

@@ -78,7 +78,7 @@ pub struct AgentArguments {
     #[arg(long, env = "CHANDRA_EVENT_BUDGET", value_name = "RATE", value_delimiter = ',')]
     event_budget: Option<Vec<String>>,
     /// What signals may cost, in percent of one core: all together, or one as in file_open=0.5%, or off; what
-    /// costs more is sampled, then counted only, then detached [default: 1%]
+    /// costs more is sampled, then counted only, then detached [default: 1%, and 10% each for flows: tcp, udp]
     #[arg(long, env = "CHANDRA_CPU_BUDGET", value_name = "PERCENT", value_delimiter = ',')]
     cpu_budget: Option<Vec<String>>,
     /// How often it is looked what signals cost [default: 5s]

@@ -127,6 +127,23 @@ static __always_inline int on_left_out(__u64 key, int new)
 	return 0;
 }
 
+/* On the way from established to closed. */
+static __always_inline bool is_closing(int state)
+{
+	return state == STATE_FIN_WAIT_1 || state == STATE_FIN_WAIT_2 ||
+	       state == STATE_CLOSE_WAIT || state == STATE_LAST_ACK || state == STATE_CLOSING;
+}
+
+/* Whether records may come of a change to this state, if somebody wants them. */
+static __always_inline bool is_told(const struct connection *connection, int new,
+				    bool is_established)
+{
+	if (connection->one_in_log2 == LEFT_OUT)
+		return false;
+	return is_established || new == STATE_CLOSE || wanted(KIND_TCP_STATE) ||
+	       (wanted(KIND_TCP_CONNECT) && new == STATE_SYN_SENT);
+}
+
 static __always_inline int on_state(void *ctx, const struct sock *sk, int old, int new,
 				    enum context context)
 {
@@ -135,15 +152,19 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 	struct tcp_record *record;
 	struct tcp_scratch *out;
 	bool is_child = old == STATE_LISTEN && new == STATE_SYN_RECEIVED;
-	bool remembered, met = false;
+	bool begins = new == STATE_SYN_SENT || new == STATE_LISTEN;
+	bool remembered, is_established, met = false;
+	bool is_nothing_told = is_closing(new) && !wanted(KIND_TCP_STATE);
 	__u64 key = key_of(sk);
 
-	if (old == new)
+	/* Only a task that closes may be news: as the owner of a socket that nobody was seen to accept. */
+	if (old == new || (is_nothing_told && context == CONTEXT_SOFTIRQ))
 		return 0;
 	connection = is_child ? NULL : connection_of(key);
-	if (connection && connection->one_in_log2 == LEFT_OUT &&
-	    new != STATE_SYN_SENT &&new != STATE_LISTEN)
+	if (connection && connection->one_in_log2 == LEFT_OUT && !begins)
 		return on_left_out(key, new);
+	if (is_nothing_told && connection && connection->flags & TCP_OWNER_KNOWN)
+		return 0;
 	remembered = connection;
 	out = scratch_of(context);
 	if (!out)
@@ -157,8 +178,7 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		on_child(ctx, sk, out);
 		return 0;
 	}
-	if (new == STATE_SYN_SENT || new == STATE_LISTEN ||
-	    (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED && !connection)) {
+	if (begins || (old == STATE_SYN_RECEIVED && new == STATE_ESTABLISHED && !connection)) {
 		/* A new life of this socket, or of its memory: whatever was remembered is of another. */
 		connection = &out->connection;
 		__builtin_memset(connection, 0, sizeof(*connection));
@@ -203,21 +223,22 @@ static __always_inline int on_state(void *ctx, const struct sock *sk, int old, i
 		if (met && new != STATE_CLOSE)
 			remember(key, connection);
 	}
-	if (connection->one_in_log2 != LEFT_OUT)
-		read_addresses(sk, record);
-	/* The port of an earlier try stays behind; this one is 0 until the kernel has chosen. */
-	if (new == STATE_SYN_SENT)
-		record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-
 	record->elapsed_ns = connection->since_ns ? record->time_ns - connection->since_ns : 0;
-	if (connection->connecting && new == STATE_ESTABLISHED) {
+	is_established = connection->connecting && new == STATE_ESTABLISHED;
+	if (is_established) {
 		connection->since_ns = record->time_ns;
 		read_key(sk, connection);
 		draw(connection);
 		connection->connecting = CONNECTING_NO;
-		if (wanted(KIND_TCP_ESTABLISHED))
-			tell(ctx, out, connection, KIND_TCP_ESTABLISHED, 0);
 	}
+	if (is_told(connection, new, is_established)) {
+		read_addresses(sk, record);
+		/* The port of an earlier try stays behind; this one is 0 until the kernel has chosen. */
+		if (new == STATE_SYN_SENT)
+			record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	}
+	if (is_established && wanted(KIND_TCP_ESTABLISHED))
+		tell(ctx, out, connection, KIND_TCP_ESTABLISHED, 0);
 	if (wanted(KIND_TCP_CONNECT) && new == STATE_SYN_SENT)
 		tell(ctx, out, connection, KIND_TCP_CONNECT, 0);
 	if (wanted(KIND_TCP_STATE))

@@ -43,5 +43,5 @@ pub fn example() -> Standing {
 
     let step = Step { from: Rung::ALL, to: Rung::OneIn(3) };
     let steps = [(step, 1)].into();
-    Standing { steps, ..Standing::new(Role::Governed { own: None }) }
+    Standing { steps, ..Standing::new(Role::Governed { own: None, can_detach: true }) }
 }

@@ -6,7 +6,8 @@
 //! counted is multiplied by it; none, and they are counted in the ledger; its hooks detached. Each step is
 //! told: to the log, as an event of the agent, as a metric and on `/signals`.
 //!
-//! Signals that identity, rules or flows live from are told whole, and that they cost too much is said.
+//! Signals that identity or rules live from are told whole, and that they cost too much is said. Flows are told in
+//! part, but never out of sight, unless a budget names them.
 
 pub mod allowance;
 pub mod budgets;
@@ -82,8 +83,9 @@ impl<'a> Governor<'a> {
         }
         let watched = |signal: &SignalState| Watched {
             ladder: Ladder::new(
-                signal.signal.spec.sends_records && !signal.signal.is_drawn_by_flow(),
-                signal.with_loaded(Loaded::hooks_can_come_back).unwrap_or(false),
+                signal.signal.spec.sends_records && !signal.signal.drawn_by_flow,
+                signal.role.can_detach()
+                    && signal.with_loaded(Loaded::hooks_can_come_back).unwrap_or(false),
             ),
             programs_ns: 0,
             records: 0,
@@ -123,7 +125,7 @@ impl<'a> Governor<'a> {
         let signals = self.state.signals.iter().zip(&costs);
         let spenders = signals.map(|(signal, cost)| {
             let (own, is_governed) = match signal.role {
-                Role::Governed { own } => (own, true),
+                Role::Governed { own, .. } => (own, true),
                 Role::Exempt(_) => (None, false),
                 // Outside the budget of all.
                 Role::Unlimited => (Some(f64::INFINITY), false),
@@ -239,7 +241,7 @@ fn tell(signal: &SignalState, step: Step, (cost, allowed): (f64, f64), events: &
     let now = match step.to {
         Rung::ALL => "all of its facts are told again".to_owned(),
         Rung::OneIn(_) => {
-            let what = if signal.signal.is_drawn_by_flow() { "flows" } else { "facts" };
+            let what = if signal.signal.drawn_by_flow { "flows" } else { "facts" };
             format!("one in {one_in} of its {what} is told, for all of them")
         }
         Rung::Counted => "its facts are only counted".to_owned(),

@@ -6,7 +6,7 @@ use chandra_loader::governed::Share;
 use chandra_signals::Signal;
 use serde_json::{Value, json};
 
-use super::budgets::CpuBudgets;
+use super::budgets::{CpuBudgets, FLOWS_PERCENT};
 use super::ladder::{Rung, Step};
 
 /// What the governor may do with a signal.
@@ -16,6 +16,8 @@ pub enum Role {
     Governed {
         /// Its own, in percent of one core.
         own: Option<f64>,
+        /// Its hooks may be detached.
+        can_detach: bool,
     },
     /// It is told whole whatever it costs, and that it costs too much is said; this is why.
     Exempt(&'static str),
@@ -25,15 +27,26 @@ pub enum Role {
 
 impl Role {
     /// Of a signal, which rules need or not.
+    ///
+    /// Flows have a budget of their own that nobody asked for, so they are never out of sight because of it, and the
+    /// agent need not keep the rights to attach their hooks again.
     pub fn of(signal: &Signal, rules_need_it: bool, budgets: &CpuBudgets) -> Self {
         match (budgets.own(signal.spec.name), budgets.total) {
             (Some(None), _) | (None, None) => Self::Unlimited,
-            (Some(own), _) => Self::Governed { own },
+            (Some(own), _) => Self::Governed { own, can_detach: true },
             (None, Some(_)) => match Self::why_exempt(signal, rules_need_it) {
                 Some(why) => Self::Exempt(why),
-                None => Self::Governed { own: None },
+                None if signal.drawn_by_flow => {
+                    Self::Governed { own: Some(FLOWS_PERCENT), can_detach: false }
+                }
+                None => Self::Governed { own: None, can_detach: true },
             },
         }
+    }
+
+    /// The governor may take its hooks away.
+    pub fn can_detach(self) -> bool {
+        matches!(self, Self::Governed { can_detach: true, .. })
     }
 
     fn why_exempt(signal: &Signal, rules_need_it: bool) -> Option<&'static str> {
@@ -125,5 +138,42 @@ impl Standing {
             "costs_too_much": self.costs_too_much,
             "steps": self.steps.values().sum::<u64>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chandra_signals::registry::signal;
+
+    use super::*;
+
+    fn role(name: &str, rules_need_it: bool, budgets: &CpuBudgets) -> Role {
+        Role::of(signal(name).unwrap(), rules_need_it, budgets)
+    }
+
+    #[test]
+    fn flows_have_a_budget_that_does_not_detach_them_unless_rules_or_words_say_else() {
+        let (unsaid, named) = (CpuBudgets::default(), Some(2.0));
+        let said = CpuBudgets { named: vec![("tcp", named)], ..CpuBudgets::default() };
+        let off = CpuBudgets { named: vec![("tcp", None)], ..CpuBudgets::default() };
+        let of_all = CpuBudgets { total: None, ..CpuBudgets::default() };
+        let flows = Role::Governed { own: Some(FLOWS_PERCENT), can_detach: false };
+        assert_eq!([role("tcp", false, &unsaid), role("udp", false, &unsaid)], [flows; 2]);
+        assert_eq!(role("tcp", true, &unsaid), Role::Exempt("rules need it"));
+        for rules_need_it in [false, true] {
+            let asked_for = Role::Governed { own: named, can_detach: true };
+            assert_eq!(role("tcp", rules_need_it, &said), asked_for);
+            assert_eq!(role("tcp", rules_need_it, &off), Role::Unlimited);
+        }
+        assert_eq!(role("tcp", false, &of_all), Role::Unlimited);
+    }
+
+    #[test]
+    fn others_share_the_budget_of_all_unless_they_are_told_whole() {
+        let unsaid = CpuBudgets::default();
+        let shares = Role::Governed { own: None, can_detach: true };
+        assert_eq!(role("file_open", false, &unsaid), shares);
+        assert_eq!(role("process", false, &unsaid), Role::Exempt("identity lives from it"));
+        assert!(matches!(role("dns", false, &unsaid), Role::Exempt(_)));
     }
 }
