@@ -131,11 +131,13 @@ fn one_that_writes_files_may_write_them_anywhere() {
 #[test]
 fn one_that_may_attach_hooks_again_keeps_what_that_takes() {
     needs!("root");
-    let cases = [("file_io", "1%", true), ("file_io", "off", false)];
-    // What flows may cost when nobody says so does not detach their hooks.
-    for (signal, budget, keeps) in
-        [&cases[..], &[("tcp", "1%", false), ("tcp", "tcp=1%", true)]].concat()
-    {
+    for (signal, budget, keeps) in [
+        ("file_io", "1%", true),
+        ("file_io", "off", false),
+        // What flows may cost when nobody says so does not detach their hooks.
+        ("tcp", "1%", false),
+        ("tcp", "tcp=1%", true),
+    ] {
         let arguments = ["--signals", signal, "--identity", "off", "--cpu-budget", budget];
         let agent = Agent::start(&arguments);
         agent.wait_until_ready();
